@@ -1,0 +1,114 @@
+"""The supplier port: one transport fetches, one format reads, and neither knows what is done with it.
+
+A feed is read as raw records with a digest each, so that the caller can skip every record it has
+already applied and parse only the rest. Cells are text; what they mean is decided in `intake`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Digests = npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchMark:
+    """What is remembered of the last accepted fetch, to ask "changed since?".
+
+    `sha256` is the hex digest of the file's bytes.
+    """
+
+    etag: str = ""
+    last_modified: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A complete file on local disk, ready to read.
+
+    `as_of` is the file's own time where the transport tells it (Last-Modified, mtime), else None.
+    `is_unchanged` is True when its bytes equal the mark's digest.
+    """
+
+    path: Path
+    name: str
+    size_bytes: int
+    mark: FetchMark
+    as_of: datetime | None
+    content_type: str = ""
+    is_unchanged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotModified:
+    """The supplier said itself that nothing changed (304, same mtime and size)."""
+
+
+@dataclass(slots=True)
+class RawRow:
+    """One record. `line` is its 1-based line in the file, `cells` as many as there are columns or
+    fewer or more (a fault the caller reports), `digest` the hash of its raw bytes."""
+
+    line: int
+    cells: list[str]
+    digest: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableShape:
+    """How the file was read: stable words for the preview and for the mapping remembered."""
+
+    format: str
+    encoding: str
+    delimiter: str
+    header_line: int
+    columns: tuple[str, ...]
+
+
+class Table(Protocol):
+    """A feed opened for reading. May be read several times."""
+
+    shape: TableShape
+
+    def digests(self) -> Digests:
+        """The digest of every data record in file order, without parsing it."""
+
+    def rows(self, known: Digests | None = None) -> Iterator[RawRow]:
+        """Records in file order; with `known` (sorted ascending) only those whose digest is not in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What the merchant fixed; empty means "detect". `records_path` is a dotted path in JSON."""
+
+    format: str = ""
+    encoding: str = ""
+    delimiter: str = ""
+    records_path: str = ""
+    header_line: int = 0
+
+
+class Supplier(Protocol):
+    """One supplier connection. Construction does no network; each method may raise a `PortError`."""
+
+    def check(self) -> str:
+        """Reach the source without downloading all of it; a sentence on what was found."""
+
+    def fetch(self, mark: FetchMark | None, directory: Path) -> Feed | NotModified:
+        """Bring the whole file into `directory`, or say that it did not change.
+
+        Raises FileFault when what arrived is not the whole file or is too large (never a partial
+        Feed), Unauthorized, NotFound, Misconfigured or Retryable.
+        """
+
+    def open(self, feed: Feed, options: ReadOptions) -> Table:
+        """Detect encoding, delimiter and header; raises FileFault (html_page, empty, no_table,
+        bad_encoding, bad_json) rather than guess."""

@@ -1,0 +1,102 @@
+"""Which adapters exist: kind → name → "module:MANIFEST". Adapters are named here as text and imported
+only when used, so that a heavy SDK costs nothing to those who do not use it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from connector.ports.errors import Misconfigured
+
+Kind = Literal["stores", "suppliers", "ads", "channels"]
+
+ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
+    "ads": {"google_ads": "adapters.ads.google_ads:MANIFEST"},
+    "channels": {"email": "adapters.channels.email:MANIFEST"},
+    "stores": {
+        "shopify": "adapters.stores.shopify:MANIFEST",
+        "woocommerce": "adapters.stores.woocommerce:MANIFEST",
+    },
+    "suppliers": {"file_feed": "adapters.suppliers.file_feed:MANIFEST"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What an adapter may know of the installation it runs in.
+
+    `allowed_private_hosts`: host names or "host:port" an operator allows although they are private;
+    everything else private or loopback is refused. `ca_file` is an extra bundle of certificates to
+    trust, empty for the system's own. `max_feed_bytes` caps a download.
+    """
+
+    allowed_private_hosts: frozenset[str] = frozenset()
+    ca_file: str = ""
+    timeout_s: float = 30.0
+    max_feed_bytes: int = 2_000_000_000
+    user_agent: str = "Dispo/0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One setting of a connection, for forms and for `dispo … connect`.
+
+    `is_secret` values are sealed at rest and never taken from a command line argument.
+    """
+
+    name: str
+    label: str
+    is_secret: bool = False
+    is_required: bool = True
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an adapter module offers.
+
+    `build(config, secrets, environment)` returns the port's object without any network call and
+    raises Misconfigured for a missing or impossible setting. `webhooks()` returns the verifier of a
+    store platform. `extra` is the optional dependency to install when the import fails.
+    """
+
+    name: str
+    title: str
+    fields: tuple[Field, ...]
+    build: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any]
+    webhooks: Callable[[], Any] | None = None
+    extra: str = ""
+    help_page: str = ""
+
+
+_EXTRAS = {"google_ads": "google-ads"}
+
+
+def manifest(kind: Kind, name: str) -> Manifest:
+    """The manifest of one adapter; raises Misconfigured for an unknown name or a missing extra."""
+    try:
+        module_name, _, attribute = ADAPTERS[kind][name].partition(":")
+    except KeyError:
+        known = ", ".join(sorted(ADAPTERS[kind]))
+        raise Misconfigured(
+            name, kind, "There is no such adapter.", f"Use one of: {known}.", field="adapter"
+        ) from None
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as exc:
+        extra = _EXTRAS.get(name)
+        if extra is None or (exc.name or "").startswith("adapters"):
+            raise
+        raise Misconfigured(
+            name,
+            kind,
+            f"The package {exc.name!r} is not installed.",
+            f"Install the extra: pip install 'dispo[{extra}]'.",
+            field="adapter",
+        ) from exc
+    found = getattr(module, attribute)
+    if not isinstance(found, Manifest):  # pragma: no cover - caught by the registry test
+        raise TypeError(f"{module_name}:{attribute} is not a Manifest")
+    return found
