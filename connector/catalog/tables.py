@@ -1,0 +1,105 @@
+"""What is sold (variants), where it is listed (listings) and which supplier items it is bought as."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlmodel import Field
+
+from connector.db import SQLModel, identity, tenant
+
+
+class Variant(SQLModel, table=True):
+    """A sellable item of the merchant. `sku_key` is the SKU as it is compared (see `matching`)."""
+
+    __tablename__ = "variant"
+    __table_args__ = (
+        sa.Index("variant_sku_key_idx", "merchant_id", "sku_key"),
+        sa.Index("variant_gtin_idx", "merchant_id", "gtin", postgresql_where=sa.text("gtin <> ''")),
+    )
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    sku: str
+    sku_key: str
+    gtin: str = ""
+    title: str
+    collection: str = ""
+    is_discontinued: bool = False
+    buffer_units: int | None = None
+    cap_units: int | None = None
+    low_stock_threshold: int | None = None
+    allows_backorder: bool | None = None
+
+
+class Listing(SQLModel, table=True):
+    """A variant in one store (and location): what it should say, what we believe it says, what it said.
+
+    `wanted_*` is decided; `believed_*` is what the store holds as far as we know (our writes plus the
+    sales we learnt); `confirmed_*` is what the store itself last told us. None in `believed_available`
+    means "not known": the next write reads first. Only `is_managed` listings are ever written.
+    """
+
+    __tablename__ = "listing"
+    __table_args__ = (
+        sa.Index(
+            "listing_place_idx",
+            "merchant_id",
+            "connection_id",
+            "external_id",
+            sa.text("coalesce(location_id, '')"),
+            unique=True,
+        ),
+        sa.Index("listing_variant_idx", "merchant_id", "variant_id"),
+        sa.Index("listing_stock_idx", "merchant_id", "connection_id", "stock_id"),
+        sa.Index("listing_url_idx", "merchant_id", "url"),
+    )
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    connection_id: int = Field(sa_type=sa.BigInteger)
+    variant_id: int | None = Field(default=None, sa_type=sa.BigInteger)
+    external_id: str
+    product_id: str
+    stock_id: str
+    location_id: str | None = None
+    sku: str = ""
+    title: str = ""
+    url: str = ""
+    image_url: str = ""
+    price_minor: int | None = Field(default=None, sa_type=sa.BigInteger)
+    is_published: bool = True
+    is_managed: bool = False
+    is_excluded: bool = False
+    is_gone: bool = False
+    problem: str = ""
+    wanted_available: int | None = None
+    wanted_state: str = ""
+    wanted_count: int | None = None
+    wanted_restock_on: date | None = None
+    wanted_restock_until: date | None = None
+    believed_available: int | None = None
+    believed_state: str = ""
+    believed_count: int | None = None
+    believed_restock_on: date | None = None
+    believed_restock_until: date | None = None
+    confirmed_available: int | None = None
+    confirmed_at: datetime | None = None
+    written_at: datetime | None = None
+    seen_at: datetime
+
+
+class SupplierItem(SQLModel, table=True):
+    """The link "this item of that source is bought to sell this variant".
+
+    One variant unit takes `units_per_variant` units of the supplier's item (a pack of six: 6).
+    `how` tells how it was matched: sku, gtin, supplier_sku or by hand.
+    """
+
+    __tablename__ = "supplier_item"
+    __table_args__ = (sa.Index("supplier_item_variant_idx", "merchant_id", "variant_id"),)
+    merchant_id: int = tenant()
+    source_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
+    item_key: str = Field(primary_key=True)
+    variant_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
+    units_per_variant: int = 1
+    how: str = "sku"

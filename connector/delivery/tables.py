@@ -1,0 +1,52 @@
+"""What stores told us (webhook receipts) and what reading them back found (reconciliations)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlmodel import Field
+
+from connector.db import SQLModel, identity, tenant
+
+
+class WebhookReceipt(SQLModel, table=True):
+    """A verified webhook, stored before it is answered; worked later by a job, then its body is dropped.
+
+    Unique by delivery id, so that a delivery repeated by the platform is recorded once.
+    """
+
+    __tablename__ = "webhook_receipt"
+    __table_args__ = (
+        sa.Index(
+            "webhook_receipt_open_idx",
+            "merchant_id",
+            "connection_id",
+            "received_at",
+            postgresql_where=sa.text("worked_at is null"),
+        ),
+    )
+    merchant_id: int = tenant()
+    connection_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
+    delivery_id: str = Field(primary_key=True)
+    topic: str
+    body: bytes | None = None
+    received_at: datetime
+    worked_at: datetime | None = None
+    outcome: str = ""
+
+
+class Reconciliation(SQLModel, table=True):
+    """One comparison of a store with what it should say. Counts are listings."""
+
+    __tablename__ = "reconciliation"
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    connection_id: int = Field(sa_type=sa.BigInteger)
+    started_at: datetime
+    finished_at: datetime | None = None
+    listings_read: int = 0
+    sales_learnt: int = 0
+    drifted: int = 0
+    repaired: int = 0
+    error: str = ""

@@ -1,0 +1,110 @@
+"""Runs: what came in, what was wrong with it, what waits for the merchant."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field
+
+from connector.db import SQLModel, identity, json_field, tenant
+
+
+class Run(SQLModel, table=True):
+    """One look at a supplier. Counts are rows unless they say otherwise.
+
+    Status: running, unchanged, applied, partly_held, held, rejected, undone, failed.
+    `stage` and `rows_read` are the progress a page can show while it runs.
+    """
+
+    __tablename__ = "run"
+    __table_args__ = (
+        sa.Index("run_recent_idx", "merchant_id", "source_id", sa.text("id desc")),
+        sa.CheckConstraint(
+            "status in ('running', 'unchanged', 'applied', 'partly_held', 'held', 'rejected', 'undone',"
+            " 'failed', 'preview')",
+            name="status",
+        ),
+    )
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    source_id: int = Field(sa_type=sa.BigInteger)
+    trigger: str = "schedule"
+    status: str = "running"
+    stage: str = "fetch"
+    started_at: datetime
+    finished_at: datetime | None = None
+    as_of: datetime | None = None
+    sha256: str = ""
+    file_name: str = ""
+    size_bytes: int = Field(default=0, sa_type=sa.BigInteger)
+    rows_read: int = 0
+    rows_changed: int = 0
+    rows_new: int = 0
+    rows_missing: int = 0
+    rows_rejected: int = 0
+    rows_held: int = 0
+    variants_decided: int = 0
+    variants_changed: int = 0
+    error_code: str = ""
+    error: str = ""
+    feed_path: str = ""
+    shape: dict[str, Any] = json_field()
+
+
+class RunIssue(SQLModel, table=True):
+    """Something wrong with one row: where, which column, why. Never silent, never stops the run."""
+
+    __tablename__ = "run_issue"
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    run_id: int = Field(sa_type=sa.BigInteger, index=True)
+    line: int
+    column: str = ""
+    code: str
+    reason: str
+    cells: list[Any] = json_field("[]")
+
+
+class HeldChange(SQLModel, table=True):
+    """A row that waits: what it would change and why it was held. Superseded by a newer accepted row."""
+
+    __tablename__ = "held_change"
+    __table_args__ = (
+        sa.Index("held_change_run_idx", "merchant_id", "run_id"),
+        sa.Index(
+            "held_change_open_idx",
+            "merchant_id",
+            "source_id",
+            "item_key",
+            postgresql_where=sa.text("status = 'held'"),
+        ),
+        sa.CheckConstraint("status in ('held', 'approved', 'rejected', 'superseded')", name="status"),
+    )
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    run_id: int = Field(sa_type=sa.BigInteger)
+    source_id: int = Field(sa_type=sa.BigInteger)
+    item_key: str
+    status: str = "held"
+    reason: str
+    quantity_before: int | None = None
+    quantity_after: int | None = None
+    row: list[Any] = json_field("[]")
+
+
+class Snapshot(SQLModel, table=True):
+    """The digests of the raw records applied so far, per source: what need not be parsed again.
+
+    `digests` is a sorted array of little-endian uint64. `version` names the hash and the mapping it
+    was made under: another version means everything is parsed again.
+    """
+
+    __tablename__ = "snapshot"
+    merchant_id: int = tenant()
+    source_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
+    version: str
+    row_count: int
+    digests: bytes
+    quarantined: list[Any] = json_field("[]")

@@ -1,0 +1,150 @@
+"""Who waits for what, the restock episodes, the invitations and every message to a person."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlmodel import Field
+
+from connector.db import SQLModel, identity, json_field, tenant
+
+
+class Subscription(SQLModel, table=True):
+    """One person waiting for one variant. `address_key` is how addresses are compared.
+
+    Status: unconfirmed, waiting, invited, fulfilled, ended. `place` orders the queue.
+    """
+
+    __tablename__ = "subscription"
+    __table_args__ = (
+        sa.Index(
+            "subscription_one_open_idx",
+            "merchant_id",
+            "variant_id",
+            "channel",
+            "address_key",
+            unique=True,
+            postgresql_where=sa.text("status in ('unconfirmed', 'waiting', 'invited')"),
+        ),
+        sa.Index(
+            "subscription_queue_idx",
+            "merchant_id",
+            "variant_id",
+            "id",
+            postgresql_where=sa.text("status = 'waiting'"),
+        ),
+        sa.Index("subscription_address_idx", "merchant_id", "address_key"),
+        sa.CheckConstraint(
+            "status in ('unconfirmed', 'waiting', 'invited', 'fulfilled', 'ended')", name="status"
+        ),
+    )
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    variant_id: int = Field(sa_type=sa.BigInteger)
+    connection_id: int = Field(sa_type=sa.BigInteger)
+    channel: str = "email"
+    address: str
+    address_key: str
+    locale: str = "en"
+    wanted_units: int = 1
+    status: str = "unconfirmed"
+    consent_text: str = ""
+    consent_version: str = ""
+    wants_marketing: bool = False
+    created_at: datetime
+    confirmed_at: datetime | None = None
+    ended_at: datetime | None = None
+    ended_by: str = ""
+
+
+class Episode(SQLModel, table=True):
+    """One time a variant came back from stock. Open until it is sold out again or everybody is served."""
+
+    __tablename__ = "episode"
+    __table_args__ = (
+        sa.Index(
+            "episode_one_open_idx",
+            "merchant_id",
+            "variant_id",
+            unique=True,
+            postgresql_where=sa.text("closed_at is null"),
+        ),
+    )
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    variant_id: int = Field(sa_type=sa.BigInteger)
+    opened_at: datetime
+    units_at_open: int
+    closed_at: datetime | None = None
+    closed_by: str = ""
+
+
+class Invitation(SQLModel, table=True):
+    """One subscription invited in one episode: at most one row, hence at most one message."""
+
+    __tablename__ = "invitation"
+    __table_args__ = (
+        sa.UniqueConstraint("merchant_id", "subscription_id", "episode_id"),
+        sa.Index("invitation_episode_idx", "merchant_id", "episode_id"),
+    )
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    subscription_id: int = Field(sa_type=sa.BigInteger)
+    episode_id: int = Field(sa_type=sa.BigInteger)
+    variant_id: int = Field(sa_type=sa.BigInteger)
+    claim_rate: Decimal = Field(max_digits=5, decimal_places=4)
+    wanted_units: int = 1
+    created_at: datetime
+    clicked_at: datetime | None = None
+    lapsed_at: datetime | None = None
+
+
+class Message(SQLModel, table=True):
+    """One message to one person. Ends as sent, failed, skipped or unknown; until then waiting.
+
+    "sending" is committed immediately before the provider is called: after a crash exactly those are
+    unknown, are not repeated and are shown to the merchant.
+    """
+
+    __tablename__ = "message"
+    __table_args__ = (
+        sa.Index("message_recent_idx", "merchant_id", sa.text("id desc")),
+        sa.Index(
+            "message_one_invitation_idx",
+            "merchant_id",
+            "invitation_id",
+            unique=True,
+            postgresql_where=sa.text("invitation_id is not null"),
+        ),
+        sa.CheckConstraint(
+            "status in ('waiting', 'sending', 'sent', 'failed', 'unknown', 'skipped')", name="status"
+        ),
+    )
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    kind: str
+    channel: str = "email"
+    subscription_id: int = Field(sa_type=sa.BigInteger, index=True)
+    invitation_id: int | None = Field(default=None, sa_type=sa.BigInteger)
+    message_id: str
+    status: str = "waiting"
+    created_at: datetime
+    sending_at: datetime | None = None
+    settled_at: datetime | None = None
+    tries: int = 0
+    note: str = ""
+    subject: str = ""
+    context: dict[str, Any] = json_field()
+
+
+class Suppression(SQLModel, table=True):
+    """An address that must not get alerts any more, kept only as a keyed digest with the reason."""
+
+    __tablename__ = "suppression"
+    merchant_id: int = tenant()
+    address_digest: str = Field(primary_key=True)
+    reason: str
+    at: datetime
