@@ -1,0 +1,303 @@
+"""The settings of one installation: the only reader of the environment.
+
+Everything else, the tests included, is handed a `Settings`. What a merchant decides lives in the
+database, not here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, cast, get_args
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+
+SmtpSecurity = Literal["starttls", "tls", "none"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+NAMES = (
+    "DISPO_ALLOWED_PRIVATE_HOSTS",
+    "DISPO_BASE_URL",
+    "DISPO_CA_FILE",
+    "DISPO_DATA_DIR",
+    "DISPO_DEMO",
+    "DISPO_FEED_DIRECTORIES",
+    "DISPO_LOG_LEVEL",
+    "DISPO_MAX_FEED_BYTES",
+    "DISPO_SECRET_KEYS",
+    "DISPO_SMTP_FROM",
+    "DISPO_SMTP_HOST",
+    "DISPO_SMTP_PASSWORD",
+    "DISPO_SMTP_PORT",
+    "DISPO_SMTP_SECURITY",
+    "DISPO_SMTP_USERNAME",
+    "DISPO_WEB_HOST",
+    "DISPO_WEB_WORKERS",
+)
+"""Our own variables. `DATABASE_URL`, `REDIS_URL` and `PORT` are read too, under the names that
+hosting platforms give them."""
+
+_SMTP_PORTS: Mapping[SmtpSecurity, int] = {"starttls": 587, "tls": 465, "none": 25}
+
+
+class SettingsError(ValueError):
+    """A variable that cannot be used: `name`, `problem` and `remedy`, never a secret's value."""
+
+    def __init__(self, name: str, problem: str, remedy: str) -> None:
+        self.name = name
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{name}: {problem} {remedy}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One installation. Secrets are left out of the representation.
+
+    `database_url` and `redis_url` empty mean: embedded servers under `data_dir`. The first of
+    `secret_keys` (Fernet keys) seals, all of them open. `base_url` is the address that people and
+    platforms reach us under, without a final slash. `allowed_private_hosts` are host names or
+    "host:port" that may be called although they are private. `ca_file` is an extra bundle of
+    certificates to trust, or empty. `smtp_*` is the installation's own mail, off while `smtp_host` is
+    empty. `feed_directories` are the only directories a file feed may read. `max_feed_bytes` caps
+    one download.
+    """
+
+    data_dir: Path
+    database_url: str = field(default="", repr=False)
+    redis_url: str = field(default="", repr=False)
+    secret_keys: tuple[str, ...] = field(default=(), repr=False)
+    base_url: str = "http://127.0.0.1:8000"
+    web_host: str = "127.0.0.1"
+    web_port: int = 8000
+    web_workers: int = 1
+    allowed_private_hosts: frozenset[str] = frozenset()
+    ca_file: str = ""
+    smtp_host: str = ""
+    smtp_port: int = 587
+    smtp_username: str = ""
+    smtp_password: str = field(default="", repr=False)
+    smtp_security: SmtpSecurity = "starttls"
+    smtp_from: str = ""
+    feed_directories: tuple[Path, ...] = ()
+    log_level: LogLevel = "INFO"
+    is_demo: bool = False
+    max_feed_bytes: int = 2_000_000_000
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings that `environ` describes; an empty variable counts as absent.
+
+    Generates `secret_keys` once, into the data directory, when none are given. Raises SettingsError
+    for a value that cannot be used and for a name of ours that is misspelt.
+    """
+    _refuse_misspelt(environ)
+    data_dir = Path(_text(environ, "DISPO_DATA_DIR", ".dispo")).expanduser().absolute()
+    security = _choice(environ, "DISPO_SMTP_SECURITY", get_args(SmtpSecurity), "starttls")
+    smtp_security = cast(SmtpSecurity, security)
+    smtp_host = _text(environ, "DISPO_SMTP_HOST")
+    smtp_from = _text(environ, "DISPO_SMTP_FROM")
+    if smtp_host and "@" not in smtp_from:
+        raise SettingsError(
+            "DISPO_SMTP_FROM",
+            "Mail is on (DISPO_SMTP_HOST is set) but the sender is missing or not an address.",
+            "Set it to an address of yours, as in DISPO_SMTP_FROM=stock@shop.example.",
+        )
+    port = _integer(environ, "PORT", 8000, 1, 65535)
+    return Settings(
+        data_dir=data_dir,
+        database_url=_database_url(environ),
+        redis_url=_redis_url(environ),
+        secret_keys=_secret_keys(environ, data_dir),
+        base_url=_base_url(environ, port),
+        web_host=_text(environ, "DISPO_WEB_HOST", "127.0.0.1"),
+        web_port=port,
+        web_workers=_integer(environ, "DISPO_WEB_WORKERS", 1, 1, 256),
+        allowed_private_hosts=frozenset(
+            host.lower() for host in _list(environ, "DISPO_ALLOWED_PRIVATE_HOSTS")
+        ),
+        ca_file=_ca_file(environ),
+        smtp_host=smtp_host,
+        smtp_port=_integer(environ, "DISPO_SMTP_PORT", _SMTP_PORTS[smtp_security], 1, 65535),
+        smtp_username=_text(environ, "DISPO_SMTP_USERNAME"),
+        smtp_password=environ.get("DISPO_SMTP_PASSWORD", ""),
+        smtp_security=smtp_security,
+        smtp_from=smtp_from,
+        feed_directories=_directories(environ, "DISPO_FEED_DIRECTORIES"),
+        log_level=cast(LogLevel, _choice(environ, "DISPO_LOG_LEVEL", get_args(LogLevel), "INFO")),
+        is_demo=_boolean(environ, "DISPO_DEMO"),
+        max_feed_bytes=_integer(environ, "DISPO_MAX_FEED_BYTES", 2_000_000_000, 1, 2**63 - 1),
+    )
+
+
+def _refuse_misspelt(environ: Mapping[str, str]) -> None:
+    # Only near misses: a name that resembles none of ours may belong to a newer release running beside.
+    for name in sorted(environ):
+        if name.startswith("DISPO_") and name not in NAMES:
+            near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
+            if near:
+                raise SettingsError(name, "There is no such setting.", f"Did you mean {near[0]}?")
+
+
+def _text(environ: Mapping[str, str], name: str, default: str = "") -> str:
+    return environ.get(name, "").strip() or default
+
+
+def _list(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part for part in (raw.strip() for raw in environ.get(name, "").split(",")) if part)
+
+
+def _integer(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = _text(environ, name)
+    if not text:
+        return default
+    if not (text.isascii() and text.replace("_", "").isdigit() and least <= int(text) <= most):
+        raise SettingsError(
+            name, f"{text!r} is not a whole number from {least} to {most}.", f"The default is {default}."
+        )
+    return int(text)
+
+
+def _boolean(environ: Mapping[str, str], name: str) -> bool:
+    text = _text(environ, name, "0").lower()
+    if text in {"1", "true", "yes", "on"}:
+        return True
+    if text in {"0", "false", "no", "off"}:
+        return False
+    raise SettingsError(name, f"{text!r} is neither yes nor no.", "Use 1 or 0.")
+
+
+def _choice(environ: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
+    text = _text(environ, name, default)
+    for value in allowed:
+        if value.lower() == text.lower():
+            return value
+    raise SettingsError(name, f"{text!r} is not known.", f"Use one of: {', '.join(allowed)}.")
+
+
+def _database_url(environ: Mapping[str, str]) -> str:
+    text = _text(environ, "DATABASE_URL")
+    if not text:
+        return ""
+    scheme, found, rest = text.partition("://")
+    if not found or scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
+        raise SettingsError(
+            "DATABASE_URL",
+            "It is not the address of a PostgreSQL database.",
+            "Use postgresql://user:password@host/database, or leave it empty for the embedded server.",
+        )
+    return f"postgresql+psycopg://{rest}"
+
+
+def _redis_url(environ: Mapping[str, str]) -> str:
+    text = _text(environ, "REDIS_URL")
+    if text and text.partition("://")[0] not in {"redis", "rediss", "unix"}:
+        raise SettingsError(
+            "REDIS_URL",
+            "It is not the address of a Redis server.",
+            "Use redis://, rediss:// or unix://, or leave it empty for the embedded server.",
+        )
+    return text
+
+
+def _base_url(environ: Mapping[str, str], port: int) -> str:
+    text = _text(environ, "DISPO_BASE_URL", f"http://127.0.0.1:{port}").rstrip("/")
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise SettingsError(
+            "DISPO_BASE_URL",
+            f"{text!r} is not a web address.",
+            "Use the address people reach Dispo under, as in https://dispo.shop.example.",
+        )
+    return text
+
+
+def _ca_file(environ: Mapping[str, str]) -> str:
+    text = _text(environ, "DISPO_CA_FILE")
+    if text and not Path(text).expanduser().is_file():
+        raise SettingsError(
+            "DISPO_CA_FILE", f"There is no file {text!r}.", "Name a PEM file of certificates."
+        )
+    return str(Path(text).expanduser().absolute()) if text else ""
+
+
+def _directories(environ: Mapping[str, str], name: str) -> tuple[Path, ...]:
+    found = tuple(Path(text).expanduser().absolute() for text in _list(environ, name))
+    for path in found:
+        if not path.is_dir():
+            raise SettingsError(
+                name, f"There is no directory {str(path)!r}.", "Create it or correct the name."
+            )
+    return found
+
+
+def _secret_keys(environ: Mapping[str, str], data_dir: Path) -> tuple[str, ...]:
+    keys = _list(environ, "DISPO_SECRET_KEYS")
+    name = "DISPO_SECRET_KEYS"
+    if not keys:
+        path = data_dir / "secret_keys"
+        name = str(path)
+        text = _read(path)
+        keys = tuple((_create_keys(path) if text is None else text).split())
+    for number, key in enumerate(keys, 1):
+        try:
+            Fernet(key)
+        except ValueError:
+            raise SettingsError(
+                name,
+                f"Key {number} of {len(keys)} is not a Fernet key (32 bytes in URL-safe base64).",
+                "Restore it from your backup: without it, stored credentials cannot be opened. "
+                "A new key is made by: python -c "
+                "'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'",
+            ) from None  # the cause would show part of the key
+    if not keys:
+        raise SettingsError(
+            name,
+            "The file is empty.",
+            "Restore it from your backup, or delete it to start with a new key and connect everything again.",
+        )
+    return keys
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="ascii")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SettingsError(
+            str(path), f"It cannot be read ({type(exc).__name__}).", "Give this user the right to read it."
+        ) from exc
+
+
+def _create_keys(path: Path) -> str:
+    """Write one new key with mode 600 and return what the file holds.
+
+    The complete file is linked into place: of two processes that start together one wins, and the
+    other reads the winner's key, never half of it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".secret_keys-")
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(Fernet.generate_key().decode() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            pass
+        finally:
+            Path(temporary).unlink()
+    except OSError as exc:
+        raise SettingsError(
+            "DISPO_DATA_DIR",
+            f"The directory {str(path.parent)!r} cannot be written ({type(exc).__name__}).",
+            "Name a directory that this user may write, or set DISPO_SECRET_KEYS.",
+        ) from exc
+    return path.read_text(encoding="ascii")
