@@ -1,0 +1,176 @@
+"""Where a connection may go: a host is resolved once, every answer is judged, and the socket is opened
+to the very address that was judged. A second look-up would let a name change between the two
+(DNS rebinding), so nothing below this module resolves names.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from socket import getaddrinfo
+from urllib.parse import urlsplit
+
+from connector.ports.errors import Misconfigured, Retryable
+from connector.registry import Environment
+
+_PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
+# Forms that carry an IPv4 address inside an IPv6 one (6to4, Teredo, NAT64) reach whatever is inside;
+# 192.88.99.0/24 is the 6to4 relay. `is_global` calls some of them global.
+_REFUSED: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = (
+    ipaddress.IPv4Network("192.88.99.0/24"),
+    ipaddress.IPv6Network("2001::/32"),
+    ipaddress.IPv6Network("2002::/16"),
+    ipaddress.IPv6Network("64:ff9b::/96"),
+    ipaddress.IPv6Network("64:ff9b:1::/48"),
+)
+
+
+def is_public(address: str) -> bool:
+    """True when `address` (an IP literal) is one that anybody on the internet may be sent to.
+
+    >>> is_public("8.8.8.8"), is_public("10.0.0.1"), is_public("100.64.0.1"), is_public("::ffff:8.8.8.8")
+    (True, False, False, False)
+    """
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if ip.is_multicast or ip.is_reserved or ip.is_unspecified or not ip.is_global:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address) and ip not in _PUBLIC_V6:
+        return False
+    return not any(ip.version == network.version and ip in network for network in _REFUSED)
+
+
+def is_allowed_private(environment: Environment, host: str, port: int) -> bool:
+    """True when the operator named this host, or this host and port, in `allowed_private_hosts`."""
+    name = _bare(host)
+    wanted = {name, f"{name}:{port}", f"[{name}]", f"[{name}]:{port}"}
+    return any(allowed.strip().lower() in wanted for allowed in environment.allowed_private_hosts)
+
+
+def checked_addresses(environment: Environment, adapter: str, host: str, port: int) -> list[str]:
+    """The IP addresses of `host`, each allowed to be connected to, in the resolver's order, at least one.
+
+    One private address among public ones refuses the whole name. Raises Misconfigured(field="url") for
+    a refused address and Retryable when the name cannot be resolved.
+    """
+    name = _bare(host)
+    try:
+        answers = getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as exc:
+        raise Retryable(
+            adapter, name, "The host name could not be resolved.", "Check the address for a typing error."
+        ) from exc
+    addresses = list(dict.fromkeys(str(answer[4][0]) for answer in answers))
+    if not addresses:
+        raise Retryable(adapter, name, "The host name has no address.")
+    if not is_allowed_private(environment, name, port):
+        for address in addresses:
+            if not is_public(address):
+                raise Misconfigured(
+                    adapter,
+                    name,
+                    "The host leads to an address that is not on the public internet.",
+                    "Use a public address, or have the operator allow this host.",
+                    field="url",
+                )
+    return addresses
+
+
+def open_socket(
+    environment: Environment,
+    adapter: str,
+    host: str,
+    port: int,
+    timeout_s: float | None,
+    options: Iterable[tuple[int, int, int | bytes]] = (),
+) -> socket.socket:
+    """A connected TCP socket to `host`, at an address that was judged; raises as `checked_addresses`
+    does, and Retryable when none of the addresses answers."""
+    last: OSError | None = None
+    for address in checked_addresses(environment, adapter, host, port):
+        try:
+            # A literal is not resolved again: getaddrinfo only parses it.
+            opened = socket.create_connection((address, port), timeout_s)
+        except OSError as exc:
+            last = exc
+            continue
+        try:
+            for option in options:
+                opened.setsockopt(*option)
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        except OSError:
+            opened.close()
+            raise
+        return opened
+    reason = "did not answer in time" if isinstance(last, TimeoutError) else "refused the connection"
+    raise Retryable(adapter, f"{_bare(host)}:{port}", f"The server {reason}.") from last
+
+
+def tls_context(environment: Environment, adapter: str) -> ssl.SSLContext:
+    """A context that verifies names and certificates against the system's store and `ca_file`.
+
+    Raises Misconfigured(field="ca_file") when that bundle cannot be read.
+    """
+    context = ssl.create_default_context()
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile is None and paths.capath is None:
+        # A slim container has no store of its own.
+        with suppress(ImportError):
+            import certifi
+
+            context.load_verify_locations(certifi.where())
+    if environment.ca_file:
+        try:
+            context.load_verify_locations(environment.ca_file)
+        except (OSError, ssl.SSLError) as exc:
+            raise Misconfigured(
+                adapter,
+                Path(environment.ca_file).name,
+                "The bundle of certificates cannot be read.",
+                "Name a PEM file that Dispo may read.",
+                field="ca_file",
+            ) from exc
+    return context
+
+
+def certificate_error(exc: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    """The refused certificate behind `exc`, however deep libraries wrapped it, or None."""
+    seen: set[int] = set()
+    pending = [exc]
+    while pending:
+        one = pending.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return one
+        pending += [one.__cause__, one.__context__, getattr(one, "reason", None)]
+        pending += [arg for arg in one.args if isinstance(arg, BaseException)]
+    return None
+
+
+def safe_url(url: str) -> str:
+    """`url` fit for messages and logs: scheme, host, port and path; no user, password, query, fragment.
+
+    >>> safe_url("https://me:pw@shop.example:8443/a.csv?token=1#x")
+    'https://shop.example:8443/a.csv'
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return "the address"
+    if ":" in host:
+        host = f"[{host}]"
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}{parts.path}"
+
+
+def _bare(host: str) -> str:
+    """The host as the resolver wants it: no brackets, no root dot, small letters."""
+    return host.strip("[]").rstrip(".").lower()
