@@ -1,0 +1,77 @@
+"""The values that deciding works on, and those it answers with. Pure: no clock, no database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """What one source says of one variant.
+
+    `observed` in the supplier's own units, None when the supplier did not say. One variant unit takes
+    `units_per_variant` of them. `deducted` are variant units sold from this source since its `as_of`.
+    `is_exact` is False for ">100" and for stock words. `restock_on` is the date the supplier states;
+    `lead_time_days` the plain lead time when no date is stated.
+    """
+
+    source_id: int
+    observed: int | None
+    units_per_variant: int = 1
+    deducted: int = 0
+    as_of: datetime | None = None
+    max_age_hours: int | None = None
+    is_exact: bool = True
+    restock_on: date | None = None
+    lead_time_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The merchant's rule for one variant, already resolved (the nearest wins)."""
+
+    buffer_units: int = 0
+    cap_units: int | None = None
+    low_stock_threshold: int = 3
+    shows_count: bool = False
+    allows_backorder: bool = False
+    is_discontinued: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VariantFacts:
+    """Everything needed to decide one variant.
+
+    `now` is the moment of deciding, `today` the date at the merchant's place. `out_since_on` is the
+    date it sold out (merchant's place), None while it is available or when that is not known.
+    """
+
+    variant_id: int
+    sources: tuple[SourceFacts, ...]
+    rule: Rule
+    now: datetime
+    today: date
+    out_since_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What may be sold and what the shopper is told.
+
+    `available` ≥ 0 in sellable units. `shown_count` only when an exact number may be shown.
+    `restock_on` ≤ `restock_until`, both today or later, or both None. `basis` says what the date rests
+    on ("stated", "lead_time" or ""). `recheck_at` is when time alone may change the answer. `why` is
+    the arithmetic in JSON for the merchant.
+    """
+
+    variant_id: int
+    available: int
+    state: str
+    shown_count: int | None = None
+    restock_on: date | None = None
+    restock_until: date | None = None
+    basis: str = ""
+    recheck_at: datetime | None = None
+    why: dict[str, Any] = field(default_factory=dict)
