@@ -1,0 +1,65 @@
+"""Helpers of the tests that are not fixtures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+
+class ManualClock:
+    """A clock that moves only when told. Starts at 2026-01-05 09:00 UTC, a Monday."""
+
+    def __init__(self, start: datetime = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)) -> None:
+        if start.tzinfo is None:
+            raise ValueError("a clock needs an aware time")
+        self._now = start
+
+    def now(self) -> datetime:
+        """The present, aware, in UTC."""
+        return self._now
+
+    __call__ = now
+
+    def advance(
+        self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0
+    ) -> datetime:
+        """Move forward and return the new present; refuses to go back."""
+        step = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        if step < timedelta(0):
+            raise ValueError(f"time does not run backwards: {step}")
+        self._now += step
+        return self._now
+
+
+def require(program: str) -> str:
+    """The path of a system program. Where it is missing the test is skipped, or fails when CI=true."""
+    found = shutil.which(program)
+    if found is not None:
+        return found
+    reason = f"The program {program!r} is not installed."
+    if os.environ.get("CI", "").lower() in {"1", "true"}:
+        pytest.fail(f"{reason} The continuous integration must run this test: see .ci/run.", pytrace=False)
+    pytest.skip(reason)
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def eventually(is_true: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
+    """Wait until `is_true` holds, for effects of other processes; fails with `what` when it never does."""
+    deadline = time.monotonic() + timeout_s
+    while not is_true():
+        if time.monotonic() > deadline:
+            pytest.fail(f"Not within {timeout_s:.0f} seconds: {what}", pytrace=False)
+        time.sleep(0.01)
