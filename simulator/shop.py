@@ -176,6 +176,33 @@ class Shop:
             self._touch(item)
         self._report(Change("meta", item_id, by, self.now()))
 
+    def adjust_stock(self, item_id: int, units: int, *, by: Literal["api", "shop"]) -> None:
+        """Add `units` (may be negative) to a tracked item's number; one that is not tracked stays as it is."""
+        with self.lock:
+            item = self.items[item_id]
+            if not item.tracked:
+                return
+            item.stock = (item.stock or 0) + units
+            self._touch(item)
+        self._report(Change("stock", item_id, by, self.now()))
+
+    def touch(self, item_id: int, *, by: Literal["api", "shop"]) -> None:
+        """Stamp and report an item (or a product page) whose other fields were changed."""
+        with self.lock:
+            if item_id in self.items:
+                self._touch(self.items[item_id])
+            else:
+                self.products[item_id].updated_at = self.now()
+        self._report(Change("product", item_id, by, self.now()))
+
+    def record_order(self, order: Order, *, by: Literal["api", "shop"]) -> None:
+        """Keep a new order, or stamp one that was edited, without touching any number."""
+        with self.lock:
+            is_new = order.id not in self.orders
+            self.orders[order.id] = order
+            order.updated_at = self.now()
+        self._report(Change("order_created" if is_new else "order_updated", order.id, by, self.now()))
+
     def buy(self, wanted: dict[int, int]) -> Order:
         """A shopper's checkout: item id → units, all or nothing, atomically. Raises SoldOut."""
         with self.lock:

@@ -1,0 +1,285 @@
+"""The orders routes, and what an order does to the shop's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from simulator.shop import Item, Order, OrderLine, Shop
+from simulator.woocommerce.render import Shelf
+from simulator.woocommerce.replies import (
+    Call,
+    Reply,
+    RestError,
+    id_list,
+    links,
+    local_stamp,
+    modified_filter,
+    one_of,
+    page_of,
+    single,
+    stamp,
+)
+
+HOLDING = ("processing", "on-hold", "completed")
+GIVEN_BACK = ("pending", "cancelled")
+
+
+class Orders:
+    """Orders of one shop. REST orders may oversell, as in WooCommerce; a checkout (`Shop.buy`) may not."""
+
+    def __init__(self, shelf: Shelf, version: str) -> None:
+        self.shelf = shelf
+        self.shop: Shop = shelf.shop
+        self.version = version
+
+    def many(self, call: Call) -> Reply:
+        holds = modified_filter(call, self.shop.timezone)
+        include = id_list(call, "include")
+        statuses = {s for s in call.query.get("status", "any").split(",") if s}
+        by = one_of(call, "orderby", "date", ("date", "modified", "id", "include", "title", "slug"))
+        is_desc = one_of(call, "order", "desc", ("asc", "desc")) == "desc"
+        with self.shop.lock:
+            rows = [
+                o
+                for o in self.shop.orders.values()
+                if holds(o.updated_at)
+                and ("any" in statuses or o.status in statuses)
+                and (include is None or o.id in include)
+            ]
+            rows.sort(
+                key=lambda o: (
+                    o.updated_at if by == "modified" else o.created_at if by == "date" else o.id,
+                    o.id,
+                ),
+                reverse=is_desc,
+            )
+            return page_of(call, rows, lambda o: self.render(o, call.home))
+
+    def one(self, call: Call, order_id: int) -> Reply:
+        with self.shop.lock:
+            return single(call, self.render(self._order(order_id), call.home))
+
+    def _order(self, order_id: int) -> Order:
+        order = self.shop.orders.get(order_id)
+        if order is None:
+            raise RestError(404, "woocommerce_rest_shop_order_invalid_id", "Invalid ID.")
+        return order
+
+    def create(self, call: Call) -> Reply:
+        """POST orders: takes the stock when its status holds it, whatever is left (may go below 0)."""
+        fields: Mapping[str, Any] = call.body or {}
+        lines = [
+            OrderLine(self.shop.new_id(), self._sold(row), int(row.get("quantity", 1)))
+            for row in fields.get("line_items") or ()
+        ]
+        order = Order(
+            id=self.shop.new_id(),
+            lines=lines,
+            status=str(fields.get("status", "pending")),
+            created_at=self.shop.now(),
+            platform={
+                "reduced": {},
+                "created_via": "rest-api",
+                "billing": dict(fields.get("billing") or {}),
+                "payment_method": str(fields.get("payment_method", "")),
+                "paid": bool(fields.get("set_paid")),
+            },
+        )
+        self.shop.record_order(order, by="api")
+        self._settle(order)
+        with self.shop.lock:
+            data = self.render(order, call.home)
+        return Reply(data, 201, {"Location": f"{call.home}/wp-json/wc/v3/orders/{order.id}"})
+
+    def _sold(self, row: Mapping[str, Any]) -> int:
+        item_id = int(row.get("variation_id") or row.get("product_id") or 0)
+        if item_id not in self.shop.items:
+            raise RestError(400, "woocommerce_rest_invalid_product_id", "Product ID is invalid.")
+        return item_id
+
+    def update(self, call: Call, order_id: int) -> Reply:
+        order = self._order(order_id)
+        fields: Mapping[str, Any] = call.body or {}
+        if "status" in fields:
+            order.platform.setdefault(
+                "reduced", {str(line.id): self._taken(order, line) for line in order.lines}
+            )
+            order.status = str(fields["status"])
+            self._settle(order)
+        self.shop.record_order(order, by="api")
+        with self.shop.lock:
+            return Reply(self.render(order, call.home))
+
+    def refunds(self, call: Call, order_id: int) -> Reply:
+        order = self._order(order_id)
+        rows = order.platform.get("refunds", [])
+        return page_of(call, rows, lambda row: dict(row))
+
+    def refund(self, call: Call, order_id: int) -> Reply:
+        """POST orders/<id>/refunds: gives units back with `api_restock`; a full one ends the order."""
+        order = self._order(order_id)
+        fields: Mapping[str, Any] = call.body or {}
+        order.platform.setdefault("reduced", {str(line.id): self._taken(order, line) for line in order.lines})
+        restocked = order.platform.setdefault("restocked", {})
+        by_id = {line.id: line for line in order.lines}
+        done: list[dict[str, Any]] = []
+        for row in fields.get("line_items") or ():
+            line, units = by_id[int(row["id"])], int(row.get("quantity", 0))
+            done.append({**self._line(order, line), "id": self.shop.new_id(), "quantity": -units})
+            if fields.get("api_restock", True):
+                held = order.platform["reduced"].get(str(line.id), 0)
+                order.platform["reduced"][str(line.id)] = held - units
+                restocked[str(line.id)] = restocked.get(str(line.id), 0) + units
+                if held:
+                    self.shop.adjust_stock(line.item_id, units, by="api")
+        refund: dict[str, Any] = {
+            "id": self.shop.new_id(),
+            "amount": str(fields.get("amount", "0.00")),
+            "reason": str(fields.get("reason", "")),
+            "line_items": done,
+        }
+        order.platform.setdefault("refunds", []).append(refund)
+        if float(refund["amount"]) >= self._total(order):
+            order.status = "refunded"
+        self.shop.record_order(order, by="api")
+        refund_path = f"orders/{order_id}/refunds/{refund['id']}"
+        return Reply({**refund, "_links": links(call.home, refund_path, up=f"orders/{order_id}")}, 201)
+
+    def note(self, call: Call, order_id: int) -> Reply:
+        order = self._order(order_id)
+        fields: Mapping[str, Any] = call.body or {}
+        note = {
+            "id": self.shop.new_id(),
+            "author": "WooCommerce",
+            "note": str(fields.get("note", "")),
+            "customer_note": bool(fields.get("customer_note")),
+        }
+        order.platform.setdefault("notes", []).append(note)
+        path = f"orders/{order_id}/notes/{note['id']}"
+        return Reply({**note, "_links": links(call.home, path, up=f"orders/{order_id}")}, 201)
+
+    def _settle(self, order: Order) -> None:
+        """Take the stock of an order that holds it, give back that of one that no longer does."""
+        reduced: dict[str, int] = order.platform["reduced"]
+        for line in order.lines:
+            key = str(line.id)
+            held = reduced.get(key, 0)
+            if order.status in HOLDING and not held and self._counts(line):
+                reduced[key] = line.units
+                self.shop.adjust_stock(line.item_id, -line.units, by="api")
+            elif order.status in GIVEN_BACK and held:
+                del reduced[key]
+                self.shop.adjust_stock(line.item_id, held, by="api")
+
+    def _counts(self, line: OrderLine) -> bool:
+        item = self.shop.items.get(line.item_id)
+        return item is not None and item.tracked and self.shelf.manages_stock
+
+    def _taken(self, order: Order, line: OrderLine) -> int:
+        """Units this line holds off the shop's number now (`_reduced_stock`)."""
+        if order.status in GIVEN_BACK:
+            return 0
+        known = order.platform.get("reduced")
+        if known is not None:
+            return int(known.get(str(line.id), 0))
+        return line.units if order.status in HOLDING and self._counts(line) else 0
+
+    def _total(self, order: Order) -> float:
+        found = 0
+        for line in order.lines:
+            item = self.shop.items.get(line.item_id)
+            found += line.units * (item.price_minor if item else 0)
+        return found / 100
+
+    def _line(self, order: Order, line: OrderLine) -> dict[str, Any]:
+        item = self.shop.items.get(line.item_id)
+        if item is None:
+            item = Item(line.item_id, line.item_id, "", "", 0, None, tracked=False)
+        product = self.shop.products.get(item.product_id)
+        is_variation = item.id != item.product_id
+        title = product.title if product else ""
+        meta = []
+        if is_variation:
+            name = self.shelf.attribute(item) if product else "Size"
+            meta.append({"key": name.lower(), "value": item.title, "display_key": name})
+        if order.status not in GIVEN_BACK and (
+            self._taken(order, line) or str(line.id) in order.platform.get("restocked", {})
+        ):
+            meta.append({"key": "_reduced_stock", "value": str(self._taken(order, line))})
+        restocked = order.platform.get("restocked", {}).get(str(line.id))
+        if restocked:
+            meta.append({"key": "_restock_refunded_items", "value": str(restocked)})
+        total = f"{line.units * item.price_minor / 100:.2f}"
+        return {
+            "id": line.id,
+            "name": f"{title} - {item.title}" if is_variation else title,
+            "product_id": item.product_id,
+            "variation_id": item.id if is_variation else 0,
+            "quantity": line.units,
+            "tax_class": "",
+            "subtotal": total,
+            "subtotal_tax": "0.00",
+            "total": total,
+            "total_tax": "0.00",
+            "taxes": [],
+            "meta_data": meta,
+            "sku": item.sku,
+            "global_unique_id": item.gtin,
+            "price": item.price_minor / 100,
+            "image": {"id": "", "src": ""},
+            "parent_name": title if is_variation else None,
+        }
+
+    def render(self, order: Order, home: str) -> dict[str, Any]:
+        """One order in full; nobody's name unless the request brought one."""
+        zone = self.shop.timezone
+        is_paid = order.status in HOLDING or bool(order.platform.get("paid"))
+        blank = dict.fromkeys(
+            ("first_name", "last_name", "company", "address_1", "address_2", "city", "state", "postcode"), ""
+        )
+        data: dict[str, Any] = {
+            "id": order.id,
+            "parent_id": 0,
+            "status": order.status,
+            "currency": self.shop.currency,
+            "version": self.version,
+            "prices_include_tax": False,
+            "date_created": local_stamp(order.created_at, zone),
+            "date_modified": local_stamp(order.updated_at, zone),
+            "discount_total": "0.00",
+            "shipping_total": "0.00",
+            "total": f"{self._total(order):.2f}",
+            "total_tax": "0.00",
+            "customer_id": 0,
+            "order_key": f"wc_order_{order.id}",
+            "billing": {
+                **blank,
+                "country": "",
+                "email": "",
+                "phone": "",
+                **order.platform.get("billing", {}),
+            },
+            "shipping": {**blank, "country": "", "phone": ""},
+            "payment_method": order.platform.get("payment_method", ""),
+            "created_via": order.platform.get("created_via", "checkout"),
+            "customer_note": "",
+            "number": str(order.id),
+            "meta_data": [],
+            "line_items": [self._line(order, line) for line in order.lines],
+            "tax_lines": [],
+            "shipping_lines": [],
+            "fee_lines": [],
+            "coupon_lines": [],
+            "refunds": [
+                {"id": r["id"], "reason": r["reason"], "total": f"-{r['amount']}", "total_tax": "0.00"}
+                for r in order.platform.get("refunds", [])
+            ],
+            "needs_payment": order.status == "pending",
+            "date_created_gmt": stamp(order.created_at),
+            "date_modified_gmt": stamp(order.updated_at),
+            "date_completed_gmt": None,
+            "date_paid_gmt": stamp(order.created_at) if is_paid else None,
+        }
+        data["_links"] = links(home, f"orders/{order.id}")
+        return data
