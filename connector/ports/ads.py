@@ -26,7 +26,8 @@ class Ad:
     """The smallest thing that can be paused and leads to a landing page (a search ad, a keyword).
 
     `external_id` is the platform's resource name; `daily_spend` the mean of the last days in the
-    account's currency where it is known.
+    account's currency where it is known. `is_serving` is False while its campaign or ad group is not
+    running, so that it costs nothing whatever its own status.
     """
 
     external_id: str
@@ -36,14 +37,19 @@ class Ad:
     status: AdStatus
     campaign: str = ""
     daily_spend: Decimal | None = None
+    is_serving: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class AdResult:
-    """ "done", or "rejected" with the platform's reason. One bad ad never fails its neighbours."""
+    """What became of one ad; one bad ad never fails its neighbours.
+
+    "done"; "rejected" with the platform's reason; "not_found" when it is gone or removed for good;
+    "retry" when a passing fault struck this one alone: it may be sent again.
+    """
 
     external_id: str
-    status: Literal["done", "rejected", "not_found"]
+    status: Literal["done", "rejected", "not_found", "retry"]
     reason: str = ""
 
 
