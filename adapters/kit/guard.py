@@ -142,16 +142,16 @@ def tls_context(environment: Environment, adapter: str) -> ssl.SSLContext:
 def certificate_error(exc: BaseException | None) -> ssl.SSLCertVerificationError | None:
     """The refused certificate behind `exc`, however deep libraries wrapped it, or None."""
     seen: set[int] = set()
-    pending = [exc]
+    pending: list[object] = [exc]
     while pending:
         one = pending.pop()
-        if one is None or id(one) in seen:
+        # `reason` is an exception in urllib3 and a word in ssl.
+        if not isinstance(one, BaseException) or id(one) in seen:
             continue
-        seen.add(id(one))
         if isinstance(one, ssl.SSLCertVerificationError):
             return one
-        pending += [one.__cause__, one.__context__, getattr(one, "reason", None)]
-        pending += [arg for arg in one.args if isinstance(arg, BaseException)]
+        seen.add(id(one))
+        pending += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
     return None
 
 

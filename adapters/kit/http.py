@@ -217,13 +217,18 @@ class Client:
             raise self._bad_url("the address", "It is not a valid address.") from exc
         if parsed.scheme not in {"http", "https"} or not parsed.host:
             raise self._bad_url(safe_url(str(parsed)), "It does not begin with http:// or https://.")
+        if "%" in parsed.host:  # what is left of a bracket or a space in a host name
+            raise self._bad_url("the address", "Its host name is not valid.")
         return parsed
 
     def _follow(self, request: httpx2.Request, answer: httpx2.Response) -> httpx2.Request:
         """The next hop of a redirect, stripped of credentials when it leaves the host."""
         try:
-            target = self._url(str(request.url.join(answer.headers["location"])))
-        except httpx2.InvalidURL as exc:
+            location = answer.headers["location"]
+            if location.startswith("//") and not location.strip("/"):
+                raise httpx2.InvalidURL("no host")
+            target = self._url(str(request.url.join(location)))
+        except (httpx2.InvalidURL, ValueError) as exc:
             raise self._bad_url(safe_url(str(request.url)), "It redirects to no valid address.") from exc
         here, there = _origin(request.url), _origin(target)
         is_same = here == there or (here[1] == there[1] and here[::2] == ("http", 80) and there[2] == 443)

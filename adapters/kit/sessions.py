@@ -28,12 +28,21 @@ class GuardedSession(requests.Session):
         self._environment = environment
         self._adapter = adapter
         self.trust_env = False
-        self.max_redirects = 0
         self.headers["User-Agent"] = environment.user_agent
         self.adapters.clear()
         transport = _GuardedAdapter(environment, adapter)
         self.mount("https://", transport)
         self.mount("http://", transport)
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: an answer never leads to another request, not even a prepared one."""
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """As requests does; raises Misconfigured for an address or a header that cannot be sent."""
+        try:
+            return super().prepare_request(request)
+        except (requests.exceptions.RequestException, ValueError) as exc:
+            raise self._unusable(str(request.url or "")) from exc
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """The complete answer, of any status; raises the errors of `kit.http`'s table."""
@@ -49,18 +58,20 @@ class GuardedSession(requests.Session):
             answer = super().send(request, **kwargs)
             if not wants_stream:
                 _read(answer, deadline)
-        except (
-            requests.exceptions.InvalidURL,
-            requests.exceptions.InvalidSchema,
-            requests.exceptions.MissingSchema,
-            requests.exceptions.InvalidHeader,
-        ) as exc:
-            raise Misconfigured(
-                self._adapter, subject, "It is not a usable address.", "Check the address.", field="url"
-            ) from exc
+        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as exc:
+            raise self._unusable(request.url or "") from exc
         except requests.exceptions.RequestException as exc:
             raise broken(self._adapter, subject, exc, method in _READS) from exc
         return answer
+
+    def _unusable(self, url: str) -> Misconfigured:
+        return Misconfigured(
+            self._adapter,
+            guard.safe_url(url),
+            "It is not a usable address.",
+            "Begin it with https:// and check it for typing errors.",
+            field="url",
+        )
 
 
 def _read(answer: requests.Response, deadline: float) -> None:
