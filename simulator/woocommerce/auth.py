@@ -29,7 +29,8 @@ class ApiKey:
 
 @dataclass
 class KeyRing:
-    """The shop's keys. `now` gives Unix seconds (the shop's clock, for the OAuth window)."""
+    """The shop's keys. `now` gives Unix seconds for the OAuth window: real time, because
+    clients sign with theirs, also where the shop's own clock is a test's."""
 
     keys: list[ApiKey]
     now: Callable[[], float] = time.time

@@ -66,7 +66,7 @@ class WooCommerceServer:
         self.is_plain_permalinks = False
         self.body_limit_bytes: int | None = None
         self.calls: Counter[str] = Counter()
-        self.keyring = KeyRing([ApiKey(key, secret)], now=lambda: shop.now().timestamp())
+        self.keyring = KeyRing([ApiKey(key, secret)])
         self.settings = options.defaults(shop)
         self.shelf = Shelf(shop, self.settings, self._version())
         self.products = Products(self.shelf, self._event)
