@@ -204,7 +204,9 @@ class GoogleAdsServer:
             Operation.read(operation, kind)
             for operation in (request.operations if kind else request.mutate_operations)
         ]
-        request_id, fault = self._admit(method, request.customer_id, context, len(operations), is_write=True)
+        request_id, fault, _ = self._admit(
+            method, request.customer_id, context, len(operations), is_write=True
+        )
         if len(operations) > MAX_OPERATIONS or not operations:
             code = "TOO_MANY_MUTATE_OPERATIONS" if operations else "OPERATION_REQUIRED"
             refusal = Refusal(f"request_error.{code}", f"{len(operations)} operations.")

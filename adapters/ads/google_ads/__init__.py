@@ -12,10 +12,12 @@ import importlib.util
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from adapters.ads.google_ads.account import Account
 from adapters.ads.google_ads.adapter import GoogleAds
 from adapters.ads.google_ads.faults import NAME
+from adapters.kit.guard import is_allowed_private
 from connector.ports.errors import Misconfigured
 from connector.registry import Environment, Field, Manifest
 
@@ -92,9 +94,12 @@ def _require_allowed(name: str, address: str, environment: Environment) -> None:
     """
     if not address:
         return
-    host_port = address.split("://", 1)[-1].split("/", 1)[0]
-    host = host_port.rsplit(":", 1)[0]
-    if "@" in host_port or not {host, host_port} & environment.allowed_private_hosts:
+    try:
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        is_allowed = is_allowed_private(environment, parts.hostname or "", parts.port or 443)
+    except ValueError:
+        is_allowed = False
+    if "@" in address or not is_allowed:
         raise Misconfigured(
             NAME,
             name,

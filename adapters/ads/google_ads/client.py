@@ -17,15 +17,17 @@ from typing import Any
 import google.auth.exceptions
 import google.auth.transport
 import grpc
-import requests
+import httpx2
 from google.ads.googleads.errors import GoogleAdsException
 from google.ads.googleads.interceptors import ExceptionInterceptor, MetadataInterceptor
 from google.api_core.exceptions import GoogleAPICallError
 from google.oauth2.credentials import Credentials
-from requests.adapters import HTTPAdapter
 
 from adapters.ads.google_ads.account import Account
 from adapters.ads.google_ads.faults import NAME, Fault, read_failure, to_port_error
+from adapters.kit.errors import translate
+from adapters.kit.guard import tls_context
+from adapters.kit.http import Client as HttpClient
 from connector.ports.errors import (
     NotFound,
     OutcomeUnknown,
@@ -72,7 +74,7 @@ class Client:
         )
         self._tokens = _TokenRequest(environment)
         self._lock = threading.Lock()
-        self._proven_token = ""
+        self._proven_token: str | None = None
         self._types = _module("services.types.google_ads_service")
         self._errors = _module("errors.types.errors")
         self._enums = _module("enums")
@@ -84,6 +86,7 @@ class Client:
     def close(self) -> None:
         """Close the connection; a closed client cannot be used again."""
         self._channel.close()
+        self._tokens.close()
 
     def search(self, query: str) -> Iterator[Any]:
         """The rows of a GAQL query as protobuf GoogleAdsRow messages, streamed.
@@ -197,8 +200,6 @@ class Client:
                     "Google refused the refresh token or the OAuth client.",
                     "Sign in to Google again in the settings of this connection.",
                 ) from exc
-            except google.auth.exceptions.TransportError as exc:
-                raise Retryable(NAME, subject, "Google's token server could not be reached.") from exc
 
     def _translate(self, exc: Exception, subject: str, *, is_write: bool) -> PortError:
         if isinstance(exc, GoogleAdsException):
@@ -260,13 +261,12 @@ def _roots(environment: Environment) -> bytes | None:
     """
     if not environment.ca_file:
         return None
-    context = ssl.create_default_context()
-    context.load_verify_locations(cafile=environment.ca_file)
+    context = tls_context(environment, NAME)
     return "".join(map(ssl.DER_cert_to_PEM_cert, context.get_ca_certs(binary_form=True))).encode()
 
 
 class _Answer(google.auth.transport.Response):
-    def __init__(self, response: requests.Response) -> None:
+    def __init__(self, response: httpx2.Response) -> None:
         self._response = response
 
     @property
@@ -282,48 +282,35 @@ class _Answer(google.auth.transport.Response):
         return self._response.content
 
 
-class _TrustingAdapter(HTTPAdapter):
-    """Verifies against the system's certificates and the operator's extra ones."""
-
-    def __init__(self, ca_file: str) -> None:
-        self._context = ssl.create_default_context()
-        self._context.load_verify_locations(cafile=ca_file)
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=self._context, **kwargs)
-
-
 class _TokenRequest(google.auth.transport.Request):
-    """The HTTP call of a token refresh: our deadline, no redirects (the body holds the secrets), and
-    a TransportError for a server fault, because google-auth would sleep and repeat those itself."""
+    """The HTTP call of a token refresh, by the guarded client: no redirects (the body holds secrets).
+
+    A fault of the server raises here, because google-auth would sleep and repeat the call itself.
+    """
 
     def __init__(self, environment: Environment) -> None:
-        self._timeout_s = environment.timeout_s
-        self._session = requests.Session()
-        if environment.ca_file:
-            self._session.mount("https://", _TrustingAdapter(environment.ca_file))
+        self._http = HttpClient(environment, NAME)
 
     def __call__(
         self,
         url: str,
         method: str = "GET",
-        body: bytes | None = None,
+        body: bytes | str | None = None,
         headers: Any = None,
         timeout: float | None = None,
         **_: Any,
     ) -> _Answer:
-        try:
-            response = self._session.request(
-                method, url, data=body, headers=headers, timeout=self._timeout_s, allow_redirects=False
+        content = body.encode() if isinstance(body, str) else body
+        # Asking twice for a token does no harm, so a broken answer is no unknown outcome.
+        answer = self._http.request(method, url, content=content, headers=headers, is_read=True)
+        if answer.status_code in (408, 429) or answer.status_code >= 500:
+            raise translate(
+                answer.status_code,
+                adapter=NAME,
+                subject="Google's token server",
+                headers=answer.headers,
             )
-        except requests.RequestException as exc:
-            raise _unreachable("no answer") from exc
-        if response.status_code in (408, 429) or response.status_code >= 500:
-            raise _unreachable(f"HTTP {response.status_code}")
-        return _Answer(response)
+        return _Answer(answer)
 
-
-def _unreachable(why: str) -> Exception:
-    error: Exception = google.auth.exceptions.TransportError(why)  # type: ignore[no-untyped-call]
-    return error
+    def close(self) -> None:
+        self._http.close()
