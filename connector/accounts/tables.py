@@ -86,13 +86,15 @@ class Connection(SQLModel, table=True):
 class Schedule(SQLModel, table=True):
     """What is done again and again: `kind` for `subject_id`, next at `next_run_at`, every `every_s`.
 
-    A claimed row is leased until `lease_until` on the database clock. `failures` counts those in a row.
+    `rerun_at` is one more run outside the period: after a failure, or because somebody asked. A claimed
+    row is leased until `lease_until` on the database clock. `failures` counts those in a row.
     """
 
     __tablename__ = "schedule"
     __table_args__ = (
         sa.UniqueConstraint("merchant_id", "kind", "subject_id"),
-        sa.Index("schedule_due_idx", "next_run_at"),
+        # When the row is next worth a look: at the end of its lease, else at its next run.
+        sa.Index("schedule_due_idx", sa.text("coalesce(lease_until, least(next_run_at, rerun_at))")),
     )
     merchant_id: int = tenant()
     id: int | None = identity()
@@ -100,6 +102,7 @@ class Schedule(SQLModel, table=True):
     subject_id: int = Field(default=0, sa_type=sa.BigInteger)
     every_s: int
     next_run_at: datetime
+    rerun_at: datetime | None = None
     lease_until: datetime | None = None
     failures: int = 0
     last_error: str = ""

@@ -54,7 +54,22 @@ class OutboxMessage(SQLModel, table=True):
             "id",
             postgresql_where=_PENDING,
         ),
+        # Read in jumps to list the turns that have work (its first row of a turn is the earliest due),
+        # and forwards to serve the oldest first.
+        sa.Index(
+            "outbox_message_due_idx",
+            "topic",
+            "merchant_id",
+            "connection_id",
+            "due_at",
+            postgresql_where=_PENDING,
+        ),
         sa.Index("outbox_message_lease_idx", "lease_until", postgresql_where=_CLAIMED),
+        sa.Index(
+            "outbox_message_settled_idx",
+            "settled_at",
+            postgresql_where=sa.text("settled_at is not null"),
+        ),
         sa.CheckConstraint(
             "status in ('pending', 'claimed', 'done', 'failed', 'superseded', 'unknown')", name="status"
         ),
@@ -78,10 +93,13 @@ class OutboxMessage(SQLModel, table=True):
 
 class OutboxTurn(SQLModel, table=True):
     """Whose turn it is: one row per (merchant, topic, connection), so that one claimer works on it at a
-    time, a failing one waits alone until `next_try_at`, and the longest unserved comes first."""
+    time, a failing one waits alone until `next_try_at`, and the longest unserved comes first. `claims`
+    counts the claims so far: every tenth serves the oldest first."""
 
     __tablename__ = "outbox_turn"
-    __table_args__ = (sa.Index("outbox_turn_next_idx", "topic", "next_try_at"),)
+    __table_args__ = (
+        sa.Index("outbox_turn_lease_idx", "lease_until", postgresql_where=sa.text("lease_until is not null")),
+    )
     merchant_id: int = tenant()
     topic: str = Field(primary_key=True)
     connection_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
@@ -89,6 +107,7 @@ class OutboxTurn(SQLModel, table=True):
     next_try_at: datetime
     failures: int = 0
     last_error: str = ""
+    claims: int = 0
     lease_token: UUID | None = None
     lease_until: datetime | None = None
 

@@ -1,0 +1,172 @@
+"""What is due when: a table of times that any number of clocks may ask, each run given to one of them.
+
+A period keeps its phase: a daily run at 07:00 that was late, failed or asked for by hand is followed by
+the next 07:00. Periods missed while nothing ran (the machine was off) are made up by one run, not by many.
+A run whose worker never came back is given out again when its lease ends. All times are the database's.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from connector.backoff import is_refusal, wait_s
+from connector.db import transaction
+from connector.ports.errors import RateLimited
+
+__all__ = ["Due", "claim_due", "ensure", "record", "remove", "run_now"]
+
+LEASE_S = 900.0
+
+
+class Due(NamedTuple):
+    """A run this worker alone has until `lease_until`; end it with `record`."""
+
+    merchant_id: int
+    kind: str
+    subject_id: int
+    every_s: int
+    schedule_id: int
+    failures: int
+    lease_until: datetime
+
+
+def ensure(
+    db: sa.Connection,
+    merchant_id: int,
+    kind: str,
+    subject_id: int,
+    every_s: int,
+    first_at: datetime | None = None,
+) -> None:
+    """Have `kind` run for `subject_id` every `every_s` seconds, in the caller's transaction.
+
+    The first run is at `first_at` (aware), or at once. Where it exists already, its times stay unless
+    `every_s` changed: then the next run is no later than one new period from now, or at `first_at` if
+    given. Raises ValueError for a period under one second or a naive time.
+    """
+    if every_s < 1:
+        raise ValueError(f"every_s must be at least 1, not {every_s}")
+    if first_at is not None and first_at.tzinfo is None:
+        raise ValueError("first_at needs a time zone")
+    db.execute(
+        _ENSURE,
+        {
+            "merchant": merchant_id,
+            "kind": kind,
+            "subject": subject_id,
+            "every_s": every_s,
+            "first_at": first_at,
+        },
+    )
+
+
+def remove(db: sa.Connection, merchant_id: int, kind: str, subject_id: int) -> bool:
+    """Stop it; a run under way goes on. False when there was none."""
+    key = {"merchant": merchant_id, "kind": kind, "subject": subject_id}
+    return db.execute(_REMOVE, key).rowcount > 0
+
+
+def run_now(db: sa.Connection, merchant_id: int, kind: str, subject_id: int) -> bool:
+    """Have one extra run as soon as possible: at once, or after the one under way. The period stays.
+    False when no such schedule exists."""
+    key = {"merchant": merchant_id, "kind": kind, "subject": subject_id}
+    return db.execute(_RUN_NOW, key).rowcount > 0
+
+
+def claim_due(engine: sa.Engine, limit: int, lease_s: float = LEASE_S) -> list[Due]:
+    """Up to `limit` runs that are due, longest due first, each leased to this caller for `lease_s`.
+
+    The lease must be longer than the run may take: a run without `record` by then is given out again.
+    """
+    with transaction(engine) as db:
+        rows = db.execute(_CLAIM, {"limit": limit, "lease_s": lease_s}).all()
+    return [Due(*row[:-1]) for row in sorted(rows, key=lambda row: row.was_due_at)]
+
+
+def record(engine: sa.Engine, due: Due, error: BaseException | None = None) -> bool:
+    """End a run. False when its lease was over and it was given out again: nothing is recorded then.
+
+    After an error the run is repeated before its next period as `connector.backoff` says (but no later
+    than one period). A rate limit holds back every run until it is over, the next period and `run_now`
+    included. A refused one is not repeated: it waits for its next period or `run_now`.
+    """
+    rerun_s = hold_s = None
+    if isinstance(error, RateLimited):
+        hold_s = wait_s(error, due.failures)
+    elif error is not None and not is_refusal(error):
+        rerun_s = min(float(due.every_s), wait_s(error, due.failures, first_s=15.0, longest_s=3600.0))
+    with transaction(engine) as db:
+        recorded = db.execute(
+            _RECORD,
+            {
+                "merchant": due.merchant_id,
+                "id": due.schedule_id,
+                "lease_until": due.lease_until,
+                "failed": error is not None,
+                "reason": str(error).replace("\x00", "")[:500] if error else "",
+                "rerun_s": rerun_s,
+                "hold_s": hold_s,
+            },
+        ).rowcount
+    return recorded > 0
+
+
+_ENSURE = sa.text("""
+insert into schedule as s (merchant_id, kind, subject_id, every_s, next_run_at)
+values (:merchant, :kind, :subject, :every_s,
+        coalesce(cast(:first_at as timestamptz), clock_timestamp()))
+    on conflict (merchant_id, kind, subject_id) do update
+   set every_s = excluded.every_s,
+       next_run_at = case
+         when s.every_s = excluded.every_s then s.next_run_at
+         else coalesce(cast(:first_at as timestamptz),
+                       least(s.next_run_at, clock_timestamp() + excluded.every_s * interval '1 second'))
+       end
+ where s.every_s <> excluded.every_s
+""")
+
+_REMOVE = sa.text(
+    "delete from schedule where merchant_id = :merchant and kind = :kind and subject_id = :subject"
+)
+
+_RUN_NOW = sa.text("""
+update schedule set rerun_at = clock_timestamp()
+ where merchant_id = :merchant and kind = :kind and subject_id = :subject
+""")
+
+# The condition is the expression of schedule_due_idx. A rerun asked for while a run is under way is
+# later than the claim of that run, so it stays; whatever was asked before is served by this run.
+_CLAIM = sa.text("""
+with due as (
+  select merchant_id, id, coalesce(lease_until, least(next_run_at, rerun_at)) as was_due_at from schedule
+   where coalesce(lease_until, least(next_run_at, rerun_at)) <= statement_timestamp()
+   order by coalesce(lease_until, least(next_run_at, rerun_at))
+   limit :limit
+     for update skip locked
+)
+update schedule s
+   set next_run_at = case
+         when s.next_run_at > statement_timestamp() then s.next_run_at
+         else s.next_run_at + s.every_s * interval '1 second'
+              * (floor(extract(epoch from statement_timestamp() - s.next_run_at) / s.every_s) + 1)
+       end,
+       rerun_at = null,
+       lease_until = clock_timestamp() + cast(:lease_s as float8) * interval '1 second'
+  from due
+ where s.merchant_id = due.merchant_id and s.id = due.id
+returning s.merchant_id, s.kind, s.subject_id, s.every_s, s.id, s.failures, s.lease_until, due.was_due_at
+""")
+
+# After a rate limit the lease is kept without a holder: nobody runs it before, and its end is a run.
+_RECORD = sa.text("""
+update schedule
+   set last_error = :reason,
+       lease_until = clock_timestamp() + cast(:hold_s as float8) * interval '1 second',
+       failures = case when :failed then failures + 1 else 0 end,
+       rerun_at = least(rerun_at,
+                        clock_timestamp() + cast(:rerun_s as float8) * interval '1 second')
+ where merchant_id = :merchant and id = :id and lease_until = :lease_until
+""")
