@@ -41,13 +41,16 @@ class ListingRef:
 
     `external_id` the sellable item; `product_id` its product or parent (equal to `external_id` for a
     product without variants); `stock_id` the object whose quantity is written (Shopify: inventory
-    item; WooCommerce: the same as `external_id`); `location_id` None where the platform has none.
+    item; WooCommerce: the same as `external_id`); `location_id` None where the platform has none. `sku`
+    is a hint that lets some platforms read many listings in one call; two refs that differ only in it
+    are equal, and a wrong or empty one costs calls, never correctness.
     """
 
     external_id: str
     product_id: str
     stock_id: str
     location_id: str | None = None
+    sku: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +214,10 @@ class StoreHint:
     """What a verified webhook says, reduced to what matters. A hint, never the truth.
 
     "stock": `external_ids` are listings whose number may have moved (`quantities` when the body holds
-    them). "order": `order` when the body holds it whole. "product": re-read these products.
+    them). Where the platform names the stock object instead of the listing, `external_ids` is empty,
+    `stock_ids` holds the `ListingRef.stock_id`s, `quantities` is keyed by them and `location_id` says where.
+    "order": `order` when the body holds it whole. "product": re-read these products (`external_ids` are
+    product ids).
     "uninstalled": the store ended the connection. "privacy": a legal request, `detail` names the topic.
     "other": nothing to do.
     """
@@ -221,6 +227,8 @@ class StoreHint:
     quantities: Mapping[str, int] = field(default_factory=dict)
     order: StoreOrder | None = None
     detail: str = ""
+    stock_ids: tuple[str, ...] = ()
+    location_id: str | None = None
 
 
 class Store(Protocol):

@@ -1,0 +1,43 @@
+"""WooCommerce: REST API v3 through the `woocommerce` library, webhooks, badge facts as product meta."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from connector.registry import Environment, Field, Manifest
+
+
+def _build(config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment) -> Any:
+    # Imported on use: the library brings requests with it.
+    from adapters.stores.woocommerce.adapter import WooCommerceStore
+    from adapters.stores.woocommerce.client import Client
+
+    return WooCommerceStore(
+        Client(
+            str(config.get("url", "")),
+            secrets.get("consumer_key", ""),
+            secrets.get("consumer_secret", ""),
+            environment,
+        )
+    )
+
+
+def _webhooks() -> Any:
+    from adapters.stores.woocommerce.webhooks import WooCommerceWebhooks
+
+    return WooCommerceWebhooks()
+
+
+MANIFEST = Manifest(
+    name="woocommerce",
+    title="WooCommerce",
+    fields=(
+        Field("url", "Shop address", help="For example https://shop.example"),
+        Field("consumer_key", "Consumer key", is_secret=True, help="Begins with ck_"),
+        Field("consumer_secret", "Consumer secret", is_secret=True, help="Begins with cs_"),
+    ),
+    build=_build,
+    webhooks=_webhooks,
+    help_page="docs/adapters/woocommerce.md",
+)

@@ -1,0 +1,386 @@
+"""A WooCommerce shop behind the `Store` port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from adapters.stores.woocommerce import shapes
+from adapters.stores.woocommerce.client import ADAPTER, Client, NoRoute
+from adapters.stores.woocommerce.lists import BATCH, PLAIN_SKU, chunks, pages, rows_of, sku_chunks, window
+from connector.ports.errors import Misconfigured, NotFound, OutcomeUnknown, Unauthorized
+from connector.ports.stores import (
+    BadgeChange,
+    FrozenRequest,
+    ItemResult,
+    ListingRef,
+    Location,
+    QuantityChange,
+    Reading,
+    StoreCapabilities,
+    StoreCheck,
+    StoreListing,
+    StoreOrder,
+)
+
+TOPICS = ("product.updated", "product.deleted", "order.created", "order.updated")
+
+_STOCK = "id,type,parent_id,manage_stock,stock_quantity"
+_PRODUCT = (
+    "id,name,type,status,sku,global_unique_id,permalink,price,manage_stock,stock_quantity,"
+    "date_modified_gmt,variations,images,categories"
+)
+_VARIATION = (
+    "id,parent_id,name,status,sku,global_unique_id,permalink,price,manage_stock,stock_quantity,"
+    "date_modified_gmt,attributes,image"
+)
+_ORDER = "id,status,date_created_gmt,date_modified_gmt,line_items"
+_UNKNOWN_ITEM = frozenset(
+    {"woocommerce_rest_product_invalid_id", "woocommerce_rest_product_variation_invalid_id"}
+)
+
+
+class WooCommerceStore:
+    """See `connector.ports.stores.Store`. Keeps the shop's currency once asked, and nothing else."""
+
+    capabilities = StoreCapabilities(
+        compare_and_set="read_then_write",
+        honours_keys=False,
+        quantity_batch_size=BATCH,
+        badge_batch_size=BATCH,
+        read_batch_size=BATCH,
+        badge_with_quantity=True,
+        has_locations=False,
+        reads_orders=True,
+    )
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._currency: str | None = None
+        self._is_tracking: bool | None = None
+
+    # ---------------------------------------------------------------- the shop
+
+    def check(self) -> StoreCheck:
+        """Who the shop is. Asks for an empty batch too, which changes nothing and tells whether the key
+        may write."""
+        index = self._client.index()
+        if "wc/v3" not in (index.get("namespaces") or ()):
+            raise Misconfigured(
+                ADAPTER,
+                self._client.url,
+                "This WordPress site has no WooCommerce, or a version before 3.5.",
+                "Install or update WooCommerce, or enter the address of the shop.",
+                field="url",
+            )
+        status = self._client.get("system_status", {"_fields": "environment,settings"}).data
+        self._client.write("POST", "products/batch", {"update": []})
+        environment, settings = _part(status, "environment"), _part(status, "settings")
+        self._currency = str(settings.get("currency") or "")
+        return StoreCheck(
+            name=shapes.plain(index.get("name")),
+            url=str(index.get("home") or self._client.url),
+            version=str(environment.get("version") or ""),
+            currency=self._currency,
+            timezone=_timezone(index),
+            warnings=tuple(self._warnings()),
+        )
+
+    def _warnings(self) -> Iterator[str]:
+        if self._client.url.startswith("http://"):
+            yield "The shop is reached without encryption. Use its https address if it has one."
+        if not self._tracks_stock():
+            yield shapes.SHOP_WIDE_OFF
+        if self._setting("products", "woocommerce_hide_out_of_stock_items") == "yes":
+            yield (
+                "The shop hides products that are out of stock, so nobody can ask to be told. Untick "
+                "“Hide out of stock items from the catalog” under WooCommerce > Settings > Products > "
+                "Inventory."
+            )
+
+    def _setting(self, group: str, key: str) -> str | None:
+        """One option of the shop, None when it does not tell."""
+        try:
+            data = self._client.get(f"settings/{group}/{key}").data
+        except (NotFound, Unauthorized):
+            # Reading options takes more rights than reading products; nothing here depends on them.
+            return None
+        return str(data.get("value")) if isinstance(data, dict) else None
+
+    def _tracks_stock(self) -> bool:
+        return self._setting("products", "woocommerce_manage_stock") != "no"
+
+    def _known_currency(self) -> str:
+        if self._currency is None:
+            self._currency = self._setting("general", "woocommerce_currency") or ""
+        return self._currency
+
+    def locations(self) -> list[Location]:
+        """WooCommerce has none."""
+        return []
+
+    # ---------------------------------------------------------------- catalogue
+
+    def catalog(self, changed_since: datetime | None = None) -> Iterator[list[StoreListing]]:
+        """Simple products first, then variations. Before WooCommerce 10.3 the variations cost a call for
+        every variable product."""
+        since = window(changed_since)
+        parents: dict[str, shapes.Parent] = {}
+        currency = self._known_currency()
+        self._is_tracking = None
+        query = {"orderby": "id", "order": "asc", "status": "any", "_fields": _PRODUCT, **since}
+        for rows in pages(self._client, "products", query):
+            listings = []
+            for row in rows:
+                if shapes.is_variable(row):
+                    parents[str(row["id"])] = shapes.parent(row)
+                elif row.get("type") != "grouped":  # a group is sold through its products
+                    listings.append(shapes.product_listing(row, currency))
+            if listings:
+                yield self._explained(listings)
+        if not parents and not since:
+            return
+        for rows in self._variations(parents, since):
+            self._add_missing_parents(rows, parents)
+            # A variation whose parent is not listed lies in the trash with it.
+            listings = [
+                shapes.variation_listing(row, parents[str(row["parent_id"])], currency)
+                for row in rows
+                if str(row.get("parent_id")) in parents
+            ]
+            if listings:
+                yield self._explained(listings)
+
+    def _explained(self, listings: list[StoreListing]) -> list[StoreListing]:
+        """The listings, with the shop-wide reason in place of the product's own where that is it."""
+        if all(one.problem != shapes.UNMANAGED for one in listings):
+            return listings
+        if self._is_tracking is None:
+            self._is_tracking = self._tracks_stock()
+        if self._is_tracking:
+            return listings
+        return [
+            replace(one, problem=shapes.SHOP_WIDE_OFF) if one.problem == shapes.UNMANAGED else one
+            for one in listings
+        ]
+
+    def _variations(
+        self, parents: dict[str, shapes.Parent], since: Mapping[str, str]
+    ) -> Iterator[list[dict[str, Any]]]:
+        query = {"orderby": "id", "order": "asc", "_fields": _VARIATION, **since}
+        try:
+            yield from pages(self._client, "variations", query, may_be_missing=True)
+        except NoRoute:
+            if since:
+                # A sale of a variation need not stamp its parent, so all parents are asked.
+                everything = {"type": "variable", "status": "any", "orderby": "id", "order": "asc"}
+                for rows in pages(self._client, "products", {**everything, "_fields": _PRODUCT}):
+                    parents.update({str(row["id"]): shapes.parent(row) for row in rows})
+            for parent_id in list(parents):
+                try:
+                    for rows in pages(self._client, f"products/{parent_id}/variations", query):
+                        # 8.9 shows no parent_id here.
+                        yield [{**row, "parent_id": parent_id} for row in rows]
+                except NotFound:
+                    continue  # deleted since it was listed
+
+    def _add_missing_parents(
+        self, rows: Sequence[Mapping[str, Any]], parents: dict[str, shapes.Parent]
+    ) -> None:
+        missing = sorted({str(row.get("parent_id")) for row in rows} - parents.keys())
+        for ids in chunks(missing, BATCH):
+            query = {"include": ",".join(ids), "status": "any", "_fields": _PRODUCT}
+            found = self._list("products", query)
+            parents.update({str(row["id"]): shapes.parent(row) for row in found})
+
+    # ---------------------------------------------------------------- numbers
+
+    def read_quantities(self, refs: Sequence[ListingRef]) -> list[Reading]:
+        """By SKU where the refs have usable ones, because only a list of SKUs finds simple products and
+        variations in one call; each row is then checked by id. What is left is read by id: simple
+        products and variations apart."""
+        found: dict[str, Reading] = {}
+        wanted = {ref.external_id: ref for ref in refs}
+
+        def take(rows: Iterable[Mapping[str, Any]]) -> None:
+            for row in rows:
+                ref = wanted.get(str(row.get("id")))
+                if ref is not None:
+                    found[ref.external_id] = Reading(ref, shapes.quantity(row), shapes.problem(row))
+
+        skus = [ref.sku for ref in wanted.values() if PLAIN_SKU.fullmatch(ref.sku)]
+        for chunk in sku_chunks(skus):
+            take(self._list("products", {"sku": ",".join(chunk), "_fields": _STOCK}))
+        rest = [ref for ref in wanted.values() if ref.external_id not in found]
+        for ids in chunks([r.external_id for r in rest if r.product_id == r.external_id], BATCH):
+            take(self._list("products", {"include": ",".join(ids), "_fields": _STOCK}))
+        variations = [ref for ref in rest if ref.product_id != ref.external_id]
+        try:
+            for ids in chunks([ref.external_id for ref in variations], BATCH):
+                query = {"include": ",".join(ids), "_fields": _STOCK}
+                take(self._list("variations", query, may_be_missing=True))
+        except NoRoute:
+            for parent_id, children in _by_parent(variations).items():
+                for ids in chunks([ref.external_id for ref in children], BATCH):
+                    query = {"include": ",".join(ids), "_fields": _STOCK}
+                    try:
+                        take(self._list(f"products/{parent_id}/variations", query))
+                    except NotFound:
+                        continue  # the parent is gone, and its variations with it
+        return [found[ref.external_id] for ref in wanted.values() if ref.external_id in found]
+
+    def _list(
+        self, path: str, query: Mapping[str, str], *, may_be_missing: bool = False
+    ) -> list[dict[str, Any]]:
+        """One page of at most 100 rows."""
+        full = {**query, "per_page": str(BATCH)}
+        return rows_of(f"GET {path}", self._client.get(path, full, may_be_missing=may_be_missing).data)
+
+    def plan_quantities(self, changes: Sequence[QuantityChange]) -> list[FrozenRequest]:
+        """Simple products in hundreds; variations in hundreds per parent, which is all WooCommerce has."""
+        items = []
+        for change in changes:
+            # A batch is not checked by the shop: text would silently become 0.
+            if type(change.quantity) is not int or change.quantity < 0:
+                raise ValueError(f"a quantity is a whole number of at least 0, not {change.quantity!r}")
+            item: dict[str, Any] = {"id": int(change.ref.stock_id), "stock_quantity": change.quantity}
+            if change.badge is not None:
+                item["meta_data"] = shapes.badge_meta(change.badge)
+            items.append((change.ref, item))
+        return _planned(items)
+
+    def plan_badges(self, changes: Sequence[BadgeChange]) -> list[FrozenRequest]:
+        return _planned(
+            [
+                (c.ref, {"id": int(c.ref.external_id), "meta_data": shapes.badge_meta(c.badge)})
+                for c in changes
+            ]
+        )
+
+    def send(self, request: FrozenRequest, key: str) -> list[ItemResult]:
+        """One batch call. The shop keeps no keys; repeating is harmless because numbers are absolute.
+
+        WooCommerce answers 200 and leaves the number alone where stock is not managed, so the number it
+        echoes is what counts.
+        """
+        path = str(request.body["path"])
+        items: list[dict[str, Any]] = list(request.body["update"])
+        try:
+            data = self._client.write("POST", path, {"update": items}).data
+        except NotFound as exc:
+            # The parent is gone, and its variations with it.
+            return [ItemResult(ref, "not_found", reason=exc.cause) for ref in request.refs]
+        rows = data.get("update") if isinstance(data, dict) else None
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise OutcomeUnknown(ADAPTER, f"POST {path}", "The shop's answer does not list the items.")
+        answers: dict[str, list[dict[str, Any]]] = {}
+        for row in rows:
+            answers.setdefault(str(row.get("id")), []).append(row)
+        results = []
+        for ref, item in zip(request.refs, items, strict=True):
+            own = answers.get(str(item["id"]))
+            if not own:
+                results.append(ItemResult(ref, "retry", reason="The shop's answer leaves this item out."))
+                continue
+            results.append(self._result(ref, item, own.pop(0)))
+        return results
+
+    def _result(self, ref: ListingRef, item: Mapping[str, Any], row: Mapping[str, Any]) -> ItemResult:
+        error = row.get("error")
+        if error is not None:
+            code = str(error.get("code", "")) if isinstance(error, dict) else ""
+            if code in _UNKNOWN_ITEM:
+                return ItemResult(ref, "not_found", reason="The shop has no such product any more.")
+            message = error.get("message", code) if isinstance(error, dict) else error
+            return ItemResult(ref, "rejected", reason=self._client.plain(message))
+        if "stock_quantity" in item:
+            why = shapes.problem(row)
+            if why is not None and why != shapes.FRACTION:
+                return ItemResult(ref, "rejected", remote=shapes.quantity(row), reason=why)
+            echoed = row.get("stock_quantity")
+            if echoed != item["stock_quantity"]:
+                reason = "The shop kept another number than the one it was sent."
+                return ItemResult(ref, "conflict", remote=shapes.whole(echoed), reason=reason)
+        if "meta_data" in item and not _holds_meta(row, item["meta_data"]):
+            reason = "The shop did not keep the badge: a plugin seems to filter product meta."
+            return ItemResult(ref, "rejected", reason=reason)
+        return ItemResult(ref, "done")
+
+    # ---------------------------------------------------------------- orders
+
+    def orders(self, changed_since: datetime) -> Iterator[list[StoreOrder]]:
+        query = {"orderby": "id", "order": "asc", "_fields": _ORDER, **window(changed_since)}
+        for rows in pages(self._client, "orders", query):
+            orders = [found for row in rows if (found := shapes.order(row)) is not None]
+            if orders:
+                yield orders
+
+    # ---------------------------------------------------------------- webhooks
+
+    def subscribe(self, address: str, secret: str) -> list[str]:
+        """One webhook a topic; those the shop switched off after failures, or somebody paused, are
+        switched on again with this secret (a shop never shows the old one)."""
+        ours: dict[str, Mapping[str, Any]] = {}
+        for rows in pages(self._client, "webhooks", {"status": "all", "orderby": "id", "order": "asc"}):
+            for row in rows:
+                topic = str(row.get("topic"))
+                # Of several with our address an active one counts.
+                if row.get("delivery_url") == address and _is_better(row, ours.get(topic)):
+                    ours[topic] = row
+        for topic in TOPICS:
+            known = ours.get(topic)
+            if known is None:
+                body = {"name": f"Dispo {topic}", "topic": topic, "delivery_url": address, "secret": secret}
+                self._client.write("POST", "webhooks", body)
+            elif known.get("status") != "active":
+                self._client.write("PUT", f"webhooks/{known['id']}", {"status": "active", "secret": secret})
+        return list(TOPICS)
+
+
+def _part(data: Any, name: str) -> dict[str, Any]:
+    part = data.get(name) if isinstance(data, dict) else None
+    return part if isinstance(part, dict) else {}
+
+
+def _timezone(index: Mapping[str, Any]) -> str:
+    """A zone's name, or "UTC+05:30" for a shop that is set to an offset."""
+    name = str(index.get("timezone_string") or "")
+    if name:
+        return name
+    minutes = round(float(index.get("gmt_offset") or 0) * 60)
+    return f"UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+
+
+def _by_parent(refs: Sequence[ListingRef]) -> dict[str, list[ListingRef]]:
+    found: dict[str, list[ListingRef]] = {}
+    for ref in refs:
+        found.setdefault(ref.product_id, []).append(ref)
+    return found
+
+
+def _planned(items: Sequence[tuple[ListingRef, dict[str, Any]]]) -> list[FrozenRequest]:
+    groups: dict[str, list[tuple[ListingRef, dict[str, Any]]]] = {}
+    for ref, item in items:
+        is_simple = ref.product_id == ref.external_id
+        path = "products/batch" if is_simple else f"products/{int(ref.product_id)}/variations/batch"
+        groups.setdefault(path, []).append((ref, item))
+    return [
+        FrozenRequest(
+            operation="update_products" if path == "products/batch" else "update_variations",
+            body={"path": path, "update": [item for _, item in chunk]},
+            refs=tuple(ref for ref, _ in chunk),
+        )
+        for path, group in groups.items()
+        for chunk in chunks(group, BATCH)
+    ]
+
+
+def _holds_meta(row: Mapping[str, Any], sent: Sequence[Mapping[str, str]]) -> bool:
+    kept = {str(one.get("key")): str(one.get("value")) for one in row.get("meta_data") or ()}
+    return all(kept.get(one["key"]) == one["value"] for one in sent)
+
+
+def _is_better(row: Mapping[str, Any], known: Mapping[str, Any] | None) -> bool:
+    return known is None or (row.get("status") == "active" and known.get("status") != "active")
