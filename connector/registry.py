@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from connector.ports.errors import Misconfigured
@@ -29,7 +30,8 @@ class Environment:
 
     `allowed_private_hosts`: host names or "host:port" an operator allows although they are private;
     everything else private or loopback is refused. `ca_file` is an extra bundle of certificates to
-    trust, empty for the system's own. `max_feed_bytes` caps a download.
+    trust, empty for the system's own. `max_feed_bytes` caps a download. `feed_directories` are the
+    only directories a feed may be read from on this machine; none by default.
     """
 
     allowed_private_hosts: frozenset[str] = frozenset()
@@ -37,6 +39,7 @@ class Environment:
     timeout_s: float = 30.0
     max_feed_bytes: int = 2_000_000_000
     user_agent: str = "Dispo/0.1"
+    feed_directories: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
