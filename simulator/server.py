@@ -33,7 +33,8 @@ class ServerThread:
         )
         self.port: int = self._server.server_port
         self.url = f"{'https' if tls else 'http'}://{'localhost' if tls else '127.0.0.1'}:{self.port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        # `stop` waits for the next poll: half a second by default, in every test.
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def start(self) -> ServerThread:
         self._thread.start()

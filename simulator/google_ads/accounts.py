@@ -49,7 +49,8 @@ class AdGroup:
 class Item:
     """An ad or a keyword of an ad group. `text` is the ad's first headline or the keyword;
     `cost_micros` the spend per day ("2026-11-21" → micros of the account's currency).
-    `can_be_paused` is False for the ad types Google refuses to pause."""
+    `can_be_paused` is False for the ad types Google refuses to pause; `is_busy` while somebody else
+    is changing it, which refuses an operation for the moment."""
 
     id: int
     ad_group_id: int
@@ -61,6 +62,7 @@ class Item:
     status: Status = "ENABLED"
     negative: bool = False
     can_be_paused: bool = True
+    is_busy: bool = False
     cost_micros: dict[str, int] = field(default_factory=dict)
 
 

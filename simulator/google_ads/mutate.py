@@ -91,7 +91,7 @@ def _judge(
     if not operation.paths:
         return "field_mask_error.FIELD_MASK_MISSING", "The field mask must be provided for update."
     if operation.paths != ("status",):
-        return "field_mask_error.INVALID_FIELD_IN_FIELD_MASK", "Only status is simulated."
+        return "field_mask_error.FIELD_NOT_FOUND", "Only status is simulated."
     if is_repeated:
         if operation.kind == "ad_group_ad":
             return "ad_group_ad_error.RESOURCE_REFERENCED_IN_MULTIPLE_OPS", "Named twice in one request."
@@ -113,6 +113,11 @@ def _judge(
         return "request_error.INVALID_ENUM_VALUE", "Enum value is not permitted."
     if not item.can_be_paused and operation.status == 3:
         return "ad_group_ad_error.AD_TYPE_CANNOT_BE_PAUSED", "An ad of this type cannot be paused."
+    if item.is_busy:
+        return (
+            "database_error.CONCURRENT_MODIFICATION",
+            "Multiple requests were attempting to modify the same resource at once.",
+        )
     if item.negative:
         return "ad_group_criterion_error.CANT_UPDATE_NEGATIVE", "Negative criteria cannot be updated."
     return None
