@@ -1,0 +1,83 @@
+"""Shopify by the Admin GraphQL API 2026-10: what the registry loads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from adapters.stores.shopify.adapter import ShopifyStore
+from adapters.stores.shopify.client import ADAPTER, ShopifyClient
+from adapters.stores.shopify.webhooks import ShopifyWebhooks
+from connector.ports.errors import Misconfigured
+from connector.registry import Environment, Field, Manifest
+
+_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
+_LOCATION = re.compile(r"(?:gid://shopify/Location/)?(\d+)")
+
+
+def build(config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment) -> ShopifyStore:
+    """The shop named by `shop`. Raises Misconfigured; does no network.
+
+    `base_url` replaces the shop's own address, for a simulator only: its host must be one the operator
+    allows in `allowed_private_hosts`, so that a token never goes to a stranger.
+    """
+    shop = str(config.get("shop") or "").strip().lower().removeprefix("https://").rstrip("/")
+    if not _DOMAIN.fullmatch(shop):
+        raise _wrong("shop", shop, "It is not a shop's own domain.", "Enter it as name.myshopify.com.")
+    token = secrets.get("access_token") or ""
+    if not token:
+        raise _wrong("access_token", shop, "There is no access token.", "Install the app on the shop.")
+    base_url = str(config.get("base_url") or "").rstrip("/")
+    if base_url:
+        parts = urlsplit(base_url)
+        allowed = {host.lower() for host in environment.allowed_private_hosts}
+        if not {(parts.hostname or "").lower(), parts.netloc.lower()} & allowed:
+            raise _wrong(
+                "base_url",
+                shop,
+                "The address is not that of a simulator the operator allows.",
+                "Leave it empty for a real shop.",
+            )
+    location = str(config.get("location_id") or "").strip()
+    number = _LOCATION.fullmatch(location)
+    if location and not number:
+        raise _wrong("location_id", shop, "It is not a location's id.", "Enter the number of a location.")
+    scopes = frozenset(part.strip() for part in str(config.get("scopes") or "").split(",") if part.strip())
+    client = ShopifyClient(environment, shop, token, base_url or f"https://{shop}")
+    return ShopifyStore(client, f"gid://shopify/Location/{number[1]}" if number else None, scopes)
+
+
+def _wrong(field: str, shop: str, cause: str, remedy: str) -> Misconfigured:
+    return Misconfigured(ADAPTER, shop or "the connection", cause, remedy, field=field)
+
+
+MANIFEST = Manifest(
+    name=ADAPTER,
+    title="Shopify",
+    fields=(
+        Field("shop", "Shop domain", help="The shop's own address, name.myshopify.com."),
+        Field("access_token", "Admin API access token", is_secret=True, help="Given at the installation."),
+        Field("api_secret", "Client secret", is_secret=True, help="Signs the webhooks; from the app."),
+        Field("client_id", "Client ID", is_required=False, help="Needed to refresh an expiring token."),
+        Field(
+            "refresh_token",
+            "Refresh token",
+            is_secret=True,
+            is_required=False,
+            help="Given with an expiring access token.",
+        ),
+        Field(
+            "location_id",
+            "Written location",
+            is_required=False,
+            help="The one location Dispo writes. Empty: the only one that sells online.",
+        ),
+        Field("scopes", "Granted scopes", is_required=False, help="Filled in by the installation."),
+        Field("base_url", "Simulator address", is_required=False, help="Only for a simulator."),
+    ),
+    build=build,
+    webhooks=ShopifyWebhooks,
+    help_page="docs/adapters/shopify.md",
+)
