@@ -136,6 +136,22 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     )
 
 
+def child_environment(
+    settings: Settings, extra: Mapping[str, str] | None = None, environ: Mapping[str, str] = os.environ
+) -> dict[str, str]:
+    """The environment for a process of ours that shall run with these settings: this one's, with the
+    addresses of the servers, the allowed hosts and `extra` set."""
+    return {
+        **environ,
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "DISPO_DATA_DIR": str(settings.data_dir),
+        "DISPO_ALLOWED_PRIVATE_HOSTS": ",".join(sorted(settings.allowed_private_hosts)),
+        "DISPO_DEMO": "1" if settings.is_demo else "0",
+        **(extra or {}),
+    }
+
+
 def _refuse_misspelt(environ: Mapping[str, str]) -> None:
     # Only near misses: a name that resembles none of ours may belong to a newer release running beside.
     for name in sorted(environ):

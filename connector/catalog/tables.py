@@ -37,7 +37,8 @@ class Listing(SQLModel, table=True):
 
     `wanted_*` is decided; `believed_*` is what the store holds as far as we know (our writes plus the
     sales we learnt); `confirmed_*` is what the store itself last told us. None in `believed_available`
-    means "not known": the next write reads first. Only `is_managed` listings are ever written.
+    means "not known": the next write reads first. Only `is_managed` listings are ever written. `page_key`
+    is the product page as landing pages are compared (host and path).
     """
 
     __tablename__ = "listing"
@@ -52,7 +53,7 @@ class Listing(SQLModel, table=True):
         ),
         sa.Index("listing_variant_idx", "merchant_id", "variant_id"),
         sa.Index("listing_stock_idx", "merchant_id", "connection_id", "stock_id"),
-        sa.Index("listing_url_idx", "merchant_id", "url"),
+        sa.Index("listing_page_idx", "merchant_id", "page_key"),
     )
     merchant_id: int = tenant()
     id: int | None = identity()
@@ -65,6 +66,7 @@ class Listing(SQLModel, table=True):
     sku: str = ""
     title: str = ""
     url: str = ""
+    page_key: str = ""
     image_url: str = ""
     price_minor: int | None = Field(default=None, sa_type=sa.BigInteger)
     is_published: bool = True

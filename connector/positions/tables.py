@@ -51,10 +51,22 @@ class Observation(SQLModel, table=True):
 
     `quantity` in the supplier's own units; None means the supplier did not say. `is_at_least` marks
     ">100"; `is_word` a stock word without a number. `line_digest` identifies the raw record it came
-    from. `previous` is the row before `run_id`, {} when there was none.
+    from; 0 where that record is not in the snapshot, so that it is read again when it comes. `as_of` is
+    None while the row holds as of its source's `as_of`, else the older moment it was last confirmed for
+    (its newer record was held, rejected or missing). `previous` is the row before `run_id`, None when
+    there was none.
     """
 
     __tablename__ = "observation"
+    __table_args__ = (
+        sa.Index(
+            "observation_loose_idx",
+            "merchant_id",
+            "source_id",
+            "item_key",
+            postgresql_where=sa.text("line_digest = 0"),
+        ),
+    )
     merchant_id: int = tenant()
     source_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
     item_key: str = Field(primary_key=True)
@@ -74,6 +86,7 @@ class Observation(SQLModel, table=True):
         default=None, sa_type=sa.dialects.postgresql.JSONB, sa_column_kwargs={"nullable": True}
     )
     missed_runs: int = Field(default=0, sa_type=sa.SmallInteger)
+    as_of: datetime | None = None
 
 
 class Order(SQLModel, table=True):

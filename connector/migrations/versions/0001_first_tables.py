@@ -253,6 +253,7 @@ def upgrade() -> None:
         sa.Column("sku", sa.String(), server_default=sa.text("''"), nullable=False),
         sa.Column("title", sa.String(), server_default=sa.text("''"), nullable=False),
         sa.Column("url", sa.String(), server_default=sa.text("''"), nullable=False),
+        sa.Column("page_key", sa.String(), server_default=sa.text("''"), nullable=False),
         sa.Column("image_url", sa.String(), server_default=sa.text("''"), nullable=False),
         sa.Column("price_minor", sa.BigInteger(), nullable=True),
         sa.Column("is_published", sa.Boolean(), server_default=sa.text("true"), nullable=False),
@@ -276,6 +277,7 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("merchant_id", "id", name=op.f("listing_pkey")),
     )
+    op.create_index("listing_page_idx", "listing", ["merchant_id", "page_key"], unique=False)
     op.create_index(
         "listing_place_idx",
         "listing",
@@ -285,7 +287,6 @@ def upgrade() -> None:
     op.create_index(
         "listing_stock_idx", "listing", ["merchant_id", "connection_id", "stock_id"], unique=False
     )
-    op.create_index("listing_url_idx", "listing", ["merchant_id", "url"], unique=False)
     op.create_index("listing_variant_idx", "listing", ["merchant_id", "variant_id"], unique=False)
     op.create_table(
         "merchant",
@@ -398,7 +399,15 @@ def upgrade() -> None:
         sa.Column("run_id", sa.BigInteger(), nullable=False),
         sa.Column("previous", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("missed_runs", sa.SmallInteger(), server_default=sa.text("'0'"), nullable=False),
+        sa.Column("as_of", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("merchant_id", "source_id", "item_key", name=op.f("observation_pkey")),
+    )
+    op.create_index(
+        "observation_loose_idx",
+        "observation",
+        ["merchant_id", "source_id", "item_key"],
+        unique=False,
+        postgresql_where=sa.text("line_digest = 0"),
     )
     op.create_table(
         "outbox_message",
@@ -422,6 +431,13 @@ def upgrade() -> None:
             name=op.f("outbox_message_status_check"),
         ),
         sa.PrimaryKeyConstraint("merchant_id", "id", name=op.f("outbox_message_pkey")),
+    )
+    op.create_index(
+        "outbox_message_due_idx",
+        "outbox_message",
+        ["topic", "merchant_id", "connection_id", "due_at"],
+        unique=False,
+        postgresql_where=sa.text("status = 'pending'"),
     )
     op.create_index(
         "outbox_message_lease_idx",
@@ -451,6 +467,13 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("status = 'pending'"),
     )
+    op.create_index(
+        "outbox_message_settled_idx",
+        "outbox_message",
+        ["settled_at"],
+        unique=False,
+        postgresql_where=sa.text("settled_at is not null"),
+    )
     op.create_table(
         "outbox_turn",
         sa.Column("merchant_id", sa.BigInteger(), nullable=False),
@@ -460,11 +483,18 @@ def upgrade() -> None:
         sa.Column("next_try_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("failures", sa.Integer(), server_default=sa.text("'0'"), nullable=False),
         sa.Column("last_error", sa.String(), server_default=sa.text("''"), nullable=False),
+        sa.Column("claims", sa.Integer(), server_default=sa.text("'0'"), nullable=False),
         sa.Column("lease_token", sa.Uuid(), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("merchant_id", "topic", "connection_id", name=op.f("outbox_turn_pkey")),
     )
-    op.create_index("outbox_turn_next_idx", "outbox_turn", ["topic", "next_try_at"], unique=False)
+    op.create_index(
+        "outbox_turn_lease_idx",
+        "outbox_turn",
+        ["lease_until"],
+        unique=False,
+        postgresql_where=sa.text("lease_until is not null"),
+    )
     op.create_table(
         "position",
         sa.Column("merchant_id", sa.BigInteger(), nullable=False),
@@ -594,6 +624,7 @@ def upgrade() -> None:
         sa.Column("subject_id", sa.BigInteger(), server_default=sa.text("'0'"), nullable=False),
         sa.Column("every_s", sa.Integer(), nullable=False),
         sa.Column("next_run_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("rerun_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failures", sa.Integer(), server_default=sa.text("'0'"), nullable=False),
         sa.Column("last_error", sa.String(), server_default=sa.text("''"), nullable=False),
@@ -602,7 +633,12 @@ def upgrade() -> None:
             "merchant_id", "kind", "subject_id", name=op.f("schedule_merchant_id_kind_subject_id_key")
         ),
     )
-    op.create_index("schedule_due_idx", "schedule", ["next_run_at"], unique=False)
+    op.create_index(
+        "schedule_due_idx",
+        "schedule",
+        [sa.literal_column("coalesce(lease_until, least(next_run_at, rerun_at))")],
+        unique=False,
+    )
     op.create_table(
         "snapshot",
         sa.Column("merchant_id", sa.BigInteger(), nullable=False),
@@ -831,8 +867,15 @@ def downgrade() -> None:
         "position_recheck_idx", table_name="position", postgresql_where=sa.text("recheck_at is not null")
     )
     op.drop_table("position")
-    op.drop_index("outbox_turn_next_idx", table_name="outbox_turn")
+    op.drop_index(
+        "outbox_turn_lease_idx", table_name="outbox_turn", postgresql_where=sa.text("lease_until is not null")
+    )
     op.drop_table("outbox_turn")
+    op.drop_index(
+        "outbox_message_settled_idx",
+        table_name="outbox_message",
+        postgresql_where=sa.text("settled_at is not null"),
+    )
     op.drop_index(
         "outbox_message_one_pending_idx",
         table_name="outbox_message",
@@ -851,7 +894,13 @@ def downgrade() -> None:
         table_name="outbox_message",
         postgresql_where=sa.text("status = 'claimed'"),
     )
+    op.drop_index(
+        "outbox_message_due_idx", table_name="outbox_message", postgresql_where=sa.text("status = 'pending'")
+    )
     op.drop_table("outbox_message")
+    op.drop_index(
+        "observation_loose_idx", table_name="observation", postgresql_where=sa.text("line_digest = 0")
+    )
     op.drop_table("observation")
     op.drop_index("movement_variant_idx", table_name="movement")
     op.drop_index("movement_run_idx", table_name="movement", postgresql_where=sa.text("run_id is not null"))
@@ -866,9 +915,9 @@ def downgrade() -> None:
     op.drop_table("message")
     op.drop_table("merchant")
     op.drop_index("listing_variant_idx", table_name="listing")
-    op.drop_index("listing_url_idx", table_name="listing")
     op.drop_index("listing_stock_idx", table_name="listing")
     op.drop_index("listing_place_idx", table_name="listing")
+    op.drop_index("listing_page_idx", table_name="listing")
     op.drop_table("listing")
     op.drop_index("invitation_episode_idx", table_name="invitation")
     op.drop_table("invitation")

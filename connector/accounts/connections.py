@@ -1,0 +1,147 @@
+"""Connections to the outside: added with sealed secrets, read, paused, resumed."""
+
+from __future__ import annotations
+
+import json
+import secrets as random_secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector.crypto import Keyring
+from connector.ports.errors import Misconfigured, NotFound
+from connector.registry import Kind, manifest
+
+_KINDS: Mapping[str, Kind] = {
+    "store": "stores",
+    "supplier": "suppliers",
+    "ads": "ads",
+    "channel": "channels",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRow:
+    """A connection as stored, its secrets still sealed."""
+
+    merchant_id: int
+    id: int
+    kind: str
+    adapter: str
+    name: str
+    config: dict[str, Any]
+    sealed: bytes
+    public_key: str
+    status: str
+    status_reason: str
+    writing_approved_at: datetime | None
+    is_writing_stopped: bool
+
+    @property
+    def port(self) -> Kind:
+        return _KINDS[self.kind]
+
+
+_COLUMNS = (
+    "merchant_id, id, kind, adapter, name, config, sealed, public_key, status, status_reason,"
+    " writing_approved_at, is_writing_stopped"
+)
+
+
+def add_connection(
+    db: sa.Connection,
+    keyring: Keyring,
+    merchant_id: int,
+    *,
+    kind: str,
+    adapter: str,
+    name: str,
+    config: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    now: datetime,
+) -> int:
+    """Store a connection; returns its id. Raises Misconfigured when a required field is missing or
+    a field is not one of the adapter's."""
+    fields = {field.name: field for field in manifest(_KINDS[kind], adapter).fields}
+    for field in fields.values():
+        given = secrets.get(field.name) if field.is_secret else config.get(field.name)
+        if field.is_required and not given:
+            raise Misconfigured(adapter, name, f"{field.label} is missing.", field.help, field=field.name)
+    # A generated secret signs this store's webhooks where the platform lets us choose one.
+    sealed = keyring.seal({"webhook_secret": random_secrets.token_urlsafe(32), **secrets})
+    return int(
+        db.execute(
+            sa.text("""
+                insert into connection (merchant_id, kind, adapter, name, config, sealed, public_key, created_at)
+                values (:m, :kind, :adapter, :name, cast(:config as jsonb), :sealed, :key, :now) returning id
+            """),
+            {
+                "m": merchant_id,
+                "kind": kind,
+                "adapter": adapter,
+                "name": name,
+                "config": json.dumps(dict(config)),
+                "sealed": sealed,
+                "key": random_secrets.token_urlsafe(18),
+                "now": now,
+            },
+        ).scalar_one()
+    )
+
+
+def connection(db: sa.Connection, merchant_id: int, connection_id: int) -> ConnectionRow:
+    """One connection of this merchant; raises NotFound (also for another merchant's)."""
+    row = db.execute(
+        sa.text(f"select {_COLUMNS} from connection where merchant_id = :m and id = :c"),  # noqa: S608
+        {"m": merchant_id, "c": connection_id},
+    ).first()
+    if row is None:
+        raise NotFound("dispo", f"connection {connection_id}", "There is no such connection.")
+    return ConnectionRow(*row)
+
+
+def connections(db: sa.Connection, merchant_id: int, kind: str = "") -> list[ConnectionRow]:
+    """The connections of this merchant, of one kind or all, oldest first."""
+    rows = db.execute(
+        sa.text(f"""
+            select {_COLUMNS} from connection
+             where merchant_id = :m and (:kind = '' or kind = :kind) and status <> 'ended' order by id
+        """),  # noqa: S608 - a constant of this module, no input
+        {"m": merchant_id, "kind": kind},
+    )
+    return [ConnectionRow(*row) for row in rows]
+
+
+def by_public_key(db: sa.Connection, public_key: str) -> ConnectionRow | None:
+    """The connection behind a public address, None when there is none: the only look-up without a
+    merchant, because the address is what names the merchant."""
+    row = db.execute(
+        sa.text(f"select {_COLUMNS} from connection where public_key = :k"),  # noqa: S608
+        {"k": public_key},
+    ).first()
+    return ConnectionRow(*row) if row else None
+
+
+def pause(db: sa.Connection, merchant_id: int, connection_id: int, reason: str) -> None:
+    """Stop using a connection until somebody mends it; `reason` is shown to the merchant."""
+    db.execute(
+        sa.text("""
+            update connection set status = 'paused', status_reason = :r
+             where merchant_id = :m and id = :c and status = 'active'
+        """),
+        {"m": merchant_id, "c": connection_id, "r": reason[:500]},
+    )
+
+
+def resume(db: sa.Connection, merchant_id: int, connection_id: int) -> None:
+    """Use a paused connection again."""
+    db.execute(
+        sa.text("""
+            update connection set status = 'active', status_reason = ''
+             where merchant_id = :m and id = :c and status = 'paused'
+        """),
+        {"m": merchant_id, "c": connection_id},
+    )

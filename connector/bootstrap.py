@@ -1,0 +1,189 @@
+"""The composition root: settings → engine, key ring, Redis, adapters, clock; and who handles which topic."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from redis import Redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from connector.accounts.connections import ConnectionRow, connection, connections, pause
+from connector.advertising import pausing
+from connector.crypto import Keyring
+from connector.db import make_engine, transaction
+from connector.delivery import push, webhooks
+from connector.outbox.messages import Turn
+from connector.outbox.work import Served, Topic, serve_turn
+from connector.ports.ads import Ads
+from connector.ports.channels import Channel
+from connector.ports.errors import Misconfigured, PortError
+from connector.ports.stores import Store, StoreWebhooks
+from connector.ports.suppliers import Supplier
+from connector.positions import topics
+from connector.registry import Environment, manifest
+from connector.settings import Settings
+from connector.shoppers import episodes, messages
+from connector.shoppers.limits import SignUpLimits
+
+TOPICS: Mapping[str, Topic] = {
+    topic.name: topic
+    for topic in (
+        Topic(topics.QUANTITY, push.push, 1000, 240),
+        Topic(topics.BADGE, push.push, 500, 240),
+        Topic(webhooks.RECEIPTS, webhooks.work_receipts, 10, 120),
+        Topic(topics.SHOPPERS, episodes.work_positions, 200, 120),
+        Topic(messages.TOPIC, messages.work_messages, 50, 240),
+        Topic(topics.ADS, pausing.work_positions, 500, 240),
+    )
+}
+"""Who works what: the outbox's topics and their handlers."""
+
+
+class Runtime:
+    """One process of the running product. Cheap to build; connects on first use.
+
+    `now` is injected in tests. Adapters are kept per connection and rebuilt when its settings change.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], datetime] | None = None) -> None:
+        self.settings = settings
+        self.keyring = Keyring(settings.secret_keys)
+        self.clock: Callable[[], datetime] = clock or (lambda: datetime.now(UTC))
+        self._adapters: dict[tuple[int, int], tuple[bytes, str, Any]] = {}
+        self._lock = threading.Lock()
+
+    @cached_property
+    def engine(self) -> sa.Engine:
+        return make_engine(self.settings.database_url)
+
+    @cached_property
+    def redis(self) -> Redis:
+        # Workers outlive a Redis that goes away for a while: measured, without these they quit.
+        return Redis.from_url(
+            self.settings.redis_url,
+            retry=Retry(ExponentialWithJitterBackoff(base=0.2, cap=3), retries=30),
+            retry_on_error=[RedisConnectionError, RedisTimeoutError],
+            health_check_interval=15,
+        )
+
+    @property
+    def data_dir(self) -> Path:
+        return self.settings.data_dir
+
+    @property
+    def base_url(self) -> str:
+        return self.settings.base_url
+
+    @cached_property
+    def environment(self) -> Environment:
+        return Environment(
+            allowed_private_hosts=self.settings.allowed_private_hosts,
+            ca_file=self.settings.ca_file,
+            max_feed_bytes=self.settings.max_feed_bytes,
+            feed_directories=self.settings.feed_directories,
+        )
+
+    def now(self) -> datetime:
+        """The present moment, aware, UTC."""
+        return self.clock()
+
+    def store(self, merchant_id: int, connection_id: int) -> Store:
+        """The adapter of a store connection; raises a PortError when it cannot be built."""
+        adapter: Store = self._adapter(merchant_id, connection_id)
+        return adapter
+
+    def supplier(self, merchant_id: int, connection_id: int) -> Supplier:
+        """The adapter of a supplier connection."""
+        adapter: Supplier = self._adapter(merchant_id, connection_id)
+        return adapter
+
+    def ads(self, merchant_id: int, connection_id: int) -> Ads:
+        """The adapter of an advertising connection."""
+        adapter: Ads = self._adapter(merchant_id, connection_id)
+        return adapter
+
+    def channel(self, merchant_id: int, name: str) -> Channel:
+        """How this merchant's messages leave: its own channel connection of that adapter, else (for
+        "email") the installation's mail (DISPO_SMTP_*)."""
+        with self.engine.connect() as db:
+            own = [row for row in connections(db, merchant_id, "channel") if row.adapter == name]
+        active = [row for row in own if row.status == "active"]
+        adapter: Channel
+        if active:
+            adapter = self._adapter(merchant_id, active[0].id)
+        elif name == "email" and self.settings.smtp_host:
+            adapter = self._own_mail
+        else:
+            raise Misconfigured(
+                name,
+                "messages to shoppers",
+                "No way to send them is set up.",
+                "Connect a mail server (dispo channel connect email) or set DISPO_SMTP_HOST.",
+                field="host",
+            )
+        return adapter
+
+    def store_webhooks(self, adapter: str) -> StoreWebhooks:
+        """The webhook verifier of a platform."""
+        factory = manifest("stores", adapter).webhooks
+        if factory is None:
+            raise LookupError(f"{adapter} sends no webhooks")
+        verifier: StoreWebhooks = factory()
+        return verifier
+
+    def secrets(self, row: ConnectionRow) -> dict[str, str]:
+        """The opened secrets of a connection."""
+        return self.keyring.unseal(row.sealed) if row.sealed else {}
+
+    def build(self, row: ConnectionRow) -> Any:
+        """A new adapter for a connection row; raises Misconfigured."""
+        return manifest(row.port, row.adapter).build(row.config, self.secrets(row), self.environment)
+
+    def _adapter(self, merchant_id: int, connection_id: int) -> Any:
+        with self.engine.connect() as db:
+            row = connection(db, merchant_id, connection_id)
+        fingerprint = (row.sealed, repr(sorted(row.config.items())))
+        with self._lock:
+            kept = self._adapters.get((merchant_id, connection_id))
+            if kept is not None and kept[:2] == fingerprint:
+                return kept[2]
+            if len(self._adapters) > 500:
+                self._adapters.clear()
+            built = self.build(row)
+            self._adapters[(merchant_id, connection_id)] = (*fingerprint, built)
+            return built
+
+    @cached_property
+    def _own_mail(self) -> Any:
+        s = self.settings
+        config = {
+            "host": s.smtp_host,
+            "port": s.smtp_port,
+            "username": s.smtp_username,
+            "security": s.smtp_security,
+            "from_address": s.smtp_from,
+        }
+        return manifest("channels", "email").build(config, {"password": s.smtp_password}, self.environment)
+
+    @cached_property
+    def sign_up_limits(self) -> SignUpLimits:
+        """The counters that stop floods of sign-ups."""
+        url = self.settings.redis_url or "memory://"
+        return SignUpLimits(url.replace("unix://", "redis+unix://"), self.keyring)
+
+    def serve(self, turn: Turn) -> Served | None:
+        """Serve one turn of the outbox; a refused connection is paused and says why."""
+        return serve_turn(self, turn, TOPICS, self._refused)
+
+    def _refused(self, merchant_id: int, connection_id: int, error: PortError) -> None:
+        with transaction(self.engine) as db:
+            pause(db, merchant_id, connection_id, str(error))

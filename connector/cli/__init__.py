@@ -1,0 +1,50 @@
+"""`dispo`: everything an operator does, on the command line. Each command takes --json.
+
+Exit code 0 only on success; 1 when something failed (the message says what to do); 2 for wrong usage.
+Secrets come from a prompt, a file or the environment, never from an argument that a process list shows.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from connector.accounts.merchants import AccountError
+from connector.cli import accounts, ads, runs, service, stores, suppliers
+from connector.cli.frame import fail
+from connector.crypto import SealBroken
+from connector.embedded import EmbeddedError
+from connector.ports.errors import PortError
+from connector.settings import SettingsError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def cli() -> None:
+    """Dispo keeps a shop's stock true: quantities, badges, restock dates, alerts and ads."""
+
+
+for command in (
+    *service.COMMANDS,
+    *accounts.COMMANDS,
+    *stores.COMMANDS,
+    *suppliers.COMMANDS,
+    *runs.COMMANDS,
+    *ads.COMMANDS,
+):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The entry point: turns every expected error into one clear message and exit code 1."""
+    try:
+        cli.main(prog_name="dispo", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.Abort:
+        fail("Stopped.", code=130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (PortError, SettingsError, AccountError, SealBroken, EmbeddedError) as error:
+        fail(str(error))

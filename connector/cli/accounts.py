@@ -1,0 +1,119 @@
+"""dispo merchant …: merchants and their users."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+import sqlalchemy as sa
+
+from connector.accounts import schedule
+from connector.accounts.merchants import add_merchant, add_user, set_password
+from connector.cli.frame import emit, json_option, merchant_id, merchant_option, open_runtime, table
+from connector.db import transaction
+
+
+@click.group()
+def merchant() -> None:
+    """Merchants and the people who sign in."""
+
+
+@merchant.command("add")
+@click.option("--name", required=True, help="The name shoppers see as sender.")
+@click.option("--email", required=True, help="Who signs in first.")
+@click.option("--password-file", type=click.Path(path_type=Path), help="A file that holds the password.")
+@click.option("--locale", type=click.Choice(["en", "fr"]), default="en", show_default=True)
+@click.option("--timezone", default="UTC", show_default=True, help="For example Europe/Paris.")
+@click.option("--currency", default="EUR", show_default=True)
+@json_option
+def add(
+    name: str, email: str, password_file: Path | None, locale: str, timezone: str, currency: str, as_json: bool
+) -> None:
+    """Add a merchant with its first user. The password is prompted for (or --password-file, or
+    DISPO_PASSWORD)."""
+    password = _password(password_file)
+    with open_runtime() as rt, transaction(rt.engine) as db:
+        new_id = add_merchant(
+            db,
+            name=name,
+            email=email,
+            password=password,
+            now=rt.now(),
+            locale=locale,
+            timezone=timezone,
+            currency=currency,
+        )
+        begin_schedules(db, new_id)
+    emit({"merchant_id": new_id}, as_json, f"Merchant {new_id} is ready. Sign in as {email}.")
+
+
+@merchant.command("list")
+@json_option
+def show(as_json: bool) -> None:
+    """All merchants."""
+    with open_runtime() as rt, rt.engine.connect() as db:
+        rows = db.execute(
+            sa.text("select id, name, locale, timezone, currency from merchant order by id")
+        ).all()
+    emit(
+        rows,
+        as_json,
+        lambda: table(
+            ("id", "name", "locale", "timezone", "currency"),
+            rows,
+            "No merchant yet. Begin with: dispo merchant add",
+        ),
+    )
+
+
+@merchant.command("add-user")
+@merchant_option
+@click.option("--email", required=True)
+@click.option("--password-file", type=click.Path(path_type=Path))
+@json_option
+def user(merchant: int | None, email: str, password_file: Path | None, as_json: bool) -> None:
+    """Add somebody who may sign in."""
+    password = _password(password_file)
+    with open_runtime() as rt:
+        owner = merchant_id(rt, merchant)
+        with transaction(rt.engine) as db:
+            new_id = add_user(db, owner, email=email, password=password, now=rt.now())
+    emit({"user_id": new_id}, as_json, f"{email} may sign in.")
+
+
+@merchant.command("set-password")
+@click.option("--email", required=True)
+@click.option("--password-file", type=click.Path(path_type=Path))
+@json_option
+def password(email: str, password_file: Path | None, as_json: bool) -> None:
+    """Set a user's password and end their sessions."""
+    new = _password(password_file)
+    with open_runtime() as rt, transaction(rt.engine) as db:
+        set_password(db, email, new)
+    emit({"email": email}, as_json, f"The password of {email} is set; older sessions ended.")
+
+
+def begin_schedules(db: sa.Connection, owner: int) -> None:
+    """The regular work every merchant needs, whatever is connected."""
+    schedule.ensure(db, owner, "positions.recheck", 0, 60)
+    schedule.ensure(db, owner, "shoppers.upkeep", 0, 3600)
+    schedule.ensure(db, owner, "upkeep", 0, 86400)
+
+
+def _password(path: Path | None) -> str:
+    if path is not None:
+        try:
+            return path.read_text(encoding="utf-8").strip()
+        except OSError as exc:
+            raise click.ClickException(f"{path} cannot be read: {exc.strerror}.") from exc
+    given = os.environ.get("DISPO_PASSWORD", "")
+    if given:
+        return given
+    if not sys.stdin.isatty():
+        raise click.ClickException("The password is missing: set DISPO_PASSWORD or use --password-file.")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+COMMANDS = (merchant,)

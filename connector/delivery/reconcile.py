@@ -1,0 +1,106 @@
+"""The regular looks at a store: what changed, all of it, and its orders. Reconciliation is the truth."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from connector.db import transaction
+from connector.delivery.catalog import CatalogRead, read_catalog
+from connector.delivery.runtime import DeliveryRuntime
+from connector.ports.errors import PortError
+from connector.positions.decide import Cause, decide
+from connector.positions.sales import record_orders
+
+# Stores stamp changes with their own clock, to the second: each reading looks back a little further.
+OVERLAP = timedelta(minutes=2)
+
+
+def reconcile(
+    rt: DeliveryRuntime, merchant_id: int, connection_id: int, *, is_full: bool = False
+) -> CatalogRead:
+    """Compare the store with what it should say and have the differences repaired.
+
+    Reads what changed since the last reading, or everything. Recorded with its counts, also when it
+    fails; the cursor moves only after a complete reading.
+    """
+    started = rt.now()
+    since = None if is_full else _cursor(rt, merchant_id, connection_id, "catalog")
+    with transaction(rt.engine) as db:
+        reconciliation_id = db.execute(
+            sa.text("""
+                insert into reconciliation (merchant_id, connection_id, started_at)
+                values (:m, :c, :at) returning id
+            """),
+            {"m": merchant_id, "c": connection_id, "at": started},
+        ).scalar_one()
+    try:
+        found = read_catalog(rt, merchant_id, connection_id, changed_since=since - OVERLAP if since else None)
+    except PortError as error:
+        _finish(rt, merchant_id, reconciliation_id, CatalogRead(), str(error))
+        raise
+    _finish(rt, merchant_id, reconciliation_id, found, "")
+    _move_cursor(rt, merchant_id, connection_id, "catalog", started)
+    return found
+
+
+def read_orders(rt: DeliveryRuntime, merchant_id: int, connection_id: int) -> int:
+    """Record the orders changed since the last look. Returns how many; 0 where the store grants none.
+
+    The first look starts now: what was sold before the connection is already in the store's numbers.
+    """
+    store = rt.store(merchant_id, connection_id)
+    if not store.capabilities.reads_orders:
+        return 0
+    started = rt.now()
+    since = _cursor(rt, merchant_id, connection_id, "orders")
+    count = 0
+    if since is not None:
+        for page in store.orders(since - OVERLAP):
+            with transaction(rt.engine) as db:
+                touched = record_orders(db, merchant_id, connection_id, page)
+            count += len(page)
+            decide(rt.engine, merchant_id, sorted(touched), now=rt.now(), cause=Cause("order"))
+    _move_cursor(rt, merchant_id, connection_id, "orders", started)
+    return count
+
+
+def _cursor(rt: DeliveryRuntime, merchant_id: int, connection_id: int, name: str) -> datetime | None:
+    with rt.engine.connect() as db:
+        found = db.execute(
+            sa.text("select cursors ->> :n from connection where merchant_id = :m and id = :c"),
+            {"m": merchant_id, "c": connection_id, "n": name},
+        ).scalar_one()
+    return datetime.fromisoformat(found).astimezone(UTC) if found else None
+
+
+def _move_cursor(rt: DeliveryRuntime, merchant_id: int, connection_id: int, name: str, at: datetime) -> None:
+    with transaction(rt.engine) as db:
+        db.execute(
+            sa.text("""
+                update connection set cursors = cursors || jsonb_build_object(cast(:n as text), cast(:at as text))
+                 where merchant_id = :m and id = :c
+            """),
+            {"m": merchant_id, "c": connection_id, "n": name, "at": at.isoformat()},
+        )
+
+
+def _finish(
+    rt: DeliveryRuntime, merchant_id: int, reconciliation_id: int, found: CatalogRead, error: str
+) -> None:
+    with transaction(rt.engine) as db:
+        db.execute(
+            sa.text("""
+                update reconciliation set finished_at = :at, listings_read = :read, drifted = :drifted, error = :e
+                 where merchant_id = :m and id = :id
+            """),
+            {
+                "m": merchant_id,
+                "id": reconciliation_id,
+                "at": rt.now(),
+                "read": found.listings,
+                "drifted": found.doubted,
+                "e": error,
+            },
+        )

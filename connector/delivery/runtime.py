@@ -1,0 +1,25 @@
+"""What delivery needs of the running installation; `bootstrap.Runtime` provides it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from connector.ports.stores import Store, StoreWebhooks
+
+
+class DeliveryRuntime(Protocol):
+    """The engine, the clock (aware, UTC) and the connected stores."""
+
+    @property
+    def engine(self) -> sa.Engine: ...
+
+    def now(self) -> datetime: ...
+
+    def store(self, merchant_id: int, connection_id: int) -> Store:
+        """The adapter of one store connection; raises a PortError when it cannot be built."""
+
+    def store_webhooks(self, adapter: str) -> StoreWebhooks:
+        """The webhook verifier of a platform."""

@@ -1,0 +1,173 @@
+"""Receives a store's webhooks: verified on the raw bytes, recorded, answered; worked later by a job.
+
+A hint never changes a number. An order is recorded as what it is; a number that differs from what we
+believe makes the delivery read the store; our own echo matches what we believe and is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from connector.accounts.schedule import run_now
+from connector.db import transaction
+from connector.delivery.catalog import doubt
+from connector.delivery.runtime import DeliveryRuntime
+from connector.outbox.messages import Again, Claim, Done, Intent, enqueue, settle
+from connector.ports.errors import Rejected
+from connector.ports.stores import StoreHint, StoreWebhooks
+from connector.positions.decide import Cause, decide
+from connector.positions.sales import record_orders
+
+RECEIPTS = "store.receipts"
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """ "recorded", "repeated" (the same delivery again) or "ping"."""
+
+    outcome: str
+
+
+def receive(
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    verifier: StoreWebhooks,
+    headers: Mapping[str, str],
+    body: bytes,
+    secrets: Sequence[str],
+) -> Receipt:
+    """Verify and record one delivery in the caller's transaction; commit before you answer.
+
+    Raises Unauthorized for anything that is not signed with one of `secrets`; nothing is recorded then.
+    """
+    delivery = verifier.verify(headers, body, secrets)
+    if delivery is None:
+        return Receipt("ping")
+    is_new = db.execute(
+        sa.text("""
+            insert into webhook_receipt (merchant_id, connection_id, delivery_id, topic, body, received_at)
+            values (:m, :c, :d, :t, :b, now()) on conflict do nothing returning 1
+        """),
+        {
+            "m": merchant_id,
+            "c": connection_id,
+            "d": delivery.delivery_id,
+            "t": delivery.topic,
+            "b": body,
+        },
+    ).first()
+    if is_new is None:
+        return Receipt("repeated")
+    enqueue(db, merchant_id, [Intent(RECEIPTS, "receipts", connection_id)])
+    return Receipt("recorded")
+
+
+def work_receipts(rt: DeliveryRuntime, claim: Claim) -> None:
+    """Work the open receipts of one store in batches; a body is dropped once it is worked."""
+    turn = claim.turn
+    with rt.engine.connect() as db:
+        adapter = db.execute(
+            sa.text("select adapter from connection where merchant_id = :m and id = :c"),
+            {"m": turn.merchant_id, "c": turn.connection_id},
+        ).scalar_one()
+    verifier = rt.store_webhooks(adapter)
+    while not claim.is_out_of_time():
+        if _work_batch(rt, turn.merchant_id, turn.connection_id, verifier) < BATCH:
+            with transaction(rt.engine) as db:
+                settle(db, claim, {message.id: Done() for message in claim.messages})
+            return
+    with transaction(rt.engine) as db:
+        settle(db, claim, {message.id: Again(0.0, "more receipts wait") for message in claim.messages})
+
+
+def _work_batch(rt: DeliveryRuntime, merchant_id: int, connection_id: int, verifier: StoreWebhooks) -> int:
+    """One transaction: take receipts, apply their hints, mark them worked. Returns how many."""
+    variants: set[int] = set()
+    with transaction(rt.engine) as db:
+        rows = db.execute(
+            sa.text("""
+                select delivery_id, topic, body from webhook_receipt
+                 where merchant_id = :m and connection_id = :c and worked_at is null
+                 order by received_at, delivery_id limit :n for update skip locked
+            """),
+            {"m": merchant_id, "c": connection_id, "n": BATCH},
+        ).all()
+        for row in rows:
+            try:
+                hint = verifier.read(row.topic, row.body)
+                outcome = _apply(rt, db, merchant_id, connection_id, hint, variants)
+            except Rejected as error:
+                outcome = f"rejected: {error.cause}"
+            db.execute(
+                sa.text("""
+                    update webhook_receipt set worked_at = now(), outcome = :o, body = null
+                     where merchant_id = :m and connection_id = :c and delivery_id = :d
+                """),
+                {"m": merchant_id, "c": connection_id, "d": row.delivery_id, "o": outcome},
+            )
+    if variants:
+        decide(rt.engine, merchant_id, sorted(variants), now=rt.now(), cause=Cause("order"))
+    return len(rows)
+
+
+def _apply(
+    rt: DeliveryRuntime,
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    hint: StoreHint,
+    variants: set[int],
+) -> str:
+    if hint.kind == "order" and hint.order is not None:
+        touched = record_orders(db, merchant_id, connection_id, [hint.order])
+        variants |= touched
+        return f"order: {len(touched)} variants"
+    if hint.kind == "stock":
+        doubted = _differing(db, merchant_id, connection_id, hint)
+        doubt(db, merchant_id, connection_id, doubted)
+        return f"stock: {len(doubted)} doubted" if doubted else "stock: as believed"
+    if hint.kind == "product":
+        # What changed is read from the store; the hint only moves that reading forward.
+        run_now(db, merchant_id, "store.catalog", connection_id)
+        return "product: catalogue is read"
+    if hint.kind == "uninstalled":
+        db.execute(
+            sa.text("""
+                update connection set status = 'ended', status_reason = 'The app was removed in the store.'
+                 where merchant_id = :m and id = :c
+            """),
+            {"m": merchant_id, "c": connection_id},
+        )
+        return "uninstalled"
+    return hint.kind
+
+
+def _differing(db: sa.Connection, merchant_id: int, connection_id: int, hint: StoreHint) -> list[int]:
+    """Listings of the hint whose number is not the one we believe: not an echo of our own write."""
+    rows = db.execute(
+        sa.text("""
+            select id, external_id, stock_id, believed_available from listing
+             where merchant_id = :m and connection_id = :c and is_managed
+               and (external_id = any(:ids) or stock_id = any(:ids))
+        """),
+        {"m": merchant_id, "c": connection_id, "ids": list(hint.external_ids)},
+    )
+    differing = []
+    for row in rows:
+        said = hint.quantities.get(row.external_id, hint.quantities.get(row.stock_id))
+        if said is None or said != row.believed_available:
+            differing.append(row.id)
+    return differing
+
+
+def prune(db: sa.Connection, keep: timedelta) -> int:
+    """Delete worked receipts older than `keep`; they are needed only to recognise repeats."""
+    return db.execute(
+        sa.text("delete from webhook_receipt where worked_at < now() - :keep"), {"keep": keep}
+    ).rowcount

@@ -1,0 +1,291 @@
+"""Decides variants again and commits the answer with its consequences, in chunks.
+
+One transaction per chunk: positions locked in id order, facts read, decided (pure), then positions,
+movements, listings' wanted values and outbox intents written together. Stopping between chunks loses
+nothing: the next call decides the rest from the same facts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from connector.availability.decide import decide as decide_one
+from connector.availability.facts import Decision
+from connector.db import transaction
+from connector.outbox.messages import Intent, enqueue
+from connector.positions import topics
+from connector.positions.facts import PositionRow, lock_and_read
+
+CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why variants are decided again: run, order, fall, undo, rule, time, catalogue, repair."""
+
+    kind: str
+    run_id: int | None = None
+    reference: str = ""
+
+
+@dataclass(slots=True)
+class Decided:
+    """How many variants were looked at, and for how many the answer changed."""
+
+    decided: int = 0
+    changed: int = 0
+
+
+def decide(
+    engine: sa.Engine, merchant_id: int, variant_ids: Sequence[int], *, now: datetime, cause: Cause
+) -> Decided:
+    """Decide these variants, each chunk of at most 1,000 in a transaction of its own."""
+    total = Decided()
+    ids = sorted(set(variant_ids))
+    for start in range(0, len(ids), CHUNK):
+        with transaction(engine) as db:
+            part = decide_within(db, merchant_id, ids[start : start + CHUNK], now=now, cause=cause)
+        total.decided += part.decided
+        total.changed += part.changed
+    return total
+
+
+def decide_within(
+    db: sa.Connection, merchant_id: int, variant_ids: Sequence[int], *, now: datetime, cause: Cause
+) -> Decided:
+    """Decide these variants (at most 1,000) in the caller's transaction."""
+    rows = lock_and_read(db, merchant_id, variant_ids, now)
+    pairs = [(before, decide_one(facts)) for before, facts in rows]
+    changed = [(before, after) for before, after in pairs if not _same(before, after)]
+    if changed:
+        _write_positions(db, merchant_id, changed, now)
+        _write_movements(db, merchant_id, changed, now, cause)
+        _keep_promises(db, merchant_id, changed, now)
+    _raise_news(db, merchant_id, changed)
+    spread(db, merchant_id, [after.variant_id for _, after in pairs])
+    return Decided(len(pairs), len(changed))
+
+
+def _same(before: PositionRow, after: Decision) -> bool:
+    return before.version > 0 and (
+        before.available,
+        before.state,
+        before.shown_count,
+        before.restock_on,
+        before.restock_until,
+        before.recheck_at,
+    ) == (
+        after.available,
+        after.state,
+        after.shown_count,
+        after.restock_on,
+        after.restock_until,
+        after.recheck_at,
+    )
+
+
+_UPDATE = sa.text("""
+    update position p
+       set available = n.available, state = n.state, shown_count = n.shown_count,
+           restock_on = n.restock_on, restock_until = n.restock_until, restock_basis = n.basis,
+           version = p.version + 1, recheck_at = n.recheck_at, decided_at = :now, why = n.why::jsonb,
+           out_since = case when n.available > 0 then null
+                            when p.available > 0 or (p.version = 0 and p.out_since is null) then :now
+                            else p.out_since end
+      from unnest(cast(:variants as bigint[]), cast(:availables as int[]), cast(:states as text[]),
+                  cast(:counts as int[]), cast(:dates as date[]), cast(:untils as date[]),
+                  cast(:bases as text[]), cast(:rechecks as timestamptz[]), cast(:whys as text[]))
+           as n(variant_id, available, state, shown_count, restock_on, restock_until, basis, recheck_at, why)
+     where p.merchant_id = :merchant and p.variant_id = n.variant_id
+""")
+
+
+def _write_positions(
+    db: sa.Connection, merchant_id: int, changed: list[tuple[PositionRow, Decision]], now: datetime
+) -> None:
+    after = [decision for _, decision in changed]
+    db.execute(
+        _UPDATE,
+        {
+            "merchant": merchant_id,
+            "now": now,
+            "variants": [d.variant_id for d in after],
+            "availables": [d.available for d in after],
+            "states": [d.state for d in after],
+            "counts": [d.shown_count for d in after],
+            "dates": [d.restock_on for d in after],
+            "untils": [d.restock_until for d in after],
+            "bases": [d.basis for d in after],
+            "rechecks": [d.recheck_at for d in after],
+            "whys": [json.dumps(d.why) for d in after],
+        },
+    )
+
+
+_MOVEMENTS = sa.text("""
+    insert into movement (merchant_id, variant_id, at, cause, run_id, reference,
+                          available_before, available_after, state_before, state_after)
+    select :merchant, n.variant_id, :now, :cause, :run, :reference, n.ab, n.aa, n.sb, n.sa
+      from unnest(cast(:variants as bigint[]), cast(:ab as int[]), cast(:aa as int[]),
+                  cast(:sb as text[]), cast(:sa as text[])) as n(variant_id, ab, aa, sb, sa)
+""")
+
+
+def _write_movements(
+    db: sa.Connection,
+    merchant_id: int,
+    changed: list[tuple[PositionRow, Decision]],
+    now: datetime,
+    cause: Cause,
+) -> None:
+    moved = [(b, a) for b, a in changed if b.version == 0 or (b.available, b.state) != (a.available, a.state)]
+    if not moved:
+        return
+    db.execute(
+        _MOVEMENTS,
+        {
+            "merchant": merchant_id,
+            "now": now,
+            "cause": cause.kind,
+            "run": cause.run_id,
+            "reference": cause.reference,
+            "variants": [b.variant_id for b, _ in moved],
+            "ab": [b.available for b, _ in moved],
+            "aa": [a.available for _, a in moved],
+            "sb": [b.state if b.version else "" for b, _ in moved],
+            "sa": [a.state for _, a in moved],
+        },
+    )
+
+
+def _keep_promises(
+    db: sa.Connection, merchant_id: int, changed: list[tuple[PositionRow, Decision]], now: datetime
+) -> None:
+    """Record the first date shown in a time out of stock; when it is sellable again, whether it was kept."""
+    shown = [a for _, a in changed if a.restock_on is not None]
+    if shown:
+        db.execute(
+            sa.text("""
+                insert into promise (merchant_id, variant_id, shown_at, first_shown_on,
+                                     latest_shown_on, basis)
+                select :merchant, n.variant_id, :now, n.day, n.day, n.basis
+                  from unnest(cast(:variants as bigint[]), cast(:days as date[]), cast(:bases as text[]))
+                       as n(variant_id, day, basis)
+                    on conflict (merchant_id, variant_id) where restocked_at is null
+                    do update set latest_shown_on = excluded.latest_shown_on
+            """),
+            {
+                "merchant": merchant_id,
+                "now": now,
+                "variants": [a.variant_id for a in shown],
+                "days": [a.restock_on for a in shown],
+                "bases": [a.basis for a in shown],
+            },
+        )
+    back = [a.variant_id for b, a in changed if b.available == 0 and a.available > 0]
+    if back:
+        place = db.execute(
+            sa.text("select timezone from merchant where id = :merchant"), {"merchant": merchant_id}
+        ).scalar_one()
+        db.execute(
+            sa.text("""
+                update promise set restocked_at = :now, is_kept = first_shown_on >= :today
+                 where merchant_id = :merchant and variant_id = any(:variants) and restocked_at is null
+            """),
+            {
+                "merchant": merchant_id,
+                "now": now,
+                "today": now.astimezone(ZoneInfo(place)).date(),
+                "variants": back,
+            },
+        )
+
+
+def _raise_news(db: sa.Connection, merchant_id: int, changed: list[tuple[PositionRow, Decision]]) -> None:
+    """Tell shoppers and ads about crossings (sold out, back, another date), never about mere numbers."""
+    crossed = [
+        str(after.variant_id)
+        for before, after in changed
+        if (before.available > 0) != (after.available > 0)
+        or before.state != after.state
+        or before.restock_on != after.restock_on
+    ]
+    if crossed:
+        enqueue(
+            db,
+            merchant_id,
+            [Intent(topic, subject) for topic in (topics.SHOPPERS, topics.ADS) for subject in crossed],
+        )
+
+
+_LOCK_LISTINGS = sa.text("""
+    select 1 from listing where merchant_id = :merchant and variant_id = any(:variants)
+     order by id for update
+""")
+
+_SPREAD = sa.text("""
+    update listing l
+       set wanted_available = p.available, wanted_state = p.state, wanted_count = p.shown_count,
+           wanted_restock_on = p.restock_on, wanted_restock_until = p.restock_until
+      from position p
+     where l.merchant_id = :merchant and l.variant_id = any(:variants)
+       and p.merchant_id = l.merchant_id and p.variant_id = l.variant_id
+       and (l.wanted_available, l.wanted_state, l.wanted_count, l.wanted_restock_on, l.wanted_restock_until)
+           is distinct from (p.available, p.state, p.shown_count, p.restock_on, p.restock_until)
+""")
+
+_DIFFERENT = """
+    select l.id, l.connection_id, l.product_id, l.external_id, l.believed_available, l.wanted_available,
+           (l.believed_available is distinct from l.wanted_available) as is_quantity
+      from listing l
+      join connection c on c.merchant_id = l.merchant_id and c.id = l.connection_id
+     where l.merchant_id = :merchant and {which}
+       and l.is_managed and not l.is_excluded and not l.is_gone and l.problem = ''
+       and l.wanted_available is not null
+       and c.status = 'active' and c.writing_approved_at is not null and not c.is_writing_stopped
+       and ((l.believed_available is distinct from l.wanted_available)
+         or (l.believed_state, l.believed_count, l.believed_restock_on, l.believed_restock_until)
+             is distinct from
+            (l.wanted_state, l.wanted_count, l.wanted_restock_on, l.wanted_restock_until))
+"""
+_DIFFERENT_VARIANTS = sa.text(_DIFFERENT.format(which="l.variant_id = any(:variants)"))
+_DIFFERENT_STORE = sa.text(_DIFFERENT.format(which="l.connection_id = :store"))
+
+
+def spread(db: sa.Connection, merchant_id: int, variant_ids: Sequence[int]) -> int:
+    """Bring the listings' wanted values to the positions and enqueue what differs from what the stores
+    are believed to say. Nothing is enqueued for a store that may not be written. Returns the intents."""
+    given = {"merchant": merchant_id, "variants": list(variant_ids)}
+    # Deliveries update listings too: everybody locks them in id order first, so nobody deadlocks.
+    db.execute(_LOCK_LISTINGS, given)
+    db.execute(_SPREAD, given)
+    return _enqueue_different(db, merchant_id, db.execute(_DIFFERENT_VARIANTS, given))
+
+
+def enqueue_store(db: sa.Connection, merchant_id: int, store_id: int) -> int:
+    """Enqueue every difference of one store (after its approval, or when writing goes on again)."""
+    given = {"merchant": merchant_id, "store": store_id}
+    return _enqueue_different(db, merchant_id, db.execute(_DIFFERENT_STORE, given))
+
+
+def _enqueue_different(db: sa.Connection, merchant_id: int, rows: sa.CursorResult[object]) -> int:
+    intents = [
+        Intent(
+            topics.QUANTITY if row.is_quantity else topics.BADGE,
+            str(row.id),
+            row.connection_id,
+            topics.lane_of(row.believed_available, row.wanted_available)
+            if row.is_quantity
+            else topics.BADGES,
+            # Simple products first, then the variations of one parent side by side: fewest calls.
+            "" if row.product_id == row.external_id else row.product_id,
+        )
+        for row in rows
+    ]
+    return enqueue(db, merchant_id, intents) if intents else 0

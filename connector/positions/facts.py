@@ -1,0 +1,199 @@
+"""Reads what deciding needs, for a chunk of variants at a time, with their position rows locked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from connector.availability.facts import Rule, SourceFacts, VariantFacts
+
+# A sale is deducted from a source until its own number knows of it: the supplier learns of the sale
+# `handover_hours` after it, and what was observed tells the state at `as_of`.
+_STILL_DEDUCTED = "(s.as_of is null or a.sold_at + make_interval(hours => s.handover_hours) > s.as_of)"
+
+_LOCK = sa.text("""
+    select variant_id, available, state, shown_count, restock_on, restock_until, restock_basis, version,
+           out_since, recheck_at
+      from position
+     where merchant_id = :merchant and variant_id = any(:variants)
+     order by variant_id
+       for update
+""")
+
+_CREATE = sa.text("""
+    insert into position (merchant_id, variant_id, decided_at)
+    select :merchant, v.id, :now
+      from variant v
+     where v.merchant_id = :merchant and v.id = any(:variants)
+     order by v.id
+        on conflict do nothing
+""")
+
+_VARIANTS = sa.text("""
+    select v.id, v.is_discontinued, v.buffer_units, v.cap_units, v.low_stock_threshold, v.allows_backorder
+      from variant v
+     where v.merchant_id = :merchant and v.id = any(:variants)
+""")
+
+_SOURCES = sa.text("""
+    select i.variant_id, i.source_id, o.quantity, i.units_per_variant, s.as_of, s.max_age_hours,
+           o.is_at_least, o.is_word, o.restock_on,
+           coalesce(o.lead_time_days, s.lead_time_days) as lead_time_days,
+           s.in_stock_units, s.buffer_units, s.cap_units, s.low_stock_threshold, s.allows_backorder
+      from supplier_item i
+      join source s on s.merchant_id = i.merchant_id and s.id = i.source_id
+      join observation o on o.merchant_id = i.merchant_id and o.source_id = i.source_id
+                        and o.item_key = i.item_key
+     where i.merchant_id = :merchant and i.variant_id = any(:variants)
+     order by i.variant_id, i.source_id, i.item_key
+""")
+
+_DEDUCTED = sa.text(f"""
+    select a.variant_id, a.source_id, sum(a.units)
+      from allocation a
+      join source s on s.merchant_id = a.merchant_id and s.id = a.source_id
+     where a.merchant_id = :merchant and a.variant_id = any(:variants) and a.units > 0 and {_STILL_DEDUCTED}
+     group by a.variant_id, a.source_id
+""")  # noqa: S608 - a constant of this module, no input
+
+_MERCHANT = sa.text("""
+    select buffer_units, cap_units, low_stock_threshold, shows_count, allows_backorder, timezone
+      from merchant where id = :merchant
+""")
+
+_OPEN_DEDUCTIONS = sa.text("""
+    select distinct a.variant_id
+      from allocation a
+     where a.merchant_id = :merchant and a.source_id = :source and a.units > 0
+       and (:since is null or a.sold_at + make_interval(hours => :handover) > :since)
+     order by a.variant_id
+""").bindparams(sa.bindparam("since", type_=sa.DateTime(timezone=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class PositionRow:
+    """A position as it stands, locked by this transaction."""
+
+    variant_id: int
+    available: int
+    state: str
+    shown_count: int | None
+    restock_on: Any
+    restock_until: Any
+    restock_basis: str
+    version: int
+    out_since: datetime | None
+    recheck_at: datetime | None
+
+
+def lock_and_read(
+    db: sa.Connection, merchant_id: int, variant_ids: Sequence[int], now: datetime
+) -> list[tuple[PositionRow, VariantFacts]]:
+    """Lock the positions of these variants in id order (creating those that lack), then read the facts.
+
+    Ids that are no variant of this merchant are left out. The order (lock, then read) is what makes two
+    concurrent deciders end on the later facts.
+    """
+    given = {"merchant": merchant_id, "variants": list(variant_ids)}
+    db.execute(_CREATE, {**given, "now": now})
+    positions = [PositionRow(*row) for row in db.execute(_LOCK, given)]
+    merchant = db.execute(_MERCHANT, given).one()
+    variants = {row.id: row for row in db.execute(_VARIANTS, given)}
+    deducted = {(row[0], row[1]): int(row[2]) for row in db.execute(_DEDUCTED, given)}
+    per_variant: dict[int, list[Any]] = defaultdict(list)
+    for row in db.execute(_SOURCES, given):
+        per_variant[row.variant_id].append(row)
+
+    place = ZoneInfo(merchant.timezone)
+    today = now.astimezone(place).date()
+    answer = []
+    for position in positions:
+        variant = variants[position.variant_id]
+        rows = per_variant.get(position.variant_id, [])
+        answer.append(
+            (
+                position,
+                VariantFacts(
+                    variant_id=position.variant_id,
+                    sources=tuple(_sources(rows, position.variant_id, deducted)),
+                    rule=_rule(merchant, rows, variant),
+                    now=now,
+                    today=today,
+                    out_since_on=position.out_since.astimezone(place).date() if position.out_since else None,
+                ),
+            )
+        )
+    return answer
+
+
+def variants_with_open_deductions(db: sa.Connection, merchant_id: int, source_id: int) -> list[int]:
+    """Variants with sales still deducted from this source before its `as_of` moves: when it moves, they
+    must be decided again although their rows did not change. Call it before moving `as_of`."""
+    source = db.execute(
+        sa.text("select as_of, handover_hours from source where merchant_id = :merchant and id = :source"),
+        {"merchant": merchant_id, "source": source_id},
+    ).one()
+    given = {
+        "merchant": merchant_id,
+        "source": source_id,
+        "since": source.as_of,
+        "handover": source.handover_hours,
+    }
+    return [row[0] for row in db.execute(_OPEN_DEDUCTIONS, given)]
+
+
+def _sources(rows: list[Any], variant_id: int, deducted: dict[tuple[int, int], int]) -> list[SourceFacts]:
+    """One entry per item; the deductions of a source are taken from its items in order until used up."""
+    left = {row.source_id: deducted.get((variant_id, row.source_id), 0) for row in rows}
+    last = {row.source_id: index for index, row in enumerate(rows)}
+    answer = []
+    for index, row in enumerate(rows):
+        observed = row.quantity
+        if observed is None and row.is_word:
+            observed = row.in_stock_units
+        if index == last[row.source_id]:
+            taken = left[row.source_id]
+        else:
+            taken = min(left[row.source_id], (observed or 0) // row.units_per_variant)
+        left[row.source_id] -= taken
+        answer.append(
+            SourceFacts(
+                source_id=row.source_id,
+                observed=observed,
+                units_per_variant=row.units_per_variant,
+                deducted=taken,
+                as_of=row.as_of,
+                max_age_hours=row.max_age_hours,
+                is_exact=not (row.is_at_least or row.is_word),
+                restock_on=row.restock_on,
+                lead_time_days=row.lead_time_days,
+            )
+        )
+    return answer
+
+
+def _rule(merchant: Any, rows: list[Any], variant: Any) -> Rule:
+    """The nearest wins: variant, then supplier, then merchant. Several suppliers that disagree: the more
+    careful one (larger buffer, smaller cap, higher threshold)."""
+
+    def nearest(name: str, careful: Any) -> Any:
+        own = getattr(variant, name)
+        if own is not None:
+            return own
+        suppliers = [getattr(row, name) for row in rows if getattr(row, name) is not None]
+        return careful(suppliers) if suppliers else getattr(merchant, name)
+
+    return Rule(
+        buffer_units=nearest("buffer_units", max),
+        cap_units=nearest("cap_units", min),
+        low_stock_threshold=nearest("low_stock_threshold", max),
+        shows_count=merchant.shows_count,
+        allows_backorder=nearest("allows_backorder", any),
+        is_discontinued=variant.is_discontinued,
+    )

@@ -1,0 +1,32 @@
+"""Positions whose answer changes by time alone: a date that passed, a source that grew stale."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from connector.positions.decide import CHUNK, Cause, decide
+
+
+def recheck(engine: sa.Engine, merchant_id: int, *, now: datetime) -> int:
+    """Decide every position of this merchant whose `recheck_at` has come. Returns how many changed."""
+    changed = 0
+    while True:
+        with engine.connect() as db:
+            ids = list(
+                db.execute(
+                    sa.text("""
+                        select variant_id from position
+                         where merchant_id = :m and recheck_at <= :now order by variant_id limit :n
+                    """),
+                    {"m": merchant_id, "now": now, "n": CHUNK},
+                ).scalars()
+            )
+        if not ids:
+            return changed
+        decided = decide(engine, merchant_id, ids, now=now, cause=Cause("time"))
+        changed += decided.changed
+        if decided.changed == 0:
+            # Nothing moved on although its time had come: ask again at the next look, not for ever now.
+            return changed

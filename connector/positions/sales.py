@@ -1,0 +1,410 @@
+"""Learns sales, from orders and from the fall of a store's own number, and deducts each of them once.
+
+A sale reaches us twice: the store's number falls, and an order arrives, in either order. Whichever comes
+first takes the units off the sources. An order first takes over what a fall in that store has already
+deducted; only the rest is new. In its own store a sale lowers believed together with wanted (the store
+has already lowered its number), so nothing is written there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from connector.ports.stores import StoreOrder
+
+# Clocks of shop and ours differ by seconds; within this margin of a write we cannot tell whether the
+# write overwrote the sale, and read the store instead of guessing.
+CLOCK_MARGIN = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRead:
+    """A store's number for one listing, as read. `target` is what a write of unknown outcome wanted to
+    set, None when there is no such write."""
+
+    listing_id: int
+    remote: int
+    target: int | None = None
+
+
+@dataclass(slots=True)
+class Learnt:
+    """What readings taught: units sold, listings that drifted, variants to decide again."""
+
+    units_sold: int = 0
+    drifted: int = 0
+    confirmed: int = 0
+    variant_ids: set[int] | None = None
+
+    def __post_init__(self) -> None:
+        self.variant_ids = set(self.variant_ids or ())
+
+
+def record_orders(
+    db: sa.Connection, merchant_id: int, connection_id: int, orders: Sequence[StoreOrder]
+) -> set[int]:
+    """Store what these orders hold now and deduct or give back the difference to what was known.
+
+    Idempotent: the same order again changes nothing; an older version of an order than the one stored
+    is ignored. Returns the variants to decide again.
+    """
+    touched: set[int] = set()
+    for order in sorted(orders, key=lambda o: o.order_id):
+        if not _take_order(db, merchant_id, connection_id, order):
+            continue
+        known = {
+            row.line_id: row
+            for row in db.execute(
+                sa.text("""
+                    select line_id, external_id, variant_id, units from store_order_line
+                     where merchant_id = :m and connection_id = :c and order_id = :o
+                """),
+                {"m": merchant_id, "c": connection_id, "o": order.order_id},
+            )
+        }
+        lines = {line.line_id: line for line in order.lines}
+        for line_id in sorted(lines.keys() | known.keys()):
+            line = lines.get(line_id)
+            before = known.get(line_id)
+            external_id = line.external_id if line else before.external_id  # type: ignore[union-attr]
+            units = line.units if line and order.holds_stock else 0
+            delta = units - (before.units if before else 0)
+            variant_id, listing_id = _listing(db, merchant_id, connection_id, external_id)
+            db.execute(
+                sa.text("""
+                    insert into store_order_line (merchant_id, connection_id, order_id, line_id, variant_id,
+                                                  external_id, units)
+                    values (:m, :c, :o, :l, :v, :e, :u)
+                        on conflict (merchant_id, connection_id, order_id, line_id)
+                        do update set units = excluded.units, variant_id = excluded.variant_id
+                """),
+                {
+                    "m": merchant_id,
+                    "c": connection_id,
+                    "o": order.order_id,
+                    "l": line_id,
+                    "v": variant_id,
+                    "e": external_id,
+                    "u": units,
+                },
+            )
+            if variant_id is None or listing_id is None or delta == 0:
+                continue
+            reference = f"{order.order_id}/{line_id}"
+            if delta > 0:
+                _learn_sale(
+                    db, merchant_id, connection_id, variant_id, listing_id, delta, order.placed_at, reference
+                )
+            else:
+                _give_back(db, merchant_id, connection_id, variant_id, listing_id, -delta, reference)
+            touched.add(variant_id)
+    return touched
+
+
+def record_numbers(
+    db: sa.Connection, merchant_id: int, connection_id: int, reads: Sequence[NumberRead], now: datetime
+) -> Learnt:
+    """Compare what the store says with what we believed; learn sales from falls, count other drift.
+
+    A number equal to what we believed, or to the target of a write whose outcome was unknown, is no
+    sale. A fall is. A rise first gives back falls learnt in this store (a cancelled order), the rest is
+    drift: somebody else wrote, and the difference is repaired by the next delivery.
+    """
+    learnt = Learnt()
+    rows = {
+        row.id: row
+        for row in db.execute(
+            sa.text("""
+                select id, variant_id, believed_available from listing
+                 where merchant_id = :m and id = any(:ids) order by id for update
+            """),
+            {"m": merchant_id, "ids": sorted(read.listing_id for read in reads)},
+        )
+    }
+    seen = [read for read in reads if read.listing_id in rows]
+    for read in seen:
+        row = rows[read.listing_id]
+        learnt.confirmed += 1
+        if row.believed_available is None or row.variant_id is None:
+            continue
+        base = _base(row.believed_available, read.target, read.remote)
+        fall = base - read.remote
+        if fall > 0:
+            allocate(db, merchant_id, connection_id, row.variant_id, fall, now, "fall", "")
+            learnt.units_sold += fall
+            learnt.variant_ids.add(row.variant_id)  # type: ignore[union-attr]
+        elif fall < 0:
+            left = -fall - _release_falls(db, merchant_id, connection_id, row.variant_id, -fall)
+            learnt.drifted += left > 0
+            learnt.variant_ids.add(row.variant_id)  # type: ignore[union-attr]
+        elif read.target is not None:
+            learnt.variant_ids.add(row.variant_id)  # type: ignore[union-attr]
+    if seen:
+        db.execute(
+            sa.text("""
+                update listing l
+                   set believed_available = n.remote, confirmed_available = n.remote, confirmed_at = :now
+                  from unnest(cast(:ids as bigint[]), cast(:remotes as int[])) as n(id, remote)
+                 where l.merchant_id = :m and l.id = n.id
+            """),
+            {
+                "m": merchant_id,
+                "now": now,
+                "ids": [read.listing_id for read in seen],
+                "remotes": [read.remote for read in seen],
+            },
+        )
+    return learnt
+
+
+def allocate(
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    variant_id: int,
+    units: int,
+    sold_at: datetime,
+    origin: str,
+    reference: str,
+) -> None:
+    """Take `units` off the variant's sources, the fullest first; what no source has goes to the fullest."""
+    rooms = db.execute(
+        sa.text("""
+            select i.source_id,
+                   greatest(0, coalesce(max(case when o.quantity is null and o.is_word then s.in_stock_units
+                                                 else o.quantity end), 0) / max(i.units_per_variant)
+                     - coalesce((select sum(a.units) from allocation a
+                                  where a.merchant_id = i.merchant_id and a.variant_id = i.variant_id
+                                    and a.source_id = i.source_id and a.units > 0
+                                    and (max(s.as_of) is null or
+                                         a.sold_at + make_interval(hours => max(s.handover_hours))
+                                         > max(s.as_of))), 0))::int as room
+              from supplier_item i
+              join source s on s.merchant_id = i.merchant_id and s.id = i.source_id
+              left join observation o on o.merchant_id = i.merchant_id and o.source_id = i.source_id
+                                     and o.item_key = i.item_key
+             where i.merchant_id = :m and i.variant_id = :v
+             group by i.merchant_id, i.variant_id, i.source_id
+             order by room desc, i.source_id
+        """),
+        {"m": merchant_id, "v": variant_id},
+    ).all()
+    shares: list[tuple[int | None, int]] = []
+    left = units
+    for source_id, room in rooms:
+        taken = min(left, room)
+        if taken:
+            shares.append((source_id, taken))
+            left -= taken
+    if left:
+        first = rooms[0].source_id if rooms else None
+        shares.append((first, left))
+    for source_id, taken in shares:
+        db.execute(
+            sa.text("""
+                insert into allocation (merchant_id, connection_id, variant_id, source_id, units, sold_at,
+                                        origin, reference)
+                values (:m, :c, :v, :s, :u, :at, :origin, :reference)
+            """),
+            {
+                "m": merchant_id,
+                "c": connection_id,
+                "v": variant_id,
+                "s": source_id,
+                "u": taken,
+                "at": sold_at,
+                "origin": origin,
+                "reference": reference,
+            },
+        )
+
+
+def _base(believed: int, target: int | None, remote: int) -> int:
+    """What the store held before shoppers acted: the smallest of the possible numbers that explains the
+    reading as a sale; when none does, the largest (then it is a rise)."""
+    possible = [believed] if target is None else [believed, target]
+    enough = [number for number in possible if number >= remote]
+    return min(enough) if enough else max(possible)
+
+
+def _take_order(db: sa.Connection, merchant_id: int, connection_id: int, order: StoreOrder) -> bool:
+    """Lock the order's row and store this version; False when a newer one is already stored."""
+    row = db.execute(
+        sa.text("""
+            insert into store_order (merchant_id, connection_id, external_id, placed_at, updated_at,
+                                     holds_stock)
+            values (:m, :c, :o, :placed, :updated, :holds)
+                on conflict (merchant_id, connection_id, external_id)
+                do update set updated_at = excluded.updated_at, holds_stock = excluded.holds_stock
+                    where store_order.updated_at <= excluded.updated_at
+            returning 1
+        """),
+        {
+            "m": merchant_id,
+            "c": connection_id,
+            "o": order.order_id,
+            "placed": order.placed_at,
+            "updated": order.updated_at,
+            "holds": order.holds_stock,
+        },
+    ).first()
+    return row is not None
+
+
+def _listing(
+    db: sa.Connection, merchant_id: int, connection_id: int, external_id: str
+) -> tuple[int | None, int | None]:
+    row = db.execute(
+        sa.text("""
+            select variant_id, id from listing
+             where merchant_id = :m and connection_id = :c and external_id = :e
+             order by is_managed desc, id limit 1
+        """),
+        {"m": merchant_id, "c": connection_id, "e": external_id},
+    ).first()
+    return (row.variant_id, row.id) if row else (None, None)
+
+
+def _learn_sale(
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    variant_id: int,
+    listing_id: int,
+    units: int,
+    sold_at: datetime,
+    reference: str,
+) -> None:
+    explained = _explain_falls(db, merchant_id, connection_id, variant_id, units, sold_at, reference)
+    new = units - explained
+    if not new:
+        return
+    allocate(db, merchant_id, connection_id, variant_id, new, sold_at, "order", reference)
+    # The store lowered its own number with the sale, unless our write may have overwritten that: then
+    # we no longer know its number, and the next delivery reads it before it writes.
+    db.execute(
+        sa.text("""
+            update listing
+               set believed_available = case
+                     when written_at is not null and :sold_at <= written_at + :margin
+                      and (confirmed_at is null or :sold_at >= confirmed_at - :window) then null
+                     else believed_available - :units end
+             where merchant_id = :m and id = :id
+        """),
+        {
+            "m": merchant_id,
+            "id": listing_id,
+            "units": new,
+            "sold_at": sold_at,
+            "margin": CLOCK_MARGIN,
+            "window": timedelta(minutes=2),
+        },
+    )
+
+
+def _give_back(
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    variant_id: int,
+    listing_id: int,
+    units: int,
+    reference: str,
+) -> None:
+    """A cancel or refund: the units are no longer deducted. Whether the store put them back on its shelf
+    is its merchant's choice, so its number is read again."""
+    left = units
+    for row in db.execute(
+        sa.text("""
+            select id, units from allocation
+             where merchant_id = :m and connection_id = :c and reference = :r and variant_id = :v
+               and units > 0
+             order by id desc for update
+        """),
+        {"m": merchant_id, "c": connection_id, "r": reference, "v": variant_id},
+    ):
+        taken = min(left, row.units)
+        _lower_allocation(db, merchant_id, row.id, taken)
+        left -= taken
+        if not left:
+            break
+    db.execute(
+        sa.text("update listing set believed_available = null where merchant_id = :m and id = :id"),
+        {"m": merchant_id, "id": listing_id},
+    )
+
+
+def _open_falls(
+    db: sa.Connection, merchant_id: int, connection_id: int, variant_id: int, newest_first: bool
+) -> Sequence[sa.Row[tuple[int, int, int | None]]]:
+    order = "desc" if newest_first else "asc"
+    return db.execute(
+        sa.text(f"""
+            select id, units, source_id from allocation
+             where merchant_id = :m and connection_id = :c and variant_id = :v
+               and origin = 'fall' and units > 0
+             order by id {order} for update
+        """),  # noqa: S608 - one of two words above
+        {"m": merchant_id, "c": connection_id, "v": variant_id},
+    ).all()
+
+
+def _explain_falls(
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    variant_id: int,
+    units: int,
+    sold_at: datetime,
+    reference: str,
+) -> int:
+    """Let an order take over what a fall already deducted, from the same source. Returns the units."""
+    explained = 0
+    for row in _open_falls(db, merchant_id, connection_id, variant_id, newest_first=False):
+        taken = min(units - explained, row.units)
+        if not taken:
+            break
+        _lower_allocation(db, merchant_id, row.id, taken)
+        db.execute(
+            sa.text("""
+                insert into allocation (merchant_id, connection_id, variant_id, source_id, units, sold_at,
+                                        origin, reference)
+                values (:m, :c, :v, :s, :u, :at, 'order', :r)
+            """),
+            {
+                "m": merchant_id,
+                "c": connection_id,
+                "v": variant_id,
+                "s": row.source_id,
+                "u": taken,
+                "at": sold_at,
+                "r": reference,
+            },
+        )
+        explained += taken
+    return explained
+
+
+def _release_falls(
+    db: sa.Connection, merchant_id: int, connection_id: int, variant_id: int, units: int
+) -> int:
+    """Give back falls of this store, the newest first, up to `units`. Returns the units given back."""
+    released = 0
+    for row in _open_falls(db, merchant_id, connection_id, variant_id, newest_first=True):
+        taken = min(units - released, row.units)
+        if not taken:
+            break
+        _lower_allocation(db, merchant_id, row.id, taken)
+        released += taken
+    return released
+
+
+def _lower_allocation(db: sa.Connection, merchant_id: int, allocation_id: int, units: int) -> None:
+    db.execute(
+        sa.text("update allocation set units = units - :u where merchant_id = :m and id = :id"),
+        {"m": merchant_id, "id": allocation_id, "u": units},
+    )

@@ -1,0 +1,177 @@
+"""Why a SKU shows what it shows: from the store's number back to the feed's line, the rule and the write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector.catalog.matching import key_of
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One variant explained. Lists hold plain mappings for JSON; `lines` says the same in words."""
+
+    variant_id: int
+    sku: str
+    title: str
+    available: int | None
+    state: str
+    restock_on: str | None
+    restock_basis: str
+    rule: dict[str, Any]
+    sources: list[dict[str, Any]]
+    listings: list[dict[str, Any]]
+    movements: list[dict[str, Any]]
+
+    def lines(self) -> list[str]:
+        """The explanation in sentences, the conclusion first."""
+        if self.available is None:
+            return [
+                f"{self.sku} {self.title}",
+                "It was never decided: no supplier's item is matched to it yet. "
+                "Check that a supplier file holds this SKU (dispo supplier preview).",
+            ]
+        date = f", back on {self.restock_on} ({self.restock_basis})" if self.restock_on else ""
+        lines = [f"{self.sku} {self.title}", f"{self.available} to sell: {self.state}{date}."]
+        if not self.sources:
+            lines.append("No supplier's item is matched to it, so nothing is known to be there.")
+        for source in self.sources:
+            seen = "nothing said" if source["quantity"] is None else str(source["quantity"])
+            lines.append(
+                f"  {source['source']}: {seen} seen as of {source['as_of'] or 'never'}"
+                f" (line {source['line']}, run {source['run']}), {source['deducted']} sold since,"
+                f" {source['per_variant']} make one."
+            )
+        rule = self.rule
+        cap = "none" if rule.get("cap") is None else rule["cap"]
+        lines.append(f"  Rule: buffer {rule.get('buffer', 0)}, cap {cap}, low at {rule.get('threshold', 0)}.")
+        for listing in self.listings:
+            lines.append(
+                f"  {listing['store']}: should say {listing['wanted']}, we believe {listing['believed']}, "
+                f"it confirmed {listing['confirmed']} at {listing['confirmed_at'] or 'no time yet'}."
+                + (f" {listing['note']}" if listing["note"] else "")
+            )
+        for movement in self.movements:
+            lines.append(
+                f"  {movement['at']}: {movement['before']} → {movement['after']} "
+                f"({movement['cause']}{' ' + movement['reference'] if movement['reference'] else ''})"
+            )
+        return lines
+
+
+def explain(db: sa.Connection, merchant_id: int, sku: str) -> list[Explanation]:
+    """Every variant of this merchant with that SKU (compared by key), explained; empty when none."""
+    rows = db.execute(
+        sa.text("""
+            select v.id, v.sku, v.title, p.available, p.state, p.restock_on, p.restock_basis, p.why
+              from variant v
+              left join position p on p.merchant_id = v.merchant_id and p.variant_id = v.id and p.version > 0
+             where v.merchant_id = :m and v.sku_key = :key order by v.id
+        """),
+        {"m": merchant_id, "key": key_of(sku)},
+    ).all()
+    return [explain_row(db, merchant_id, row) for row in rows]
+
+
+def explain_row(db: sa.Connection, merchant_id: int, row: Any) -> Explanation:
+    """The explanation of one variant row (id, sku, title, available, state, restock_on, basis, why)."""
+    given = {"m": merchant_id, "v": row.id}
+    why = row.why or {}
+    deducted = {part["source"]: part["deducted"] for part in why.get("sources", [])}
+    sources = [
+        {
+            "source": source.name,
+            "quantity": source.quantity,
+            "as_of": source.as_of.isoformat(timespec="minutes") if source.as_of else None,
+            "line": source.line,
+            "run": source.run_id,
+            "deducted": deducted.get(source.source_id, 0),
+            "per_variant": source.units_per_variant,
+            "how": source.how,
+        }
+        for source in db.execute(_SOURCES, given)
+    ]
+    listings = [
+        {
+            "store": listing.store,
+            "wanted": listing.wanted_available,
+            "believed": listing.believed_available,
+            "confirmed": listing.confirmed_available,
+            "confirmed_at": listing.confirmed_at.isoformat(timespec="seconds")
+            if listing.confirmed_at
+            else None,
+            "note": _note(listing),
+            "url": listing.url,
+        }
+        for listing in db.execute(_LISTINGS, given)
+    ]
+    movements = [
+        {
+            "at": movement.at.isoformat(timespec="seconds"),
+            "before": movement.available_before,
+            "after": movement.available_after,
+            "state": movement.state_after,
+            "cause": movement.cause,
+            "run": movement.run_id,
+            "reference": f"run {movement.run_id}" if movement.run_id else movement.reference,
+        }
+        for movement in db.execute(_MOVEMENTS, given)
+    ]
+    return Explanation(
+        row.id,
+        row.sku,
+        row.title,
+        row.available,
+        row.state or "",
+        row.restock_on.isoformat() if row.restock_on else None,
+        row.restock_basis or "",
+        {key: why[key] for key in ("buffer", "cap", "threshold") if key in why},
+        sources,
+        listings,
+        movements,
+    )
+
+
+def _note(listing: Any) -> str:
+    """Why a listing is not being written, in words; empty when it is."""
+    if listing.is_gone:
+        return "The store does not show it any more."
+    if listing.problem:
+        return f"Not written: {listing.problem}"
+    if listing.is_excluded:
+        return "Not written: you took it out of management."
+    if not listing.is_managed:
+        return "Not written: no supplier's item is matched to it."
+    if listing.status != "active":
+        return f"Not written: the connection is {listing.status}. {listing.status_reason}"
+    if listing.is_writing_stopped:
+        return "Not written: writing to this store is stopped."
+    if listing.writing_approved_at is None:
+        return "Not written: the first difference of this store is not approved yet."
+    if listing.wanted_available != listing.believed_available:
+        return "On its way."
+    return ""
+
+
+_SOURCES = sa.text("""
+    select s.name, i.source_id, o.quantity, s.as_of, o.line, o.run_id, i.units_per_variant, i.how
+      from supplier_item i
+      join source s on s.merchant_id = i.merchant_id and s.id = i.source_id
+      left join observation o on o.merchant_id = i.merchant_id and o.source_id = i.source_id
+                             and o.item_key = i.item_key
+     where i.merchant_id = :m and i.variant_id = :v order by i.source_id, i.item_key
+""")
+_LISTINGS = sa.text("""
+    select c.name as store, c.status, c.status_reason, c.writing_approved_at, c.is_writing_stopped,
+           l.wanted_available, l.believed_available, l.confirmed_available, l.confirmed_at, l.is_gone,
+           l.is_managed, l.is_excluded, l.problem, l.url
+      from listing l join connection c on c.merchant_id = l.merchant_id and c.id = l.connection_id
+     where l.merchant_id = :m and l.variant_id = :v order by l.connection_id, l.id
+""")
+_MOVEMENTS = sa.text("""
+    select at, available_before, available_after, state_after, cause, run_id, reference from movement
+     where merchant_id = :m and variant_id = :v order by id desc limit 10
+""")

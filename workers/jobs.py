@@ -1,0 +1,159 @@
+"""The jobs RQ runs: ids in, one call. Each may run twice, late or not at all without harm."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import sqlalchemy as sa
+import structlog
+
+from connector.accounts import schedule
+from connector.accounts.schedule import Due
+from connector.advertising.pausing import read_account
+from connector.bootstrap import Runtime
+from connector.db import transaction
+from connector.delivery import reconcile, webhooks
+from connector.delivery.subscribe import subscribe_webhooks
+from connector.intake import runs
+from connector.outbox import attempts, upkeep
+from connector.outbox.messages import Turn
+from connector.ports.errors import PortError
+from connector.positions.recheck import recheck
+from connector.shoppers import upkeep as shoppers_upkeep
+from workers.queues import ring_key
+from workers.runtime import runtime
+
+log = structlog.get_logger()
+
+# One turn is worked at most this long before others of the same queue have theirs.
+SLICE_S = 10.0
+KEEP_SETTLED = timedelta(days=14)
+
+
+def serve(merchant_id: int, topic: str, connection_id: int, ring: str = "") -> int:
+    """Work one turn of the outbox until it is empty, fails or its slice is over. Returns the messages."""
+    rt = runtime()
+    _answer(rt, ring)
+    turn = Turn(merchant_id, topic, connection_id)
+    end = time.monotonic() + SLICE_S
+    count = 0
+    while time.monotonic() < end:
+        served = rt.serve(turn)
+        if served is None:
+            break
+        count += served.claimed
+        if served.error is not None:
+            log.warning(
+                "turn waits",
+                merchant=merchant_id,
+                topic=topic,
+                connection=connection_id,
+                error=str(served.error),
+            )
+        if not served.has_more:
+            break
+    return count
+
+
+def run_due(
+    merchant_id: int,
+    kind: str,
+    subject_id: int,
+    every_s: int,
+    schedule_id: int,
+    failures: int,
+    lease_until: str,
+    ring: str = "",
+) -> None:
+    """Do what a schedule row asks for and record how it ended."""
+    from datetime import datetime
+
+    rt = runtime()
+    _answer(rt, ring)
+    due = Due(
+        merchant_id,
+        kind,
+        subject_id,
+        every_s,
+        schedule_id,
+        failures,
+        datetime.fromisoformat(lease_until),
+    )
+    try:
+        KINDS[kind](rt, merchant_id, subject_id)
+    except PortError as error:
+        # What the far side refused is kept with the row and shown; the next time comes by itself.
+        log.warning("due work failed", merchant=merchant_id, kind=kind, subject=subject_id, error=str(error))
+        schedule.record(rt.engine, due, error)
+    except BaseException as error:
+        schedule.record(rt.engine, due, error)
+        raise
+    else:
+        schedule.record(rt.engine, due)
+
+
+def _sync(rt: Runtime, merchant_id: int, source_id: int) -> None:
+    runs.run(rt, merchant_id, source_id, trigger="schedule")
+
+
+def _catalog(rt: Runtime, merchant_id: int, connection_id: int) -> None:
+    reconcile.reconcile(rt, merchant_id, connection_id)
+
+
+def _full(rt: Runtime, merchant_id: int, connection_id: int) -> None:
+    reconcile.reconcile(rt, merchant_id, connection_id, is_full=True)
+
+
+def _orders(rt: Runtime, merchant_id: int, connection_id: int) -> None:
+    reconcile.read_orders(rt, merchant_id, connection_id)
+
+
+def _webhooks(rt: Runtime, merchant_id: int, connection_id: int) -> None:
+    subscribe_webhooks(rt, merchant_id, connection_id)
+
+
+def _recheck(rt: Runtime, merchant_id: int, _: int) -> None:
+    recheck(rt.engine, merchant_id, now=rt.now())
+
+
+def _ads(rt: Runtime, merchant_id: int, connection_id: int) -> None:
+    read_account(rt, merchant_id, connection_id)
+
+
+def _shoppers(rt: Runtime, merchant_id: int, _: int) -> None:
+    shoppers_upkeep.tidy(rt, merchant_id)
+
+
+def _upkeep(rt: Runtime, merchant_id: int, _: int) -> None:
+    """Old rows leave; run by one merchant's schedule row for the whole installation."""
+    upkeep.prune(rt.engine, KEEP_SETTLED)
+    attempts.prune(rt.engine, KEEP_SETTLED)
+    with transaction(rt.engine) as db:
+        webhooks.prune(db, KEEP_SETTLED)
+
+
+KINDS: Mapping[str, Callable[[Runtime, int, int], None]] = {
+    "supplier.sync": _sync,
+    "store.catalog": _catalog,
+    "store.full": _full,
+    "store.orders": _orders,
+    "store.webhooks": _webhooks,
+    "positions.recheck": _recheck,
+    "ads.read": _ads,
+    "shoppers.upkeep": _shoppers,
+    "upkeep": _upkeep,
+}
+
+
+def _answer(rt: Runtime, ring: str) -> None:
+    """The ring was heard: another one may be rung from now on."""
+    if ring:
+        rt.redis.delete(ring_key(ring))
+
+
+def ping(rt: Runtime) -> None:
+    """Raise when the database cannot be reached."""
+    with rt.engine.connect() as db:
+        db.execute(sa.text("select 1"))
