@@ -156,7 +156,7 @@ def _refuse_misspelt(environ: Mapping[str, str]) -> None:
     # Only near misses: a name that resembles none of ours may belong to a newer release running beside.
     for name in sorted(environ):
         if name.startswith("DISPO_") and name not in NAMES:
-            near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.85)
+            near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.9)
             if near:
                 raise SettingsError(name, "There is no such setting.", f"Did you mean {near[0]}?")
 
