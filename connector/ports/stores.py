@@ -214,8 +214,8 @@ class StoreHint:
     """What a verified webhook says, reduced to what matters. A hint, never the truth.
 
     "stock": `external_ids` are listings whose number may have moved (`quantities` when the body holds
-    them). Where the platform names the stock object instead of the listing, `external_ids` is empty,
-    `stock_ids` holds the `ListingRef.stock_id`s, `quantities` is keyed by them and `location_id` says where.
+    them). A platform that names the stock object instead of the listing gives `ListingRef.stock_id`s there
+    and as the keys of `quantities`, and `location_id` says where (None: the platform has no places).
     "order": `order` when the body holds it whole. "product": re-read these products (`external_ids` are
     product ids).
     "uninstalled": the store ended the connection. "privacy": a legal request, `detail` names the topic.
@@ -227,7 +227,6 @@ class StoreHint:
     quantities: Mapping[str, int] = field(default_factory=dict)
     order: StoreOrder | None = None
     detail: str = ""
-    stock_ids: tuple[str, ...] = ()
     location_id: str | None = None
 
 

@@ -64,7 +64,7 @@ def _hint(topic: str, body: Mapping[str, Any]) -> StoreHint:
         available = body["available"]
         return StoreHint(
             "stock",
-            stock_ids=(stock_id,),
+            external_ids=(stock_id,),
             quantities={} if available is None else {stock_id: int(available)},
             location_id=f"gid://shopify/Location/{int(body['location_id'])}",
         )
