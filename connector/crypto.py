@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from collections.abc import Mapping, Sequence
 
@@ -32,6 +33,7 @@ class Keyring:
         # Links are signed with keys derived for that purpose, so that a leaked signature never helps
         # to open a sealed secret.
         self._signing = [hashlib.sha256(b"dispo-links:" + key.encode()).hexdigest() for key in reversed(keys)]
+        self._digesting = [hashlib.sha256(b"dispo-digests:" + key.encode()).digest() for key in keys]
 
     def seal(self, secrets: Mapping[str, str]) -> bytes:
         """The encrypted form of `secrets`."""
@@ -67,6 +69,16 @@ class Keyring:
         except BadSignature as exc:
             raise LinkInvalid("This link is not genuine.") from exc
         return value
+
+    def digests(self, purpose: str, text: str) -> list[str]:
+        """What `text` is stored as where the text itself must not be: 64 hexadecimal digits a key.
+
+        The same text always gives the same digests. Store the first (the newest key); look up with all
+        of them, so that what was stored before a key was added is still found. A key taken off the
+        ring makes its digests unfindable: keep it as long as they matter.
+        """
+        message = f"{purpose}\0{text}".encode()
+        return [hmac.new(key, message, hashlib.sha256).hexdigest() for key in self._digesting]
 
     def _serializer(self, purpose: str) -> URLSafeTimedSerializer:
         return URLSafeTimedSerializer(

@@ -1,0 +1,60 @@
+"""E-mail addresses: which are possible, which are the same, and which must not be written to any more."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy.dialects.postgresql import insert
+
+from connector.crypto import Keyring
+from connector.shoppers.tables import Suppression
+
+_SUPPRESSION = Suppression.__table__  # type: ignore[attr-defined]
+
+
+class AddressInvalid(ValueError):
+    """This cannot be an e-mail address. The message never repeats it."""
+
+
+def normalise(typed: str) -> tuple[str, str]:
+    """(the address to write to, the key it is compared by) of what somebody typed.
+
+    The domain is lower case in both. The local part is written as typed and compared without case:
+    "Ann@" and "ann@" are one mailbox everywhere in practice, while dots and "+tags" may be two people.
+    No DNS look-up is made. Raises AddressInvalid.
+    """
+    try:
+        found = validate_email(typed.strip(), check_deliverability=False, strict=True)
+    except EmailNotValidError as exc:
+        raise AddressInvalid("This is not an e-mail address.") from exc
+    return f"{found.local_part}@{found.domain.casefold()}", f"{found.local_part}@{found.domain}".casefold()
+
+
+def is_suppressed(db: sa.Connection, keyring: Keyring, merchant_id: int, address_key: str) -> bool:
+    """Whether this merchant must not send alerts to that address."""
+    found = db.execute(
+        sa.select(sa.literal(1)).where(
+            _SUPPRESSION.c.merchant_id == merchant_id,
+            _SUPPRESSION.c.address_digest.in_(keyring.digests("suppression", address_key)),
+        )
+    )
+    return found.first() is not None
+
+
+def suppress(
+    db: sa.Connection, keyring: Keyring, merchant_id: int, address_key: str, reason: str, now: datetime
+) -> None:
+    """Never write to that address again; only a keyed digest of it is kept. `reason` is one word:
+    "asked", "refused" (by the mailbox) or "complaint". Repeating it changes nothing."""
+    db.execute(
+        insert(_SUPPRESSION)
+        .values(
+            merchant_id=merchant_id,
+            address_digest=keyring.digests("suppression", address_key)[0],
+            reason=reason,
+            at=now,
+        )
+        .on_conflict_do_nothing()
+    )

@@ -1,0 +1,75 @@
+"""What live product pages may say now, as data; the page chooses the words and may only downgrade."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector.accounts.tables import Connection
+from connector.catalog.tables import Listing
+from connector.positions.tables import Position
+from connector.shoppers.stock import FROM_STOCK
+
+_CONNECTION = Connection.__table__  # type: ignore[attr-defined]
+_LISTING = Listing.__table__  # type: ignore[attr-defined]
+_POSITION = Position.__table__  # type: ignore[attr-defined]
+
+MOST_IDS = 100
+
+
+def badge_facts(
+    db: sa.Connection, public_key: str, external_ids: Sequence[str]
+) -> dict[str, dict[str, Any]] | None:
+    """For each known item of a store: state, and count, restock_on, restock_until where they may be
+    shown. At most 100 ids are answered; unknown ones are left out. None: there is no such store.
+
+    Where the store's own number says that nothing is left, the answer is out_of_stock whatever we
+    believe, and a count is never above the store's own.
+    """
+    store = db.execute(
+        sa.select(_CONNECTION.c.merchant_id, _CONNECTION.c.id).where(
+            _CONNECTION.c.public_key == public_key, _CONNECTION.c.status != "ended"
+        )
+    ).one_or_none()
+    if store is None:
+        return None
+    rows = db.execute(
+        sa.select(
+            _LISTING.c.external_id,
+            sa.func.max(_LISTING.c.confirmed_available).label("confirmed"),
+            _POSITION.c.state,
+            _POSITION.c.shown_count,
+            _POSITION.c.restock_on,
+            _POSITION.c.restock_until,
+        )
+        .join_from(
+            _LISTING,
+            _POSITION,
+            (_POSITION.c.merchant_id == _LISTING.c.merchant_id)
+            & (_POSITION.c.variant_id == _LISTING.c.variant_id),
+        )
+        .where(
+            _LISTING.c.merchant_id == store.merchant_id,
+            _LISTING.c.connection_id == store.id,
+            _LISTING.c.external_id.in_(list(external_ids)[:MOST_IDS]),
+            sa.not_(_LISTING.c.is_gone),
+        )
+        .group_by(_LISTING.c.external_id, *_POSITION.c)
+        .order_by(_LISTING.c.external_id)
+    )
+    return {row.external_id: _facts(row) for row in rows}
+
+
+def _facts(row: Any) -> dict[str, Any]:
+    state, count = row.state, row.shown_count
+    if state in FROM_STOCK and row.confirmed is not None and row.confirmed <= 0:
+        return {"state": "out_of_stock"}
+    facts: dict[str, Any] = {"state": state}
+    if count is not None:
+        facts["count"] = count if row.confirmed is None else min(count, row.confirmed)
+    if row.restock_on is not None:
+        facts["restock_on"] = row.restock_on.isoformat()
+        facts["restock_until"] = (row.restock_until or row.restock_on).isoformat()
+    return facts

@@ -1,0 +1,113 @@
+"""Personal data leaves: on a shopper's word, a platform's legal request, or when its time is over.
+
+Erasing keeps the rows as numbers (how many waited, how many were told) and takes everything that says
+who: the address, its key, the consent text. A suppression stays: it is a keyed digest, and without it
+the address would be written to again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector.shoppers import addresses
+from connector.shoppers.tables import Message, Subscription
+
+_SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
+_MESSAGE = Message.__table__  # type: ignore[attr-defined]
+
+CLOSED_LASTS = timedelta(days=365)
+
+_OWN_SUBSCRIPTION = (
+    *("id", "variant_id", "channel", "address", "locale", "wanted_units", "status"),
+    *("consent_text", "consent_version", "wants_marketing"),
+    *("created_at", "confirmed_at", "ended_at", "ended_by"),
+)
+_OWN_MESSAGE = ("id", "subscription_id", "kind", "channel", "status", "subject", "sending_at")
+
+
+def erase(db: sa.Connection, merchant_id: int, address: str, now: datetime) -> int:
+    """Forget an address at this merchant; the number of subscriptions it was taken from.
+
+    What was open ends. Raises AddressInvalid for something that cannot be an address.
+    """
+    _, key = addresses.normalise(address)
+    return erase_key(db, merchant_id, key, now)
+
+
+def erase_key(db: sa.Connection, merchant_id: int, address_key: str, now: datetime) -> int:
+    """As `erase`, for an address as it is compared; "" erases nothing."""
+    if not address_key:
+        return 0
+    return _anonymise(db, merchant_id, _SUBSCRIPTION.c.address_key == address_key, now)
+
+
+def expire_closed(db: sa.Connection, merchant_id: int, now: datetime) -> int:
+    """Forget who was behind subscriptions that were answered or ended a year ago; the number of them."""
+    closed_at = sa.func.coalesce(
+        _SUBSCRIPTION.c.ended_at, _SUBSCRIPTION.c.confirmed_at, _SUBSCRIPTION.c.created_at
+    )
+    last_message_at = (
+        sa.select(sa.func.max(_MESSAGE.c.settled_at))
+        .where(
+            _MESSAGE.c.merchant_id == _SUBSCRIPTION.c.merchant_id,
+            _MESSAGE.c.subscription_id == _SUBSCRIPTION.c.id,
+        )
+        .scalar_subquery()
+    )
+    return _anonymise(
+        db,
+        merchant_id,
+        _SUBSCRIPTION.c.status.in_(("fulfilled", "ended"))
+        & (_SUBSCRIPTION.c.address != "")
+        & (sa.func.greatest(closed_at, last_message_at) <= now - CLOSED_LASTS),
+        now,
+    )
+
+
+def export(db: sa.Connection, merchant_id: int, address: str) -> dict[str, Any]:
+    """Everything kept about an address at this merchant, ready for JSON. Raises AddressInvalid."""
+    _, key = addresses.normalise(address)
+    found = db.execute(
+        sa.select(_SUBSCRIPTION)
+        .where(_SUBSCRIPTION.c.merchant_id == merchant_id, _SUBSCRIPTION.c.address_key == key)
+        .order_by(_SUBSCRIPTION.c.id)
+    ).all()
+    messages = db.execute(
+        sa.select(_MESSAGE)
+        .where(
+            _MESSAGE.c.merchant_id == merchant_id,
+            _MESSAGE.c.subscription_id.in_([row.id for row in found]),
+        )
+        .order_by(_MESSAGE.c.id)
+    ).all()
+
+    def plain(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in ((name, getattr(row, name)) for name in names)
+        }
+
+    return {
+        "subscriptions": [plain(row, _OWN_SUBSCRIPTION) for row in found],
+        "messages": [plain(row, _OWN_MESSAGE) for row in messages],
+    }
+
+
+def _anonymise(db: sa.Connection, merchant_id: int, which: sa.ColumnElement[bool], now: datetime) -> int:
+    is_open = _SUBSCRIPTION.c.status.in_(("unconfirmed", "waiting", "invited"))
+    erased = db.execute(
+        sa.update(_SUBSCRIPTION)
+        .where(_SUBSCRIPTION.c.merchant_id == merchant_id, which)
+        .values(
+            address="",
+            address_key="",
+            consent_text="",
+            ended_at=sa.case((is_open, now), else_=_SUBSCRIPTION.c.ended_at),
+            ended_by=sa.case((is_open, "erased"), else_=_SUBSCRIPTION.c.ended_by),
+            status=sa.case((is_open, "ended"), else_=_SUBSCRIPTION.c.status),
+        )
+    )
+    return erased.rowcount

@@ -1,0 +1,31 @@
+"""What the shoppers' room needs of the running installation; `bootstrap.Runtime` provides it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from connector.crypto import Keyring
+from connector.ports.channels import Channel
+
+
+class ShopperRuntime(Protocol):
+    """The engine, the keys, the clock (aware, UTC), our public address and the ways to reach people."""
+
+    @property
+    def engine(self) -> sa.Engine: ...
+
+    @property
+    def keyring(self) -> Keyring: ...
+
+    @property
+    def base_url(self) -> str:
+        """The address people reach us under, without a final slash."""
+
+    def now(self) -> datetime: ...
+
+    def channel(self, merchant_id: int, connection_id: int) -> Channel:
+        """The adapter of a channel connection; 0 is the installation's own mail. Raises a PortError
+        when it cannot be built."""

@@ -1,0 +1,80 @@
+"""What the queue must know of a variant: may it be sold, how many are free, and does the store show it.
+
+Two truths have to agree before anybody is told: our position, and the number the store itself last
+confirmed. Both are read in one statement in the transaction of whoever asks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from connector.accounts.tables import Connection
+from connector.catalog.tables import Listing
+from connector.positions.tables import Position
+
+_LISTING = Listing.__table__  # type: ignore[attr-defined]
+_POSITION = Position.__table__  # type: ignore[attr-defined]
+_CONNECTION = Connection.__table__  # type: ignore[attr-defined]
+
+FROM_STOCK = ("in_stock", "low_stock")
+BUYABLE = (*FROM_STOCK, "preorder", "backorder", "made_to_order")
+
+
+@dataclass(frozen=True, slots=True)
+class VariantStock:
+    """`free_units` 0 unless the state says that it is sold from stock. `live_connections` are the
+    stores whose managed, published listing was confirmed with at least one unit."""
+
+    free_units: int
+    live_connections: frozenset[int]
+
+    def is_live_at(self, connection_id: int) -> bool:
+        """True when a shopper of that store can buy it from stock this moment."""
+        return self.free_units > 0 and connection_id in self.live_connections
+
+
+def stock_of(db: sa.Connection, merchant_id: int, variant_id: int) -> VariantStock:
+    """The present stock of one variant; nothing is free when it has no position."""
+    position = db.execute(
+        sa.select(_POSITION.c.available, _POSITION.c.state).where(
+            _POSITION.c.merchant_id == merchant_id, _POSITION.c.variant_id == variant_id
+        )
+    ).one_or_none()
+    live = db.scalars(
+        sa.select(_LISTING.c.connection_id)
+        .distinct()
+        .select_from(
+            _LISTING.join(
+                _CONNECTION,
+                (_CONNECTION.c.merchant_id == _LISTING.c.merchant_id)
+                & (_CONNECTION.c.id == _LISTING.c.connection_id)
+                & (_CONNECTION.c.status != "ended"),
+            )
+        )
+        .where(
+            _LISTING.c.merchant_id == merchant_id,
+            _LISTING.c.variant_id == variant_id,
+            _LISTING.c.is_managed,
+            _LISTING.c.is_published,
+            sa.not_(_LISTING.c.is_excluded),
+            sa.not_(_LISTING.c.is_gone),
+            _LISTING.c.confirmed_available >= 1,
+        )
+    )
+    is_from_stock = position is not None and position.state in FROM_STOCK
+    return VariantStock(max(0, position.available) if position and is_from_stock else 0, frozenset(live))
+
+
+def wait_for_store_s(stood: timedelta) -> float:
+    """Seconds until asking again whether a store shows stock that we have had for `stood`: a quarter of
+    it, at least 3 s (the push is on its way), at most 15 min (a store that nobody writes any more)."""
+    return min(max(3.0, stood.total_seconds() / 4), 900.0)
+
+
+def lock_variant(db: sa.Connection, merchant_id: int, variant_id: int) -> None:
+    """Until the transaction ends, nobody else changes the queue of this variant. Taken before any row."""
+    name = f"shoppers {merchant_id} {variant_id}"
+    db.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))

@@ -1,0 +1,161 @@
+"""A shopper leaves: one subscription, all of a shop, or for good; and what they see of their own.
+
+Whoever holds a signed link from a message acts for the address that the message went to, and for
+nobody else. Every function may be called again without harm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from connector.accounts.tables import Merchant
+from connector.catalog.tables import Listing
+from connector.db import transaction
+from connector.shoppers import addresses
+from connector.shoppers.runtime import ShopperRuntime
+from connector.shoppers.tables import Subscription
+
+_MERCHANT = Merchant.__table__  # type: ignore[attr-defined]
+_LISTING = Listing.__table__  # type: ignore[attr-defined]
+_SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
+
+OPEN = ("unconfirmed", "waiting", "invited")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who a link speaks for. `address_key` is "" once the address was erased."""
+
+    merchant_id: int
+    subscription_id: int
+    address: str
+    address_key: str
+    locale: str
+    status: str
+    seller: str
+    title: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSubscription:
+    """One line of what a shopper sees of themselves."""
+
+    subscription_id: int
+    title: str
+    status: str
+    created_at: datetime
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+
+def find_person(db: sa.Connection, merchant_id: int, subscription_id: int) -> Person | None:
+    """The owner of one subscription, None when it is gone."""
+    row = db.execute(
+        sa.select(_SUBSCRIPTION, _MERCHANT.c.name, _MERCHANT.c.sender_name)
+        .join_from(_SUBSCRIPTION, _MERCHANT, _MERCHANT.c.id == _SUBSCRIPTION.c.merchant_id)
+        .where(_SUBSCRIPTION.c.merchant_id == merchant_id, _SUBSCRIPTION.c.id == subscription_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    listing = db.execute(
+        sa.select(_LISTING.c.title, _LISTING.c.url)
+        .where(
+            _LISTING.c.merchant_id == merchant_id,
+            _LISTING.c.connection_id == row.connection_id,
+            _LISTING.c.variant_id == row.variant_id,
+        )
+        .order_by(_LISTING.c.id)
+        .limit(1)
+    ).one_or_none()
+    return Person(
+        merchant_id=merchant_id,
+        subscription_id=subscription_id,
+        address=row.address,
+        address_key=row.address_key if row.address else "",
+        locale=row.locale,
+        status=row.status,
+        seller=row.sender_name or row.name,
+        title=listing.title if listing else "",
+        url=listing.url if listing else "",
+    )
+
+
+def own_subscriptions(db: sa.Connection, person: Person) -> list[OwnSubscription]:
+    """Everything this address asked for at this merchant, newest first; empty after an erasure."""
+    if not person.address_key:
+        return []
+    title = (
+        sa.select(_LISTING.c.title)
+        .where(
+            _LISTING.c.merchant_id == _SUBSCRIPTION.c.merchant_id,
+            _LISTING.c.connection_id == _SUBSCRIPTION.c.connection_id,
+            _LISTING.c.variant_id == _SUBSCRIPTION.c.variant_id,
+        )
+        .order_by(_LISTING.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = db.execute(
+        sa.select(
+            _SUBSCRIPTION.c.id, title.label("title"), _SUBSCRIPTION.c.status, _SUBSCRIPTION.c.created_at
+        )
+        .where(
+            _SUBSCRIPTION.c.merchant_id == person.merchant_id,
+            _SUBSCRIPTION.c.address_key == person.address_key,
+        )
+        .order_by(_SUBSCRIPTION.c.id.desc())
+    )
+    return [OwnSubscription(row.id, row.title or "", row.status, row.created_at) for row in rows]
+
+
+def leave_one(rt: ShopperRuntime, person: Person, subscription_id: int) -> int:
+    """End one open subscription of this person's own; the number ended (0 for anybody else's)."""
+    return _leave(rt, person, _SUBSCRIPTION.c.id == subscription_id)
+
+
+def leave_all(rt: ShopperRuntime, person: Person) -> int:
+    """End every open subscription of this address at this merchant; the number ended.
+
+    This is what the mail program's own button does: somebody who presses it after the message came has
+    nothing else to end, and means the shop. They may sign up again, and confirm again.
+    """
+    return _leave(rt, person, sa.true())
+
+
+def leave_for_good(rt: ShopperRuntime, person: Person) -> int:
+    """As `leave_all`, and this merchant never writes to the address again, whoever types it."""
+    if person.address_key:
+        with transaction(rt.engine) as db:
+            addresses.suppress(db, rt.keyring, person.merchant_id, person.address_key, "asked", rt.now())
+    return leave_all(rt, person)
+
+
+def _leave(rt: ShopperRuntime, person: Person, which: sa.ColumnElement[bool]) -> int:
+    if not person.address_key:
+        return 0
+    with transaction(rt.engine) as db:
+        ids = list(
+            db.scalars(
+                sa.select(_SUBSCRIPTION.c.id)
+                .where(
+                    _SUBSCRIPTION.c.merchant_id == person.merchant_id,
+                    _SUBSCRIPTION.c.address_key == person.address_key,
+                    _SUBSCRIPTION.c.status.in_(OPEN),
+                    which,
+                )
+                .order_by(_SUBSCRIPTION.c.id)
+                .with_for_update()
+            )
+        )
+        db.execute(
+            sa.update(_SUBSCRIPTION)
+            .where(_SUBSCRIPTION.c.merchant_id == person.merchant_id, _SUBSCRIPTION.c.id.in_(ids))
+            .values(status="ended", ended_at=rt.now(), ended_by="shopper")
+        )
+    return len(ids)

@@ -1,0 +1,78 @@
+"""How often somebody may sign up, counted in Redis: per network of the client and per store.
+
+The count may be lost (Redis holds nothing that cannot be), and when Redis is away this process counts
+alone, which is still a limit. How many confirmation mails one address gets is counted in the database
+instead (`subscribe`), because that protects people who never came here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable
+
+from limits import RateLimitItem, parse
+from limits.errors import StorageError
+from limits.storage import MemoryStorage, Storage, storage_from_string
+from limits.strategies import FixedWindowRateLimiter
+
+from connector.crypto import Keyring
+
+PER_NETWORK = (parse("20 per 10 minutes"), parse("100 per day"))
+PER_STORE = (parse("600 per minute"),)
+
+
+def network_of(client: str) -> str:
+    """The network a client belongs to as far as limits go: /24 of IPv4, /64 of IPv6; "" if unknown.
+
+    People behind one router share a limit, and somebody with a block of addresses gets one, not many.
+    """
+    try:
+        address = ipaddress.ip_address(client)
+    except ValueError:
+        return ""
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    bits = 24 if address.version == 4 else 64
+    return str(ipaddress.ip_network(f"{address}/{bits}", strict=False))
+
+
+class SignUpLimits:
+    """Counts sign-ups. `storage_url` is that of Redis ("redis://…"), "memory://" counts in-process.
+
+    The network is kept only as a keyed digest that changes every day, and only while its limit runs.
+    """
+
+    def __init__(
+        self, storage_url: str, keyring: Keyring, *, today: Callable[[], str] = lambda: time.strftime("%F")
+    ) -> None:
+        storage = storage_from_string(storage_url, wrap_exceptions=True)
+        if not isinstance(storage, Storage):
+            raise TypeError("sign-up limits need a synchronous storage")
+        self._shared = FixedWindowRateLimiter(storage)
+        self._alone = FixedWindowRateLimiter(MemoryStorage())
+        self._keyring = keyring
+        self._today = today
+
+    def retry_after_s(self, store: str, client: str) -> int:
+        """Count one sign-up at `store` (its public key) from `client` (its address): 0 when allowed,
+        else the seconds after which it may be tried again."""
+        network = network_of(client)
+        digest = self._keyring.digests(f"network-{self._today()}", network)[0][:32] if network else ""
+        waits = [self._hit(item, "store", store) for item in PER_STORE]
+        if digest:
+            waits += [self._hit(item, "network", store, digest) for item in PER_NETWORK]
+        return max(waits)
+
+    def _hit(self, item: RateLimitItem, *names: str) -> int:
+        try:
+            return self._count(self._shared, item, *names)
+        except StorageError:
+            # Redis is away: a sign-up is worth more than a shared count.
+            return self._count(self._alone, item, *names)
+
+    @staticmethod
+    def _count(limiter: FixedWindowRateLimiter, item: RateLimitItem, *names: str) -> int:
+        if limiter.hit(item, *names):
+            return 0
+        return max(1, round(limiter.get_window_stats(item, *names).reset_time - time.time()))
