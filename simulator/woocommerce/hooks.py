@@ -25,6 +25,14 @@ from simulator.woocommerce.replies import Call, Reply, RestError, encode, links,
 _RESOURCES = ("coupon", "customer", "order", "product")
 _EVENTS = ("created", "updated", "deleted", "restored")
 _HOOKS = {
+    "order.created": ["woocommerce_new_order"],
+    "order.updated": ["woocommerce_update_order", "woocommerce_order_refunded"],
+    "product.created": [
+        "woocommerce_process_product_meta",
+        "woocommerce_new_product",
+        "woocommerce_new_product_variation",
+    ],
+    "product.deleted": ["wp_trash_post"],
     "product.updated": [
         "woocommerce_process_product_meta",
         "woocommerce_update_product",

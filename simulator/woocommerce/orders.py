@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from typing import Any
 
@@ -126,7 +127,7 @@ class Orders:
         done: list[dict[str, Any]] = []
         for row in fields.get("line_items") or ():
             line, units = by_id[int(row["id"])], int(row.get("quantity", 0))
-            done.append({**self._line(order, line), "id": self.shop.new_id(), "quantity": -units})
+            done.append(self._refunded_line(order, line, units))
             if fields.get("api_restock", True):
                 held = order.platform["reduced"].get(str(line.id), 0)
                 order.platform["reduced"][str(line.id)] = held - units
@@ -143,8 +144,13 @@ class Orders:
         if float(refund["amount"]) >= self._total(order):
             order.status = "refunded"
         self.shop.record_order(order, by="api")
-        refund_path = f"orders/{order_id}/refunds/{refund['id']}"
-        return Reply({**refund, "_links": links(call.home, refund_path, up=f"orders/{order_id}")}, 201)
+        return self._made(call, f"orders/{order_id}/refunds/{refund['id']}", refund)
+
+    def _refunded_line(self, order: Order, line: OrderLine, units: int) -> dict[str, Any]:
+        part = self._line(order, OrderLine(line.id, line.item_id, -units))
+        part["id"] = self.shop.new_id()
+        part["meta_data"] = [{"key": "_refunded_item_id", "value": str(line.id)}]
+        return part
 
     def note(self, call: Call, order_id: int) -> Reply:
         order = self._order(order_id)
@@ -156,8 +162,12 @@ class Orders:
             "customer_note": bool(fields.get("customer_note")),
         }
         order.platform.setdefault("notes", []).append(note)
-        path = f"orders/{order_id}/notes/{note['id']}"
-        return Reply({**note, "_links": links(call.home, path, up=f"orders/{order_id}")}, 201)
+        return self._made(call, f"orders/{order_id}/notes/{note['id']}", note)
+
+    def _made(self, call: Call, path: str, data: dict[str, Any]) -> Reply:
+        up = "/".join(path.split("/")[:2])
+        shown = {**data, "_links": links(call.home, path, up=up, methods=["GET", "DELETE"])}
+        return Reply(shown, 201, {"Location": f"{call.home}/wp-json/wc/v3/{path}"})
 
     def _settle(self, order: Order) -> None:
         """Take the stock of an order that holds it, give back that of one that no longer does."""
@@ -198,7 +208,7 @@ class Orders:
             item = Item(line.item_id, line.item_id, "", "", 0, None, tracked=False)
         product = self.shop.products.get(item.product_id)
         is_variation = item.id != item.product_id
-        title = product.title if product else ""
+        title = html.escape(product.title, quote=False) if product else ""
         meta = []
         if is_variation:
             name = self.shelf.attribute(item) if product else "Size"

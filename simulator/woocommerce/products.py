@@ -24,9 +24,9 @@ class Products(Catalog):
 
     def create(self, call: Call) -> Reply:
         product_id = self._create(call.body)
-        reply = self.one(Call("GET", f"products/{product_id}", {}, None, call.home), product_id)
+        data = self.shelf.written(self.shop.products[product_id], call.home)
         headers = {"Location": f"{call.home}/wp-json/wc/v3/products/{product_id}"}
-        return Reply(reply.data, 201, headers)
+        return Reply(data, 201, headers)
 
     def _create(self, fields: Mapping[str, Any]) -> int:
         sku = str(fields.get("sku", ""))
@@ -74,7 +74,7 @@ class Products(Catalog):
             product = self.shop.products.get(product_id)
             if product is None:
                 raise unknown_product(404)
-            data = self.shelf.product(product, call.home)
+            data = self.shelf.written(product, call.home)
             is_forced = call.flag("force")
             if is_forced:
                 for item_id in product.item_ids:
@@ -126,7 +126,7 @@ class Products(Catalog):
         return data
 
     def _created(self, fields: Mapping[str, Any], call: Call) -> dict[str, Any]:
-        return self.shelf.product(self.shop.products[self._create(fields)], call.home)
+        return self.shelf.written(self.shop.products[self._create(fields)], call.home)
 
     def _updated(self, fields: Mapping[str, Any], call: Call, parent_id: int | None) -> dict[str, Any]:
         item_id = _php_int(fields.get("id"))
@@ -158,7 +158,7 @@ class Products(Catalog):
         else:
             self._write_parent(product, fields)
         with self.shop.lock:
-            return self.shelf.product(product, home)
+            return self.shelf.written(product, home)
 
     def _write_page(self, product: Product, fields: Mapping[str, Any]) -> None:
         if "status" in fields:

@@ -146,6 +146,15 @@ class Shelf:
             return data
         return self._item_full(self.shop.items[product.id], product, home, kind, product.title)
 
+    def written(self, product: Product, home: str) -> dict[str, Any]:
+        """A product as the answer to a write shows it: in edit context, with two fields more."""
+        data = self.product(product, home)
+        return {
+            **data,
+            "permalink_template": f"{home}/product/%pagename%/",
+            "generated_slug": data["slug"],
+        }
+
     def variation_as_product(self, item: Item, home: str) -> dict[str, Any]:
         """What products/<variation id>, SKU lists and webhooks show of a variation."""
         product = self.shop.products[item.product_id]
@@ -275,6 +284,8 @@ class Shelf:
         }
         if self.version >= (9, 2):
             data["global_unique_id"] = gtin
+        if self.version < (9, 6):
+            del data["brands"]
         data["_links"] = links(home, f"products/{id}")
         return data
 

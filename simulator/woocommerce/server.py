@@ -165,7 +165,9 @@ class WooCommerceServer:
         if self.dials.maintenance:
             text = "Briefly unavailable for scheduled maintenance. Check back in a minute."
             data = {"code": "wp_die", "message": text, "data": {"status": 503}, "additional_errors": []}
-            return _json(Reply(data, 503, {"Retry-After": "600"}), request, "")
+            answer = _json(Reply(data, 503, {"Retry-After": "600"}), request, "")
+            del answer.headers["Link"]
+            return answer
         return None
 
     def _wordpress(

@@ -65,7 +65,7 @@ class Settings:
                 "home_url": call.home,
                 "site_url": call.home,
                 "version": self.version,
-                "wp_version": "7.1",
+                "wp_version": "7.1" if int(self.version.split(".")[0]) >= 10 else "6.8.5",
                 "wp_cron": False,
                 "language": "en_US",
                 "server_info": "nginx/1.22.1",
