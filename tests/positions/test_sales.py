@@ -1,0 +1,258 @@
+"""A sale is learnt from an order or from the fall of the store's number, and deducted once."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from connector.ports.stores import StoreOrder, StoreOrderLine
+from connector.positions.sales import NumberRead, record_numbers, record_orders
+from tests.builders import NOW, World
+
+SOLD_AT = NOW + timedelta(minutes=30)
+
+
+def order(
+    units: int, *, external_id: str, order_id: str = "o-1", at: datetime = SOLD_AT, version: int = 0,
+    holds: bool = True,
+) -> StoreOrder:  # fmt: skip
+    line = StoreOrderLine("1", external_id, units)
+    return StoreOrder(order_id, at, at + timedelta(seconds=version), holds, (line,))
+
+
+class Shelf:
+    """One variant in two stores with ten units observed at its supplier."""
+
+    def __init__(self, engine: sa.Engine, observed: int = 10) -> None:
+        self.world = World(engine)
+        self.here, self.there = self.world.store(), self.world.store()
+        self.variant = self.world.variant("A-1")
+        self.source = self.world.source()
+        self.world.observe(self.source, self.variant, observed)
+        self.listing = self.world.listing(self.here, self.variant, observed, external_id="e")
+        self.other = self.world.listing(self.there, self.variant, observed, external_id="e")
+        self.world.decide(self.variant)
+
+    def orders(self, *orders: StoreOrder, decide: bool = True) -> set[int]:
+        with self.world.engine.begin() as db:
+            touched = record_orders(db, self.world.merchant_id, self.here, orders)
+        if decide:
+            self.world.decide(*touched, at=SOLD_AT)
+        return touched
+
+    def read(self, remote: int, target: int | None = None, at: datetime = SOLD_AT) -> None:
+        with self.world.engine.begin() as db:
+            learnt = record_numbers(
+                db, self.world.merchant_id, self.here, [NumberRead(self.listing, remote, target)], at
+            )
+        self.world.decide(*(learnt.variant_ids or ()), at=at)
+
+    @property
+    def available(self) -> int:
+        return int(self.world.position(self.variant).available)
+
+    def differing(self) -> dict[str, tuple[int, int]]:
+        """believed and wanted of both listings."""
+        rows = {"here": self.world.listing_row(self.listing), "there": self.world.listing_row(self.other)}
+        return {k: (row.believed_available, row.wanted_available) for k, row in rows.items()}
+
+
+@pytest.fixture
+def shelf(engine: sa.Engine) -> Shelf:
+    return Shelf(engine)
+
+
+def test_an_order_lowers_both_sides_here_and_is_written_elsewhere(shelf: Shelf) -> None:
+    shelf.world.forget_intents()
+
+    shelf.orders(order(3, external_id="e"))
+
+    assert shelf.available == 7
+    assert shelf.differing() == {"here": (7, 7), "there": (10, 7)}
+    assert [str(shelf.other)] == [s for t, s, _ in shelf.world.pending() if t == "store.quantity"]
+
+
+def test_the_fall_of_the_number_is_a_sale_and_the_order_that_follows_explains_it(shelf: Shelf) -> None:
+    shelf.read(7)
+    assert (shelf.available, shelf.world.allocated(shelf.variant)) == (7, {"fall": 3})
+
+    shelf.orders(order(3, external_id="e"))
+
+    assert (shelf.available, shelf.world.allocated(shelf.variant)) == (7, {"order": 3})
+    assert shelf.differing()["here"] == (7, 7)
+
+
+def test_an_order_first_and_the_fallen_number_after_it_is_one_sale(shelf: Shelf) -> None:
+    shelf.orders(order(3, external_id="e"))
+    shelf.read(7)
+
+    assert (shelf.available, shelf.world.allocated(shelf.variant)) == (7, {"order": 3})
+
+
+def test_the_same_order_again_changes_nothing(shelf: Shelf) -> None:
+    first = order(3, external_id="e")
+    shelf.orders(first)
+    shelf.orders(first)
+    shelf.orders(first, order(2, external_id="e", order_id="o-2"))
+
+    assert shelf.available == 5
+
+
+def test_an_older_version_of_an_order_is_ignored(shelf: Shelf) -> None:
+    shelf.orders(order(1, external_id="e", version=5))
+    shelf.orders(order(3, external_id="e", version=1))
+
+    assert shelf.available == 9
+
+
+def test_a_cancel_gives_back_and_the_number_is_read_again(shelf: Shelf) -> None:
+    shelf.orders(order(3, external_id="e"))
+    shelf.orders(order(3, external_id="e", version=9, holds=False))
+
+    assert shelf.available == 10
+    assert None is shelf.differing()["here"][0]
+    assert ("store.quantity", str(shelf.listing), 2) in shelf.world.pending()
+
+
+def test_an_order_that_does_not_hold_stock_takes_nothing(shelf: Shelf) -> None:
+    shelf.orders(order(3, external_id="e", holds=False))
+
+    assert shelf.available == 10
+
+
+def test_a_rise_gives_back_falls_and_the_rest_is_drift(shelf: Shelf) -> None:
+    shelf.read(7)
+    with shelf.world.engine.begin() as db:
+        learnt = record_numbers(
+            db, shelf.world.merchant_id, shelf.here, [NumberRead(shelf.listing, 12)], SOLD_AT
+        )
+    shelf.world.decide(shelf.variant, at=SOLD_AT)
+
+    assert (learnt.drifted, learnt.units_sold) == (1, 0)
+    assert (shelf.available, shelf.world.allocated(shelf.variant)) == (10, {})
+    assert shelf.differing()["here"] == (12, 10)
+
+
+@pytest.mark.parametrize(
+    ("remote", "sold"),
+    [
+        pytest.param(10, 0, id="the write was not done"),
+        pytest.param(4, 0, id="the write was done"),
+        pytest.param(3, 1, id="done, and one sold since"),
+        pytest.param(9, 1, id="not done, and one sold"),
+    ],
+)
+def test_a_write_of_unknown_outcome_is_never_taken_for_a_sale(shelf: Shelf, remote: int, sold: int) -> None:
+    shelf.read(remote, target=4)
+
+    assert 10 - sold == shelf.available
+    assert remote == shelf.differing()["here"][0]
+
+
+def test_a_sale_near_our_own_write_makes_the_number_doubtful(shelf: Shelf) -> None:
+    """The write may have overwritten what the sale took: the store is read before it is written again."""
+    shelf.world.execute(
+        "update listing set written_at = :at, confirmed_at = :at where id = :id", at=SOLD_AT, id=shelf.listing
+    )
+
+    shelf.orders(order(1, external_id="e", at=SOLD_AT - timedelta(seconds=3)))
+
+    assert shelf.available == 9
+    assert None is shelf.differing()["here"][0]
+
+
+def test_a_new_count_of_the_supplier_ends_the_deduction(shelf: Shelf) -> None:
+    shelf.orders(order(3, external_id="e"))
+    shelf.world.execute(
+        "update source set as_of = :at where id = :s", at=SOLD_AT + timedelta(hours=1), s=shelf.source
+    )
+
+    shelf.world.decide(shelf.variant, at=SOLD_AT + timedelta(hours=1))
+
+    assert shelf.available == 10
+
+
+def test_until_it_is_handed_over_the_supplier_does_not_know_of_a_sale(shelf: Shelf) -> None:
+    shelf.world.execute("update source set handover_hours = 24 where id = :s", s=shelf.source)
+    shelf.orders(order(3, external_id="e"))
+    for hours, available in ((1, 7), (23, 7), (25, 10)):
+        at = SOLD_AT + timedelta(hours=hours)
+        shelf.world.execute("update source set as_of = :at where id = :s", at=at, s=shelf.source)
+        shelf.world.decide(shelf.variant, at=at)
+
+        assert available == shelf.available
+
+
+def test_a_sale_is_taken_from_the_fullest_source_first(engine: sa.Engine) -> None:
+    shelf = Shelf(engine, observed=2)
+    fuller = shelf.world.source()
+    shelf.world.observe(fuller, shelf.variant, 4, item_key="other")
+    shelf.world.decide(shelf.variant)
+
+    shelf.orders(order(5, external_id="e"))
+
+    with engine.connect() as db:
+        rows = db.execute(sa.text("select source_id, units from allocation order by id")).all()
+    assert [(fuller, 4), (shelf.source, 1)] == [tuple(row) for row in rows]
+    assert shelf.available == 1
+
+
+def test_sixty_days_of_unchanged_feeds_and_daily_sales_end_at_the_right_number(engine: sa.Engine) -> None:
+    """The supplier's file never changes (500 pieces); we sell one to three pieces every day.
+
+    Where a "not modified" confirms the stock, the supplier has sent the pieces and refilled: each day
+    only the sales since then are deducted, so 500 remains the truth. Where it does not confirm, the
+    number is as old as the file, and every sale since stays deducted.
+    """
+    confirmed, silent = Shelf(engine, observed=500), Shelf(engine, observed=500)
+    sold = 0
+    for day in range(60):
+        units = 1 + day % 3
+        sold += units
+        at = NOW + timedelta(days=day, hours=10)
+        for shelf in (confirmed, silent):
+            shelf.orders(order(units, external_id="e", order_id=f"o-{day}", at=at), decide=False)
+            shelf.world.decide(shelf.variant, at=at)
+        assert 500 - units == confirmed.available
+        at = NOW + timedelta(days=day, hours=20)
+        confirmed.world.execute("update source set as_of = :at where id = :s", at=at, s=confirmed.source)
+        for shelf in (confirmed, silent):
+            shelf.world.decide(shelf.variant, at=at)
+        assert confirmed.available == 500
+        assert 500 - sold == silent.available
+
+    assert (sold, silent.available) == (120, 380)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@given(st.permutations(range(6)), st.lists(st.integers(0, 5), max_size=4), st.integers(0, 63))
+def test_orders_in_any_sequence_repeated_or_late_end_in_the_right_number(
+    engine: sa.Engine, sequence: list[int], repeated: list[int], read_mask: int
+) -> None:
+    """Six events: three orders, one of them edited and cancelled. Numbers are read in between, at will."""
+    shelf = Shelf(engine, observed=50)
+    events = [
+        order(3, external_id="e", order_id="a"),
+        order(5, external_id="e", order_id="b", version=0),
+        order(4, external_id="e", order_id="b", version=1),
+        order(2, external_id="e", order_id="c", version=0),
+        order(2, external_id="e", order_id="c", version=1, holds=False),
+        order(3, external_id="e", order_id="a"),
+    ]
+    held: dict[str, tuple[datetime, int]] = {}
+    for step, index in enumerate(itertools.chain(sequence, repeated)):
+        shelf.orders(events[index])
+        latest = held.get(events[index].order_id)
+        if latest is None or latest[0] <= events[index].updated_at:
+            units = events[index].lines[0].units if events[index].holds_stock else 0
+            held[events[index].order_id] = (events[index].updated_at, units)
+        if read_mask >> (step % 6) & 1:
+            # The store itself knows all its orders; it restocks what is cancelled.
+            shelf.read(50 - sum(units for _, units in held.values()))
+
+    assert shelf.available == 50 - 3 - 4
