@@ -1,6 +1,7 @@
 """Requests frozen before they are sent, so that one whose answer was lost can be sent again unchanged.
 
-A handler commits `freeze` and `mark_sent`, then calls the platform, then commits the result:
+A handler commits `messages.hold`, `freeze` and `mark_sent` in one transaction, then calls the platform,
+then commits the result together with the messages' outcomes:
 
     frozen ──mark_sent──► sent ──► succeeded · failed · unknown
                            ▲                               │ resolve (read back) ──► resolved
@@ -25,7 +26,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.db import transaction
-from connector.outbox.messages import clip
+from connector.outbox.messages import LeaseLost, clip
 
 __all__ = [
     "Attempt",
@@ -50,7 +51,7 @@ _COLUMNS = (
 )
 
 
-class AttemptMoved(Exception):
+class AttemptMoved(LeaseLost):
     """Another worker changed this attempt meanwhile: nothing may be sent for it from here."""
 
 

@@ -12,7 +12,7 @@ Two partial unique indexes allow one pending and one claimed message per (mercha
 subject). Enqueueing locks the pending message it joins until its transaction ends and claims skip locked
 ones, so a claim never takes an intent whose truth is not committed yet. All times are the database's.
 
-Locks are taken in the order (topic, connection, subject). A transaction calls `enqueue` once, last, after
+Locks are taken in the order (merchant, subject, topic, connection). A transaction calls `enqueue` once, last, after
 its own row locks; `settle` likewise. Then no two of them can wait for each other in a circle.
 """
 
@@ -38,6 +38,7 @@ __all__ = [
     "Failed",
     "Finished",
     "Intent",
+    "LeaseLost",
     "Message",
     "Outcome",
     "Turn",
@@ -46,6 +47,7 @@ __all__ = [
     "due_turns",
     "enqueue",
     "finish",
+    "hold",
     "settle",
 ]
 
@@ -87,6 +89,10 @@ class Message(NamedTuple):
     lane: int
     group_key: str
     tries: int
+
+
+class LeaseLost(Exception):
+    """This worker was too slow: its turn may be served by another one, so nothing more may be sent."""
 
 
 @dataclass(frozen=True)
@@ -254,6 +260,18 @@ def claim(
             return None
     messages.sort(key=lambda message: (message.lane, message.group_key, message.id))
     return Claim(turn, token, tuple(messages), lease.failures, started, lease_s, clock)
+
+
+def hold(db: sa.Connection, claim: Claim) -> None:
+    """Make sure that the turn is still this worker's until the caller's transaction ends.
+
+    Call it in the transaction that freezes a request: whoever serves the turn next then finds that
+    request, however long this process was stopped in between. Raises LeaseLost.
+    """
+    turn = claim.turn
+    key = {"merchant": turn.merchant_id, "topic": turn.topic, "connection": turn.connection_id}
+    if db.execute(sql.HOLD_TURN, {**key, "token": claim.token}).one_or_none() is None:
+        raise LeaseLost(f"The lease on {turn} ran out after {claim.lease_s:.0f} s.")
 
 
 def settle(db: sa.Connection, claim: Claim, outcomes: Mapping[int, Outcome]) -> frozenset[int]:

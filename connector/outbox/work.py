@@ -6,6 +6,7 @@
 | Retryable, OutcomeUnknown        | pending                    | waits 2, 4, 8 … 900 s (with jitter)     |
 | RateLimited                      | pending                    | waits as long as the platform asks      |
 | Unauthorized, Misconfigured      | pending                    | waits an hour; `on_refused` is told     |
+| LeaseLost                        | whoever has them now       | whoever has it now                      |
 | Conflict, NotFound, Rejected, …  | pending                    | waits, and the error surfaces           |
 | anything else                    | pending                    | waits, and the error surfaces: a bug    |
 
@@ -30,6 +31,7 @@ from connector.outbox.messages import (
     Claim,
     Failed,
     Finished,
+    LeaseLost,
     Outcome,
     Turn,
     claim,
@@ -131,6 +133,8 @@ def serve_turn(
     count = len(claimed.messages)
     try:
         topic.handler(runtime, claimed)
+    except LeaseLost:
+        return Served(count, finish(runtime.engine, claimed))
     except (Retryable, OutcomeUnknown) as error:
         return Served(count, finish(runtime.engine, claimed, error), error)
     except PortError as error:
