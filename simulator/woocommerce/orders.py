@@ -144,7 +144,12 @@ class Orders:
         if float(refund["amount"]) >= self._total(order):
             order.status = "refunded"
         self.shop.record_order(order, by="api")
-        return self._made(call, f"orders/{order_id}/refunds/{refund['id']}", refund)
+        reply = self._made(call, f"orders/{order_id}/refunds/{refund['id']}", refund)
+        # WooCommerce 11.0 forgets to fill the order's id into this one header.
+        reply.headers["Location"] = reply.headers["Location"].replace(
+            f"orders/{order_id}/", r"orders/(?P<order_id>[\d]+)/"
+        )
+        return reply
 
     def _refunded_line(self, order: Order, line: OrderLine, units: int) -> dict[str, Any]:
         part = self._line(order, OrderLine(line.id, line.item_id, -units))
