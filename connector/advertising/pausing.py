@@ -22,6 +22,9 @@ from connector.positions.topics import ADS
 
 ACCOUNT = "account"
 
+# A passing fault struck single ads: their account is looked at again this soon.
+RETRY_S = 30.0
+
 
 class AdsRuntime(Protocol):
     """What advertising needs of the running installation."""
@@ -284,12 +287,15 @@ def _change_batch(
             row.external_id: row
             for row in db.execute(
                 sa.text("""
-                    select id, external_id, status_before, paused_by_us_at, daily_spend from ad_link
+                    select id, connection_id, external_id, status_before, paused_by_us_at, daily_spend from ad_link
                      where merchant_id = :m and id = any(:ids)
                 """),
                 {"m": merchant_id, "ids": ids},
             )
         }
+    if not rows:
+        return 0
+    connection_id = next(iter(rows.values())).connection_id
     expected, wanted = ("enabled", "paused") if action == "pause" else ("paused", "enabled")
     present = account.statuses(list(rows))
     touched = [e for e in rows if present.get(e) != expected]
@@ -319,6 +325,8 @@ def _change_batch(
             _record(db, merchant_id, row, action, outcome, result.reason, is_dry, now)
             if not is_dry:
                 _mark(db, merchant_id, row, action, outcome, after.get(result.external_id))
+        if any(result.status == "retry" for result in results):
+            enqueue(db, merchant_id, [Intent(ADS, ACCOUNT, connection_id, delay_s=RETRY_S)])
     return done
 
 

@@ -388,6 +388,7 @@ def _ref(row: Any) -> ListingRef:
         product_id=row.product_id,
         stock_id=row.stock_id,
         location_id=row.location_id,
+        sku=row.sku,
     )
 
 

@@ -155,8 +155,14 @@ def _differing(db: sa.Connection, merchant_id: int, connection_id: int, hint: St
             select id, external_id, stock_id, believed_available from listing
              where merchant_id = :m and connection_id = :c and is_managed
                and (external_id = any(:ids) or stock_id = any(:ids))
+               and (cast(:place as text) is null or location_id is null or location_id = :place)
         """),
-        {"m": merchant_id, "c": connection_id, "ids": list(hint.external_ids)},
+        {
+            "m": merchant_id,
+            "c": connection_id,
+            "ids": list(hint.external_ids),
+            "place": hint.location_id,
+        },
     )
     differing = []
     for row in rows:
