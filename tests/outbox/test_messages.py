@@ -376,10 +376,10 @@ def test_a_worker_that_comes_back_too_late_settles_nothing_and_learns_it(
 
 def test_a_held_turn_is_not_taken_even_when_its_lease_runs_out(engine: sa.Engine) -> None:
     intend(engine, "a", "b")
-    claimed = take(engine, 1, lease_s=0.2)
+    claimed = take(engine, 1, lease_s=0.5)
     with engine.connect() as db:
         hold(db, claimed)
-        db.execute(sa.text("select pg_sleep(0.25)"))
+        db.execute(sa.text("select pg_sleep(0.55)"))
         assert claim(engine, TURN, 1) is None
         db.commit()
     assert subjects(take(engine, 1)) == ["b"]
