@@ -1,0 +1,72 @@
+"""One transport and the formats, put together as a `Supplier`."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from adapters.suppliers.file_feed.formats import open_table
+from adapters.suppliers.file_feed.transports import Head, Transport
+from connector.ports.suppliers import Feed, FetchMark, NotModified, ReadOptions, Table
+from connector.registry import Environment
+
+_DELIMITER_WORDS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+
+
+class FileFeed:
+    """A supplier that publishes one complete file. See `connector.ports.suppliers.Supplier`."""
+
+    def __init__(
+        self, transport: Transport, options: ReadOptions, environment: Environment, warning: str = ""
+    ) -> None:
+        self._transport = transport
+        self._options = options
+        self._environment = environment
+        self._warning = warning
+
+    def check(self) -> str:
+        """Reads the first 256 KB and says what they are; raises as `fetch` and `open` do."""
+        head = self._transport.head()
+        with tempfile.TemporaryDirectory(prefix="dispo-check-") as directory:
+            sentence = self._describe(head, Path(directory))
+        return f"{sentence} {self._warning}".rstrip()
+
+    def fetch(self, mark: FetchMark | None, directory: Path) -> Feed | NotModified:
+        """Bring the whole file into `directory`; see the port."""
+        return self._transport.fetch(mark, directory)
+
+    def open(self, feed: Feed, options: ReadOptions) -> Table:
+        """Open `feed` with `options`; what they leave empty is taken from the connection's settings."""
+        own = self._options
+        return open_table(
+            feed,
+            replace(
+                options,
+                format=options.format or own.format,
+                encoding=options.encoding or own.encoding,
+                delimiter=options.delimiter or own.delimiter,
+                records_path=options.records_path or own.records_path,
+                header_line=options.header_line or own.header_line,
+            ),
+            self._environment.max_feed_bytes,
+        )
+
+    def _describe(self, head: Head, directory: Path) -> str:
+        size = "" if head.size_bytes is None else f", {head.size_bytes:,} bytes"
+        when = "" if head.as_of is None else f", changed {head.as_of:%Y-%m-%d %H:%M} UTC"
+        content = head.content
+        is_document = content[:2] == b"\x1f\x8b" or content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"{", b"["}
+        if not head.is_whole:
+            if is_document:
+                # Half of a document cannot be judged; the first run reads it whole.
+                return f"{head.name} was found{size}{when}; it is read at the first run."
+            cut = max(content.rfind(b"\n"), content.rfind(b"\r")) + 1
+            content = content[: cut or len(content)]
+        path = directory / head.name
+        path.write_bytes(content)
+        shape = self.open(Feed(path, head.name, len(content), FetchMark(), head.as_of), ReadOptions()).shape
+        named = ", ".join(shape.columns[:6]) + (", …" if len(shape.columns) > 6 else "")
+        delimiter = _DELIMITER_WORDS.get(shape.delimiter, repr(shape.delimiter)) if shape.delimiter else ""
+        read_as = " ".join(filter(None, (shape.format, shape.encoding, delimiter)))
+        return f"{head.name} was found{size}{when}: {read_as}, {len(shape.columns)} columns ({named})."
