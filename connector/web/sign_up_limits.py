@@ -38,7 +38,7 @@ def network_of(client: str) -> str:
 
 
 class SignUpLimits:
-    """Counts sign-ups. `storage_url` is that of Redis ("redis://…"), "memory://" counts in-process.
+    """Counts sign-ups. `storage_url` is that of Redis (redis, rediss or unix); "memory://" counts in-process.
 
     The network is kept only as a keyed digest that changes every day, and only while its limit runs.
     """
@@ -46,6 +46,8 @@ class SignUpLimits:
     def __init__(
         self, storage_url: str, keyring: Keyring, *, today: Callable[[], str] = lambda: time.strftime("%F")
     ) -> None:
+        if storage_url.startswith("unix://"):
+            storage_url = f"redis+{storage_url}"
         storage = storage_from_string(storage_url, wrap_exceptions=True)
         if not isinstance(storage, Storage):
             raise TypeError("sign-up limits need a synchronous storage")

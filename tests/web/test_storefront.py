@@ -1,0 +1,395 @@
+"""The storefront's public face: answers, pages, headers, languages, limits, and what is never logged."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+
+from connector.i18n import TEMPLATES
+from connector.shoppers import links
+from connector.shoppers.words import script_words
+from connector.web.sign_up_limits import SignUpLimits, network_of
+from connector.web.storefront import CONSENT_VERSION, create_storefront
+from tests.shoppers.world import KEY, World
+from tests.support import ManualClock
+
+JSON = {"Accept": "application/json"}
+
+
+@pytest.fixture
+def world(engine: sa.Engine, clock: ManualClock) -> World:
+    return World(engine, clock).seed()
+
+
+@pytest.fixture
+def client(world: World) -> Iterator[FlaskClient]:
+    app = create_storefront(world, SignUpLimits("memory://", world.keyring))
+    with app.test_client() as client:
+        yield client
+
+
+def post(client: FlaskClient, address: str = "ann@example.com", **fields: str) -> Any:
+    headers = {"Accept": fields.pop("accept", "application/json")}
+    form = {"id": "501", "email": address, "lang": "en", "consent": CONSENT_VERSION, "website": "", **fields}
+    return client.post(f"/s/{KEY}/subscribe", data=form, headers=headers)
+
+
+def mail_link(world: World, path: str) -> str:
+    """The path of a link in the last message sent."""
+    text = world.mail.sent[-1].text
+    found = re.search(rf"https://dispo\.test(/{path}/\S+)", text)
+    assert found is not None, text
+    return found.group(1)
+
+
+# --- Signing up ---------------------------------------------------------------------------------------
+
+
+def test_a_sign_up_is_answered_with_what_happens_next(client: FlaskClient, world: World) -> None:
+    answer = post(client)
+    assert answer.status_code == 200
+    assert answer.json == {
+        "status": "check_mail",
+        "message": "Almost done: we have sent you an e-mail. Please open it and confirm.",
+    }
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    row = world.row("select consent_text, consent_version, locale, wanted_units from subscription")
+    assert tuple(row) == (
+        "Kiln & Co may e-mail me once when this item is available again. I can end this at any time.",
+        CONSENT_VERSION,
+        "en",
+        1,
+    )
+
+
+def test_known_waiting_and_unknown_addresses_get_the_same_answer(client: FlaskClient, world: World) -> None:
+    world.waiting("known@example.com")
+    answers = [post(client, address).data for address in ("known@example.com", "new@example.com")]
+    assert answers[0] == answers[1]
+
+
+def test_a_bot_that_fills_the_hidden_field_gets_the_same_answer_and_no_row(
+    client: FlaskClient, world: World
+) -> None:
+    answer = post(client, website="https://spam.example")
+    assert answer.json["status"] == "check_mail"
+    assert world.statuses() == []
+
+
+def test_json_is_understood_too(client: FlaskClient, world: World) -> None:
+    body = {"id": "501", "email": "ann@example.com", "consent": CONSENT_VERSION, "units": 3, "lang": "fr"}
+    answer = client.post(f"/s/{KEY}/subscribe", json=body)
+    assert answer.json["message"].startswith("Presque fini")
+    assert world.row("select wanted_units, locale from subscription") == (3, "fr")
+
+
+@pytest.mark.parametrize("body", [b"[1]", b'"x"', b"{", b"null"])
+def test_json_that_is_no_object_is_refused(client: FlaskClient, body: bytes) -> None:
+    answer = client.post(f"/s/{KEY}/subscribe", data=body, content_type="application/json")
+    assert (answer.status_code, answer.json["status"]) == (400, "bad_request")
+
+
+def test_a_form_without_javascript_gets_a_page(client: FlaskClient) -> None:
+    answer = post(client, accept="text/html", lang="fr")
+    assert answer.status_code == 200
+    assert answer.content_type == "text/html; charset=utf-8"
+    assert "Presque fini" in answer.text
+    assert 'href="https://shop.test/product/501/"' in answer.text
+
+
+@pytest.mark.parametrize(
+    "address", ["", "ann", "ann@", "a b@example.com", "ann@example.com\nBcc: x@y.z", "x" * 300]
+)
+def test_what_is_no_address_is_refused(client: FlaskClient, world: World, address: str) -> None:
+    answer = post(client, address)
+    assert (answer.status_code, answer.json["status"]) == (422, "bad_address")
+    assert world.statuses() == []
+
+
+def test_what_is_in_stock_needs_no_alert(client: FlaskClient, world: World) -> None:
+    world.set_stock(4)
+    answer = post(client)
+    assert (answer.status_code, answer.json["status"]) == (409, "in_stock")
+    assert world.statuses() == []
+
+
+def test_unknown_stores_and_items_are_refused(client: FlaskClient, world: World) -> None:
+    assert post(client, id="999").status_code == 404
+    assert client.post("/s/stranger/subscribe", data={"id": "501"}, headers=JSON).status_code == 404
+    assert world.statuses() == []
+
+
+def test_another_merchants_item_cannot_be_subscribed_through_this_store(
+    client: FlaskClient, world: World, engine: sa.Engine, clock: ManualClock
+) -> None:
+    stranger = World(engine, clock).seed()
+    stranger.add_variant("777", "Their vase")
+    assert post(client, id="777").status_code == 404
+
+
+def test_an_old_form_without_the_present_consent_is_refused(client: FlaskClient, world: World) -> None:
+    answer = post(client, consent="2020-01")
+    assert (answer.status_code, answer.json["status"]) == (422, "no_consent")
+    assert world.statuses() == []
+
+
+def test_a_huge_body_is_refused(client: FlaskClient) -> None:
+    assert post(client, "x" * 20_000).status_code == 413
+
+
+def test_one_network_may_sign_up_twenty_times_in_ten_minutes(client: FlaskClient, world: World) -> None:
+    codes = [post(client, f"p{n}@example.com").status_code for n in range(22)]
+    assert codes == [200] * 20 + [429] * 2
+    limited = post(client)
+    assert 0 < int(limited.headers["Retry-After"]) <= 600
+    assert len(world.statuses()) == 20
+
+
+def test_limits_hold_without_redis(world: World) -> None:
+    limits = SignUpLimits("redis://127.0.0.1:1/0", world.keyring)
+    waits = [limits.retry_after_s(KEY, "192.0.2.7") for _ in range(21)]
+    assert waits[:20] == [0] * 20
+    assert waits[20] > 0
+
+
+def test_limits_are_shared_in_redis_and_hold_no_address(world: World, redis: Any, redis_url: str) -> None:
+    first, second = (SignUpLimits(redis_url, world.keyring) for _ in range(2))
+    waits = [limits.retry_after_s(KEY, "192.0.2.7") for _ in range(11) for limits in (first, second)]
+    assert waits[:20] == [0] * 20
+    assert all(wait > 0 for wait in waits[20:])
+    assert [key for key in redis.scan_iter() if b"192.0.2" in key] == []
+
+
+@pytest.mark.parametrize(
+    ("client_address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.0/24"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.0/24"),
+        ("", ""),
+        ("nonsense", ""),
+    ],
+)
+def test_clients_are_counted_by_network(client_address: str, network: str) -> None:
+    assert network_of(client_address) == network
+
+
+# --- Badge facts --------------------------------------------------------------------------------------
+
+
+def test_badge_facts_are_data_and_cacheable(client: FlaskClient, world: World) -> None:
+    world.set_stock(0, state="restocking", restock_on="2026-01-20", restock_until="2026-01-23")
+    answer = client.get(f"/s/{KEY}/availability?ids=501,unknown")
+    assert answer.json == {
+        "items": {"501": {"state": "restocking", "restock_on": "2026-01-20", "restock_until": "2026-01-23"}}
+    }
+    assert answer.headers["Cache-Control"] == "public, max-age=15"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    again = client.get(
+        f"/s/{KEY}/availability?ids=501,unknown", headers={"If-None-Match": answer.headers["ETag"]}
+    )
+    assert again.status_code == 304
+
+
+def test_badge_facts_never_exceed_the_stores_own_number(client: FlaskClient, world: World) -> None:
+    world.set_stock(9, confirmed=2, state="low_stock", shown_count=3)
+    assert client.get(f"/s/{KEY}/availability?ids=501").json["items"]["501"] == {
+        "state": "low_stock",
+        "count": 2,
+    }
+    world.set_stock(9, confirmed=0)
+    assert client.get(f"/s/{KEY}/availability?ids=501").json["items"]["501"] == {"state": "out_of_stock"}
+
+
+def test_badge_facts_of_a_strangers_store_are_not_found(client: FlaskClient) -> None:
+    assert client.get("/s/stranger/availability?ids=501").status_code == 404
+
+
+# --- Pages behind links -------------------------------------------------------------------------------
+
+
+def test_opening_a_link_changes_nothing_and_pressing_the_button_confirms(
+    client: FlaskClient, world: World
+) -> None:
+    post(client)
+    world.run()
+    path = mail_link(world, "confirm")
+    assert client.get(path).status_code == 200
+    assert client.head(path).status_code == 200
+    assert world.statuses() == ["unconfirmed"]
+    done = client.post(path)
+    assert "You are on the list" in done.text
+    assert world.statuses() == ["waiting"]
+    assert "You are on the list" in client.post(path).text
+    assert world.statuses() == ["waiting"]
+
+
+def test_the_mail_programs_button_unsubscribes_without_a_cookie(client: FlaskClient, world: World) -> None:
+    world.waiting("ann@example.com")
+    path = f"/u/{world.keyring.sign('shopper-leave', [1, 1])}"
+    assert client.get(path).status_code == 200
+    assert world.statuses() == ["waiting"]
+    answer = client.post(path, data={"List-Unsubscribe": "One-Click"})
+    assert answer.status_code == 200
+    assert "Set-Cookie" not in answer.headers
+    assert world.statuses() == ["ended"]
+    assert client.post(path, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+
+
+def test_never_again_holds_when_somebody_types_the_address(client: FlaskClient, world: World) -> None:
+    world.waiting("ann@example.com")
+    client.post(f"/u/{world.keyring.sign('shopper-leave', [1, 1])}", data={"how": "for_good"})
+    assert world.statuses() == ["ended"]
+    assert post(client, "ANN@example.com").json["status"] == "check_mail"
+    world.run()
+    assert world.statuses() == ["ended"]
+    assert world.told() == []
+
+
+def test_a_click_is_noted_once_and_leads_to_the_listing_only(
+    client: FlaskClient, world: World, clock: ManualClock
+) -> None:
+    world.waiting("ann@example.com")
+    world.set_stock(3)
+    world.run()
+    path = mail_link(world, "c")
+    assert client.head(path).status_code == 302
+    assert world.row("select clicked_at from invitation").clicked_at is None
+    answer = client.get(f"{path}&url=https://evil.example")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "https://shop.test/product/501/")
+    first = clock.now()
+    clock.advance(hours=1)
+    client.get(path)
+    assert world.row("select clicked_at from invitation").clicked_at == first
+
+
+@pytest.mark.parametrize("url", ["", "javascript:alert(1)", "//evil.example", "data:text/html,x"])
+def test_a_click_never_leads_to_anything_but_a_web_address(
+    client: FlaskClient, world: World, engine: sa.Engine, url: str
+) -> None:
+    world.waiting("ann@example.com")
+    world.set_stock(3)
+    world.run()
+    with engine.begin() as db:
+        db.execute(sa.text("update listing set url = :u"), {"u": url})
+    answer = client.get(mail_link(world, "c"))
+    assert answer.status_code == 410
+    assert "Location" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["confirm", "u", "c", "me"])
+@pytest.mark.parametrize(("language", "words"), [("en", "This link is damaged"), ("fr", "Ce lien est abîmé")])
+def test_a_forged_link_says_so_in_the_shoppers_language(
+    client: FlaskClient, path: str, language: str, words: str
+) -> None:
+    answer = client.get(f"/{path}/WzEsMV0.forged?lang={language}")
+    assert answer.status_code == 404
+    assert words in answer.text
+    assert f'<html lang="{language}">' in answer.text
+
+
+def test_a_link_for_one_purpose_does_not_serve_another(client: FlaskClient, world: World) -> None:
+    world.waiting("ann@example.com")
+    token = world.keyring.sign("shopper-confirm", [1, 1])
+    assert client.post(f"/u/{token}").status_code == 404
+    assert client.get(f"/me/{token}").status_code == 404
+    assert world.statuses() == ["waiting"]
+
+
+def test_an_expired_link_says_so(client: FlaskClient, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    post(client)
+    monkeypatch.setitem(links._AGE_S, "confirm", -1)
+    answer = client.post(
+        f"/confirm/{world.keyring.sign('shopper-confirm', [1, 1])}", headers={"Accept-Language": "fr-CA"}
+    )
+    assert answer.status_code == 410
+    assert "Ce lien est trop ancien" in answer.text
+    assert world.statuses() == ["unconfirmed"]
+
+
+def test_a_link_to_somebody_gone_says_so(client: FlaskClient, world: World) -> None:
+    assert client.get(f"/confirm/{world.keyring.sign('shopper-confirm', [1, 99])}").status_code == 410
+
+
+def test_a_shopper_sees_ends_and_erases_their_own(client: FlaskClient, world: World) -> None:
+    world.add_variant("502", "Green mug")
+    world.waiting("ann@example.com")
+    world.waiting("ann@example.com", external_id="502")
+    world.waiting("bob@example.com")
+    path = f"/me/{world.keyring.sign('shopper-me', [1, 1])}"
+    page = client.get(path).text
+    assert ("Blue mug" in page, "Green mug" in page, "bob@example.com" in page) == (True, True, False)
+    kept = client.get(f"{path}?format=json").json
+    assert [one["address"] for one in kept["subscriptions"]] == ["ann@example.com", "ann@example.com"]
+    client.post(path, data={"end": "3"})
+    assert world.statuses() == ["waiting", "waiting", "waiting"]
+    assert "The alert has ended." in client.post(path, data={"end": "2"}).text
+    assert world.statuses() == ["waiting", "ended", "waiting"]
+    assert "Your data is deleted" in client.post(path, data={"erase": "1"}).text
+    assert world.statuses() == ["ended", "ended", "waiting"]
+    addresses = [row.address for row in world.rows("select address from subscription order by id")]
+    assert addresses == ["", "", "bob@example.com"]
+    assert "Nothing is kept about you here." in client.get(path).text
+
+
+def test_every_page_is_locked_down(client: FlaskClient, world: World) -> None:
+    world.waiting("ann@example.com")
+    paths = [
+        f"/confirm/{world.keyring.sign('shopper-confirm', [1, 1])}",
+        f"/u/{world.keyring.sign('shopper-leave', [1, 1])}",
+        f"/me/{world.keyring.sign('shopper-me', [1, 1])}",
+        "/u/forged",
+        "/nothing-here",
+    ]
+    for path in paths:
+        headers = client.get(path).headers
+        assert headers["Content-Security-Policy"].startswith(
+            "default-src 'none'; style-src 'self'; form-action"
+        )
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["X-Robots-Tag"] == "noindex"
+        assert "Set-Cookie" not in headers
+
+
+def test_no_address_reaches_a_log(
+    client: FlaskClient, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    post(client, "secret.person@example.com")
+    post(client, "secret.person@@example.com")
+    world.run()
+    client.get(mail_link(world, "confirm"))
+    client.post(mail_link(world, "confirm"))
+    world.set_stock(1)
+    world.run()
+    assert len(world.mail.sent) == 2
+    assert "secret.person" not in caplog.text
+
+
+# --- The script ---------------------------------------------------------------------------------------
+
+
+def test_the_script_is_small_and_cacheable(client: FlaskClient) -> None:
+    answer = client.get("/s/notify-me.js")
+    assert len(gzip.compress(answer.data, 9)) <= 5_120
+    assert answer.content_type == "text/javascript; charset=utf-8"
+    again = client.get("/s/notify-me.js", headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+
+
+@pytest.mark.parametrize("locale", ["en", "fr"])
+def test_the_script_says_what_the_catalogue_says(locale: str) -> None:
+    script = (TEMPLATES / "storefront" / "notify-me.js").read_text()
+    block = re.search(rf"^    {locale}: \{{\n(.*?)^    \}},$", script, re.M | re.S)
+    assert block is not None
+    said = dict(re.findall(r'(\w+): "([^"]*)"', block.group(1)))
+    assert said == script_words(locale)
+    assert f'const CONSENT = "{CONSENT_VERSION}";' in script
