@@ -1,0 +1,294 @@
+"""Links supplier items to variants by SKU, GTIN or supplier SKU, and never guesses.
+
+An item is linked when all that matches it is one variant, and that variant has no other item of the same
+source. Everything else is listed: `unmatched` and `ambiguities`. Listings of linked variants come under
+management unless the merchant excluded them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector.catalog.keys import KEY_FIELDS, NO_RULES, KeyRules, gtin_key, sku_key
+
+__all__ = [
+    "Ambiguity",
+    "KeyRules",
+    "Unmatched",
+    "ambiguities",
+    "gtin_key",
+    "match_items",
+    "match_source",
+    "sku_key",
+    "unlink",
+    "unmatched",
+]
+
+_BATCH = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """A supplier item that no variant matches."""
+
+    item_key: str
+    sku: str
+    gtin: str
+    supplier_sku: str
+    quantity: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguity:
+    """An item that is not linked because it could be linked in more than one way.
+
+    `reason`: several_variants (they share a code, perhaps but for case), codes_disagree (its SKU names
+    one variant and its GTIN another) or several_items (other items of this source match the variant too).
+    """
+
+    source_id: int
+    item_key: str
+    reason: str
+    variant_ids: tuple[int, ...]
+    other_items: tuple[str, ...] = ()
+
+
+def match_items(db: sa.Connection, merchant_id: int, source_id: int, item_keys: Iterable[str]) -> set[int]:
+    """Link those of these observed items that are not linked yet; returns the variants newly linked."""
+    db.exec_driver_sql("create temp table chosen (item_key text) on commit drop")
+    with _driver(db).cursor() as cursor, cursor.copy("copy chosen from stdin") as copy:
+        for key in item_keys:
+            copy.write_row((key,))
+    linked = match_source(db, merchant_id, source_id, only="select item_key from chosen")
+    db.exec_driver_sql("drop table chosen")
+    return linked
+
+
+def match_source(
+    db: sa.Connection,
+    merchant_id: int,
+    source_id: int,
+    *,
+    variant_ids: Sequence[int] | None = None,
+    only: str = "",
+) -> set[int]:
+    """Link the items of a source that are not linked yet; returns the variants newly linked.
+
+    `variant_ids`: consider these variants only (the catalogue grew by them). `only`: SQL of the caller
+    that selects the item keys to consider, from a temporary table of this transaction.
+    """
+    if variant_ids is not None and not variant_ids:
+        return set()
+    rules = _fill_candidates(db, merchant_id, source_id, only)
+    given: dict[str, Any] = {"merchant": merchant_id, "source": source_id}
+    among = ""
+    if variant_ids is not None:
+        among = "where variant_id = any(cast(:variants as bigint[]))"
+        given["variants"] = list(variant_ids)
+    rows = db.execute(
+        sa.text(f"""
+            with {_hits(rules)},
+            sure as (select item_key, min(variant_id) as variant_id, min(rank) as rank
+                       from hit group by item_key having count(distinct variant_id) = 1),
+            best as (select variant_id, min(rank) as rank from sure group by variant_id),
+            chosen as (select s.variant_id, min(s.item_key) as item_key, min(s.rank) as rank
+                         from sure s join best b on b.variant_id = s.variant_id and b.rank = s.rank
+                        group by s.variant_id having count(*) = 1)
+            insert into supplier_item (merchant_id, source_id, item_key, variant_id, how)
+            select :merchant, :source, c.item_key, c.variant_id,
+                   case c.rank when 1 then 'sku' when 2 then 'gtin' else 'supplier_sku' end
+              from (select * from chosen {among}) c
+             where not exists (select 1 from supplier_item l
+                                where l.merchant_id = :merchant and l.source_id = :source
+                                  and l.variant_id = c.variant_id)
+                on conflict do nothing
+            returning variant_id
+        """),  # noqa: S608 - constants of this module
+        given,
+    )
+    linked = {row[0] for row in rows}
+    db.exec_driver_sql("drop table candidate")
+    _manage(db, merchant_id, linked)
+    return linked
+
+
+def unlink(db: sa.Connection, merchant_id: int, source_id: int, item_keys: Sequence[str]) -> set[int]:
+    """Remove the links of these items that were found by matching (those made by hand stay); returns the
+    variants concerned. Listings of variants left without any supplier item leave management: nothing is
+    known of them any more, and not knowing is no reason to write a zero."""
+    given = {"merchant": merchant_id, "source": source_id, "keys": list(item_keys)}
+    rows = db.execute(
+        sa.text("""
+            delete from supplier_item where merchant_id = :merchant and source_id = :source
+               and item_key = any(cast(:keys as text[])) and how <> 'hand' returning variant_id
+        """),
+        given,
+    )
+    variants = {row[0] for row in rows}
+    if variants:
+        db.execute(
+            sa.text("""
+                with orphan as (
+                    select l.id from listing l
+                     where l.merchant_id = :merchant and l.variant_id = any(cast(:variants as bigint[]))
+                       and l.is_managed
+                       and not exists (select 1 from supplier_item i
+                                        where i.merchant_id = l.merchant_id and i.variant_id = l.variant_id)
+                     order by l.id for update)
+                update listing l set is_managed = false from orphan o
+                 where l.merchant_id = :merchant and l.id = o.id
+            """),
+            {"merchant": merchant_id, "variants": list(variants)},
+        )
+    return variants
+
+
+def unmatched(db: sa.Connection, merchant_id: int, source_id: int, limit: int = 100) -> list[Unmatched]:
+    """Items of a source without a variant, in the order of their codes."""
+    rows = db.execute(
+        sa.text("""
+            select o.item_key, o.sku, o.gtin, o.supplier_sku, o.quantity
+              from observation o
+             where o.merchant_id = :merchant and o.source_id = :source
+               and not exists (select 1 from supplier_item l where l.merchant_id = o.merchant_id
+                                  and l.source_id = o.source_id and l.item_key = o.item_key)
+             order by o.item_key limit :limit
+        """),
+        {"merchant": merchant_id, "source": source_id, "limit": limit},
+    )
+    return [Unmatched(*row) for row in rows]
+
+
+def ambiguities(db: sa.Connection, merchant_id: int, limit: int = 100) -> list[Ambiguity]:
+    """Items of any source that wait for the merchant because they match more than one way."""
+    answer: list[Ambiguity] = []
+    sources = db.execute(
+        sa.text("select id from source where merchant_id = :merchant order by id"), {"merchant": merchant_id}
+    ).scalars()
+    for source_id in list(sources):
+        if len(answer) < limit:
+            answer += _ambiguities_of(db, merchant_id, source_id, limit - len(answer))
+    return answer
+
+
+def _ambiguities_of(db: sa.Connection, merchant_id: int, source_id: int, limit: int) -> list[Ambiguity]:
+    rules = _fill_candidates(db, merchant_id, source_id, "")
+    rows = db.execute(
+        sa.text(f"""
+            with {_hits(rules)},
+            per as (select item_key, count(distinct variant_id) as variants,
+                           array_agg(distinct variant_id) as variant_ids,
+                           bool_or(n > 1) as is_shared
+                      from (select h.*, count(*) over (partition by item_key, rank) as n from hit h) h
+                     group by item_key),
+            wanted as (select variant_ids[1] as variant_id, item_key from per where variants = 1
+                       union
+                       select l.variant_id, l.item_key from supplier_item l
+                        where l.merchant_id = :merchant and l.source_id = :source)
+            select p.item_key, p.variant_ids, p.variants, p.is_shared,
+                   array(select w.item_key from wanted w where w.variant_id = p.variant_ids[1]
+                            and w.item_key <> p.item_key order by 1 limit 20) as others
+              from per p
+             where p.variants > 1
+                or exists (select 1 from wanted w
+                            where w.variant_id = p.variant_ids[1] and w.item_key <> p.item_key)
+             order by p.item_key limit :limit
+        """),  # noqa: S608 - constants of this module
+        {"merchant": merchant_id, "source": source_id, "limit": limit},
+    ).all()
+    db.exec_driver_sql("drop table candidate")
+    answer = []
+    for row in rows:
+        if row.variants == 1:
+            reason, others = "several_items", tuple(row.others)
+        else:
+            reason, others = ("several_variants" if row.is_shared else "codes_disagree"), ()
+        answer.append(Ambiguity(source_id, row.item_key, reason, tuple(row.variant_ids), others))
+    return answer
+
+
+def _hits(rules: KeyRules) -> str:
+    """SQL of `hit (item_key, variant_id, rank)`: every variant that a code of a candidate names."""
+    ours = "ltrim(v.sku_key, '0')" if rules.leading_zeros else "v.sku_key"
+    theirs = "ltrim(c.{0}, '0')" if rules.leading_zeros else "c.{0}"
+    by_sku, by_supplier = theirs.format("sku_key"), theirs.format("supplier_key")
+    return f"""
+        hit as (
+            select c.item_key, v.id as variant_id, 1 as rank
+              from candidate c join variant v on v.merchant_id = :merchant and {ours} = {by_sku}
+             where c.sku_key <> ''
+            union
+            select c.item_key, v.id, 2
+              from candidate c join variant v on v.merchant_id = :merchant and v.gtin <> '' and v.gtin = c.gtin
+             where c.gtin <> ''
+            union
+            select c.item_key, v.id, 3
+              from candidate c join variant v on v.merchant_id = :merchant and {ours} = {by_supplier}
+             where c.supplier_key <> ''
+        )"""  # noqa: S608 - constants of this module
+
+
+def _fill_candidates(db: sa.Connection, merchant_id: int, source_id: int, only: str) -> KeyRules:
+    """Put the source's items that are not linked, with their keys, into the temporary `candidate`."""
+    mapping = db.execute(
+        sa.text("select mapping from source where merchant_id = :merchant and id = :source"),
+        {"merchant": merchant_id, "source": source_id},
+    ).scalar_one()
+    rules = KeyRules.from_json(mapping.get("keys"))
+    columns = mapping.get("columns") or {}
+    key_field = next((name for name in KEY_FIELDS if name in columns), "sku")
+    db.exec_driver_sql(
+        "create temp table candidate (item_key text, sku_key text, gtin text, supplier_key text) on commit drop"
+    )
+    which = f"and o.item_key in ({only})" if only else ""
+    unlinked = f"""
+          from observation o
+         where o.merchant_id = %s and o.source_id = %s {which}
+           and not exists (select 1 from supplier_item l where l.merchant_id = o.merchant_id
+                              and l.source_id = o.source_id and l.item_key = o.item_key)
+    """  # noqa: S608 - `only` is SQL of the caller, never input
+    given = (merchant_id, source_id)
+    if rules == NO_RULES and key_field == "sku":
+        # The item's own key already is its SKU as compared: no need to bring a million codes here.
+        db.exec_driver_sql(
+            f"insert into candidate select o.item_key, o.item_key, o.gtin, '' {unlinked}",
+            given,
+        )
+    else:
+        _compute_candidates(db, unlinked, given, rules)
+    db.exec_driver_sql("analyze pg_temp.candidate")
+    return rules
+
+
+def _compute_candidates(db: sa.Connection, unlinked: str, given: tuple[int, int], rules: KeyRules) -> None:
+    with _driver(db).cursor(name="unlinked_items") as reading, _driver(db).cursor() as writing:
+        reading.execute(f"select o.item_key, o.sku, o.gtin, o.supplier_sku {unlinked}", given)
+        while rows := reading.fetchmany(_BATCH):
+            with writing.copy("copy candidate from stdin") as copy:
+                for item, sku, gtin, supplier_sku in rows:
+                    copy.write_row((item, sku_key(sku, rules), gtin, sku_key(supplier_sku, rules)))
+
+
+def _manage(db: sa.Connection, merchant_id: int, variant_ids: set[int]) -> None:
+    if variant_ids:
+        # Deliveries update listings too: everybody locks them in id order, so nobody deadlocks.
+        db.execute(
+            sa.text("""
+                with matched as (
+                    select id from listing
+                     where merchant_id = :merchant and variant_id = any(cast(:variants as bigint[]))
+                       and not is_excluded and not is_managed
+                     order by id for update)
+                update listing l set is_managed = true from matched m
+                 where l.merchant_id = :merchant and l.id = m.id
+            """),
+            {"merchant": merchant_id, "variants": sorted(variant_ids)},
+        )
+
+
+def _driver(db: sa.Connection) -> Any:
+    return db.connection.driver_connection

@@ -1,0 +1,268 @@
+"""Writes what a run found: observations, held rows, issues and the snapshot, in the caller's transaction.
+
+Only rows that say something else are written as changed; a record that reads the same only gets its new
+digest. `previous` keeps what was observed before, for undo. The snapshot advances for applied records
+alone, so everything else is read again next time.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from connector.catalog import matching
+from connector.intake.guard import Hold
+from connector.intake.reading import Issues
+from connector.intake.staging import NO_DIGESTS, VALUES, Place, driver, is_in, units_of
+from connector.ports.suppliers import Digests
+
+PREVIOUS = (
+    "jsonb_build_array(o.sku, o.gtin, o.supplier_sku, o.quantity, o.is_at_least, o.is_word, o.restock_on,"
+    " o.lead_time_days, o.cost, o.line, o.run_id, o.missed_runs,"
+    " coalesce(o.as_of, cast(:as_of_before as timestamptz)))"
+)
+"""`previous` of an observation `o` about to be replaced; `undo` reads it by place."""
+
+KEEP_PREVIOUS = f"case when o.run_id = :run then o.previous else {PREVIOUS} end"
+
+ROW = (
+    "jsonb_build_array(i.sku, i.gtin, i.supplier_sku, i.quantity, i.is_at_least, i.is_word, i.restock_on,"
+    " i.lead_time_days, i.cost, i.line, i.digest)"
+)
+"""A held row as it is kept; `held` reads it by place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written: rows that changed, rows new to us, and the variants that hang on them."""
+
+    changed: int
+    new: int
+    variant_ids: set[int]
+
+
+def write_observations(
+    db: sa.Connection, place: Place, run_id: int, as_of_before: datetime | None
+) -> Written:
+    """Write the usable rows of `incoming` and what `missing` says; returns what changed.
+
+    Rows that were not confirmed (held, faulty, missing) keep their quantity and are pinned to the moment
+    they held for, so that sales since then go on being deducted from them.
+    """
+    given = {**place.given, "run": run_id, "as_of_before": as_of_before}
+    new_names = ", ".join(f"{name.strip()} = excluded.{name.strip()}" for name in VALUES.split(","))
+    values = ", ".join(f"i.{name.strip()}" for name in VALUES.split(","))
+    written = db.execute(
+        sa.text(f"""
+            insert into observation as o (merchant_id, source_id, item_key, {VALUES}, line, line_digest, run_id)
+            select :merchant, :source, i.item_key, {values}, i.line, i.digest, :run
+              from incoming i
+             where i.state = 0
+               and not exists (select 1 from known k where k.item_key = i.item_key and not k.differs)
+             order by i.item_key
+                on conflict (merchant_id, source_id, item_key) do update
+               set {new_names}, line = excluded.line, line_digest = excluded.line_digest, run_id = excluded.run_id,
+                   previous = {KEEP_PREVIOUS}, missed_runs = 0, as_of = null
+        """),  # noqa: S608 - column names of this module
+        given,
+    ).rowcount
+    differing = int(db.exec_driver_sql("select count(*) from known where differs").scalar_one())
+    db.execute(
+        sa.text("""
+            update observation o set line = k.line, line_digest = k.digest, missed_runs = 0, as_of = null
+              from known k
+             where o.merchant_id = :merchant and o.source_id = :source and o.item_key = k.item_key
+               and k.state = 0 and not k.differs
+        """),
+        given,
+    )
+    db.execute(
+        sa.text("""
+            update observation o
+               set line_digest = 0, as_of = coalesce(o.as_of, cast(:as_of_before as timestamptz))
+              from known k
+             where o.merchant_id = :merchant and o.source_id = :source and o.item_key = k.item_key
+               and k.state <> 0 and (o.line_digest <> 0 or o.as_of is null)
+        """),
+        given,
+    )
+    zeroed = _write_missing(db, given)
+    return Written(differing + zeroed, written - differing, _variants(db, given))
+
+
+def _write_missing(db: sa.Connection, given: dict[str, Any]) -> int:
+    zeroed = db.execute(
+        sa.text(f"""
+            update observation o
+               set quantity = 0, is_at_least = false, is_word = false, line_digest = 0, as_of = null,
+                   missed_runs = least(o.missed_runs + 1, 32000), previous = {KEEP_PREVIOUS}, run_id = :run
+              from missing m
+             where o.merchant_id = :merchant and o.source_id = :source and o.item_key = m.item_key
+               and m.goes_to_zero
+        """),  # noqa: S608 - constants of this module
+        given,
+    ).rowcount
+    # Rows that already wait at their number are counted on only while the count can still decide
+    # something: a list of items gone for years costs nothing per run.
+    db.execute(
+        sa.text("""
+            update observation o
+               set line_digest = 0, missed_runs = o.missed_runs + 1,
+                   as_of = coalesce(o.as_of, cast(:as_of_before as timestamptz))
+              from missing m, source s
+             where o.merchant_id = :merchant and o.source_id = :source and o.item_key = m.item_key
+               and s.merchant_id = :merchant and s.id = :source and not m.goes_to_zero
+               and (o.missed_runs = 0
+                    or (s.missing_policy = 'zero_after' and o.missed_runs < s.missing_after))
+        """),
+        given,
+    )
+    return int(zeroed)
+
+
+def _variants(db: sa.Connection, given: dict[str, Any]) -> set[int]:
+    """Variants linked to what this run changed or confirmed again after a doubt."""
+    rows = db.execute(
+        sa.text("""
+            select distinct l.variant_id
+              from (select item_key from known where differs or (state = 0 and was_unconfirmed)
+                    union all select item_key from missing where goes_to_zero
+                    union all select i.item_key from incoming i where i.state = 0
+                       and not exists (select 1 from known k where k.item_key = i.item_key)) c
+              join supplier_item l on l.merchant_id = :merchant and l.source_id = :source
+                                  and l.item_key = c.item_key
+        """),
+        given,
+    )
+    return {row[0] for row in rows}
+
+
+def match_new(db: sa.Connection, place: Place) -> set[int]:
+    """Match the items that this run saw for the first time or under other codes; returns the variants
+    whose links changed."""
+    renamed = db.exec_driver_sql("select item_key from known where is_renamed and state = 0").scalars().all()
+    changed = matching.unlink(db, place.merchant_id, place.source_id, renamed) if renamed else set()
+    looked_at = db.exec_driver_sql(
+        "select exists (select 1 from known where is_renamed and state = 0)"
+        " or (select count(*) from incoming where state = 0) > (select count(*) from known where state = 0)"
+    ).scalar_one()
+    if looked_at:
+        only = (
+            "select i.item_key from incoming i left join known k on k.item_key = i.item_key"
+            " where i.state = 0 and (k.item_key is null or k.is_renamed)"
+        )
+        changed |= matching.match_source(db, place.merchant_id, place.source_id, only=only)
+    return changed
+
+
+def write_held(
+    db: sa.Connection, place: Place, run_id: int, holds: tuple[Hold, ...], row_reason: str = ""
+) -> int:
+    """Keep what waits: every change of the file when it is held as a whole (`holds`), else the rows in
+    state held. Returns how many rows wait."""
+    given = {**place.given, "run": run_id}
+    whole = bool(holds)
+    given["reason"] = holds[0].code if holds else row_reason
+    which = (
+        "i.state in (0, 2) and (k.item_key is null or k.differs or k.state = 2)" if whole else "i.state = 2"
+    )
+    rows = db.execute(
+        sa.text(f"""
+            insert into held_change (merchant_id, run_id, source_id, item_key, reason,
+                                     quantity_before, quantity_after, row)
+            select :merchant, :run, :source, i.item_key, :reason, k.units_before, {units_of("i")}, {ROW}
+              from incoming i left join known k on k.item_key = i.item_key
+             where {which} order by i.line
+        """),  # noqa: S608 - constants of this module
+        given,
+    ).rowcount
+    if whole:
+        rows += db.execute(
+            sa.text("""
+                insert into held_change (merchant_id, run_id, source_id, item_key, reason,
+                                         quantity_before, quantity_after, row)
+                select :merchant, :run, :source, m.item_key, 'missing', m.units_before, 0, '[]'
+                  from missing m where m.goes_to_zero order by m.item_key
+            """),
+            given,
+        ).rowcount
+    return int(rows)
+
+
+def supersede(db: sa.Connection, place: Place, run_id: int) -> None:
+    """Close what waited before and was now answered by a newer accepted file: the rows of items that it
+    has, and everything of files that were held as a whole."""
+    given = {**place.given, "run": run_id}
+    db.execute(
+        sa.text("""
+            update held_change h set status = 'superseded'
+             where h.merchant_id = :merchant and h.source_id = :source and h.status = 'held'
+               and h.run_id <> :run
+               and (exists (select 1 from incoming i where i.item_key = h.item_key)
+                    or h.run_id in (select r.id from run r where r.merchant_id = :merchant
+                                       and r.source_id = :source and r.status = 'held'))
+        """),
+        given,
+    )
+    db.execute(
+        sa.text("""
+            update run set status = 'rejected', error_code = 'superseded',
+                           error = 'A newer file was accepted (run ' || :run || ').'
+             where merchant_id = :merchant and source_id = :source and status = 'held' and id <> :run
+        """).bindparams(sa.bindparam("run", type_=sa.BigInteger)),
+        given,
+    )
+
+
+def write_issues(db: sa.Connection, merchant_id: int, run_id: int, issues: Issues) -> None:
+    """Keep the issues of a run: detail as far as it was kept, and where that is not all, one summary."""
+    total = issues.faults.total() + issues.notes.total()
+    with driver(db).cursor() as cursor:
+        copying = 'copy run_issue (merchant_id, run_id, line, "column", code, reason, cells) from stdin'
+        with cursor.copy(copying) as copy:
+            for issue in issues.kept:
+                code = f"note:{issue.code}" if issue.is_note else issue.code
+                cells = json.dumps(issue.cells).replace("\\u0000", "")
+                texts = (text.replace("\x00", "") for text in (issue.column, code, issue.reason))
+                copy.write_row((merchant_id, run_id, issue.line, *texts, cells))
+            if total > len(issues.kept):
+                counts = ", ".join(
+                    f"{code} {n:,}" for code, n in (issues.faults + issues.notes).most_common()
+                )
+                reason = f"{total:,} in all ({counts}); detail is kept for the first {len(issues.kept):,}."
+                copy.write_row((merchant_id, run_id, 0, "", "summary", reason, "[]"))
+
+
+def applied_digests(db: sa.Connection) -> Digests:
+    """The digests of the records of `incoming` that were applied."""
+    with driver(db).cursor() as cursor:
+        cursor.execute("select digest from incoming where state = 0 and digest <> 0")
+        parts = [NO_DIGESTS.view(np.int64)]
+        while rows := cursor.fetchmany(100_000):
+            parts.append(np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows)))
+    return np.sort(np.concatenate(parts).view(np.uint64))
+
+
+def next_snapshot(file: Digests, *applied: Digests) -> Digests:
+    """What need not be read again: the file's digests that are in any of `applied` (all sorted)."""
+    kept = np.zeros(len(file), dtype=bool)
+    for digests in applied:
+        kept |= is_in(file, digests)
+    return np.unique(file[kept])
+
+
+def write_snapshot(db: sa.Connection, place: Place, version: str, rows: int, digests: Digests) -> None:
+    """Replace the source's snapshot; what was quarantined stays so."""
+    with driver(db).cursor() as cursor:
+        cursor.execute(
+            "insert into snapshot (merchant_id, source_id, version, row_count, digests)"
+            " values (%s, %s, %s, %s, %b)"
+            " on conflict (merchant_id, source_id) do update set version = excluded.version,"
+            " row_count = excluded.row_count, digests = excluded.digests",
+            (place.merchant_id, place.source_id, version, rows, digests.astype("<u8").tobytes()),
+        )

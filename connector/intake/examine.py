@@ -1,0 +1,301 @@
+"""Reads a fetched file against what is known and judges it: the part that a run and a preview share.
+
+Works inside the caller's transaction and leaves its findings in temporary tables (see `staging`); it
+writes no permanent row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from collections.abc import Mapping as MappingOf
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from connector.intake import staging
+from connector.intake.guard import FIXED, Evidence, Limits, Verdict, judge
+from connector.intake.mapping import Mapping, guess, mapping_from
+from connector.intake.reading import Issues, RowReader
+from connector.intake.staging import NO_DIGESTS, Known, Place, is_in
+from connector.ports.errors import FileFault
+from connector.ports.suppliers import Digests, ReadOptions, Table
+
+READER = "1"
+"""Rises when the same bytes would be read as something else: then every record is read again."""
+
+SAMPLE_ROWS = 200
+
+_UNREADABLE = (
+    "unknown_quantity",
+    "ambiguous_number",
+    "number_format",
+    "bad_number",
+    "negative_quantity",
+    "absurd_quantity",
+    "column_count",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """The source of a run, as it stood when the run began."""
+
+    place: Place
+    connection_id: int
+    name: str
+    as_of: datetime | None
+    confirms_unchanged: bool
+    missing_policy: str
+    missing_after: int
+    mapping: Mapping
+    read_options: MappingOf[str, Any]
+    mark: MappingOf[str, Any]
+
+    def reading(self, mapping: Mapping | None = None) -> str:
+        """Names the settings a file is read under: other settings read the same file again."""
+        return _digest([READER, (mapping or self.mapping).to_json(), dict(self.read_options)])
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRow:
+    """What was applied of this source so far. `rows` is None before the first accepted file."""
+
+    version: str = ""
+    rows: int | None = None
+    digests: Digests = field(default_factory=lambda: NO_DIGESTS)
+    quarantined: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Examined:
+    """What a file would do. `mapping` is the one it was read under, signs and orders learnt included."""
+
+    mapping: Mapping
+    version: str
+    file: Digests
+    old: Digests
+    skipped: Digests
+    known: Known
+    evidence: Evidence
+    verdict: Verdict
+    issues: Issues
+    rejected: int
+    lost: int
+
+
+def read_source(db: sa.Connection, merchant_id: int, source_id: int) -> SourceRow:
+    """The source; raises LookupError when this merchant has none of that id."""
+    row = db.execute(
+        sa.text("select * from source where merchant_id = :merchant and id = :source"),
+        {"merchant": merchant_id, "source": source_id},
+    ).one_or_none()
+    if row is None:
+        raise LookupError(f"Merchant {merchant_id} has no source {source_id}.")
+    return SourceRow(
+        place=Place(merchant_id, source_id, row.in_stock_units),
+        connection_id=row.connection_id,
+        name=row.name,
+        as_of=row.as_of,
+        confirms_unchanged=row.confirms_unchanged,
+        missing_policy=row.missing_policy,
+        missing_after=row.missing_after,
+        mapping=Mapping.from_json(row.mapping),
+        read_options=row.read_options,
+        mark=row.mark,
+    )
+
+
+def read_snapshot(db: sa.Connection, place: Place) -> SnapshotRow:
+    """The snapshot of a source, empty when nothing was accepted yet."""
+    with staging.driver(db).cursor(binary=True) as cursor:
+        cursor.execute(
+            "select version, row_count, digests, quarantined from snapshot"
+            " where merchant_id = %s and source_id = %s",
+            (place.merchant_id, place.source_id),
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return SnapshotRow()
+    digests = np.frombuffer(row[2], dtype="<u8").astype(np.uint64, copy=False)
+    return SnapshotRow(row[0], row[1] if row[0] else None, digests, frozenset(row[3]))
+
+
+def mapping_for(source: SourceRow, table: Table) -> Mapping:
+    """The source's mapping, else a sure guess. Raises FileFault: mapping_needed, missing_column."""
+    mapping = source.mapping
+    columns = table.shape.columns
+    if not mapping.columns:
+        sample = [row.cells for row in islice(table.rows(), SAMPLE_ROWS)]
+        guessed = mapping_from(guess(columns, sample))
+        if guessed is None:
+            raise FileFault(
+                "intake",
+                source.name,
+                f"The columns ({', '.join(columns[:12])}) do not tell which is the item and which the quantity.",
+                "Open the supplier's mapping and choose them once.",
+                code="mapping_needed",
+            )
+        mapping = Mapping.from_json({**mapping.to_json(), "columns": dict(guessed.columns)})
+    if not mapping.key_field or "quantity" not in mapping.columns:
+        raise FileFault(
+            "intake",
+            source.name,
+            "The mapping names no item column or no quantity column.",
+            "Open the supplier's mapping and choose both.",
+            code="mapping_needed",
+        )
+    absent = [name for name in mapping.columns if mapping.place(name, columns) == -1]
+    if absent:
+        names = ", ".join(f"“{mapping.columns[name]}” ({name})" for name in absent)
+        raise FileFault(
+            "intake",
+            source.name,
+            f"The file has no column {names}; it has {', '.join(columns[:12])}.",
+            "Ask the supplier, or correct the mapping if the column was renamed.",
+            code="missing_column",
+        )
+    return mapping
+
+
+def version_of(source: SourceRow, mapping: Mapping, table: Table) -> str:
+    """Names hash, settings and shape that digests belong to."""
+    shape = table.shape
+    parts = [
+        READER,
+        mapping.to_json(),
+        dict(source.read_options),
+        shape.format,
+        shape.encoding,
+        shape.delimiter,
+    ]
+    return _digest([*parts, list(shape.columns)])
+
+
+def options_of(source: SourceRow) -> ReadOptions:
+    """What the merchant fixed about reading this source's files."""
+    names = ReadOptions.__dataclass_fields__
+    return ReadOptions(**{name: value for name, value in source.read_options.items() if name in names})
+
+
+def examine(
+    db: sa.Connection,
+    source: SourceRow,
+    table: Table,
+    snapshot: SnapshotRow,
+    *,
+    today: date,
+    file_as_of: datetime | None,
+    tell: Callable[[str, int], None],
+    limits: Limits = FIXED,
+) -> Examined:
+    """Read what is new in the file, compare it with the observations and judge it.
+
+    `tell(stage, rows)` is called as it goes on. Raises FileFault for a file that cannot be read under
+    the mapping, or has no rows.
+    """
+    mapping = mapping_for(source, table)
+    tell("compare", 0)
+    in_order = table.digests()
+    if not len(in_order):
+        raise FileFault(
+            "intake", source.name, "The file has no rows.", "Yesterday's stock is kept.", code="empty"
+        )
+    file = np.sort(in_order)
+    is_same_reading = snapshot.version == version_of(source, mapping, table)
+    old = snapshot.digests if is_same_reading else NO_DIGESTS
+    tell("read", 0)
+    reader, mapping = _read(db, table, mapping, old, today, tell)
+    place = source.place
+    staging.compare(db, place)
+    known = staging.read_known(db)
+    twins = np.unique(known.digest_before[_is_twin(known, file)])
+    if len(twins):
+        # The other line of these items did not change, so it was not read: read it too.
+        staging.load(db, table, reader, file[~is_in(file, twins)], lambda rows: tell("read", rows))
+    issues = reader.issues
+    if len(twins) or len(np.unique(np.frombuffer(reader.key_hashes, dtype=np.int64))) < len(
+        reader.key_hashes
+    ):
+        for issue, lines in staging.resolve_duplicates(
+            db, mapping.duplicate_policy, mapping.columns[mapping.key_field]
+        ):
+            issues.add(issue)
+            issues.faults[issue.code] += lines - 1
+        staging.compare(db, place)
+        known = staging.read_known(db)
+    tell("guard", len(in_order))
+    gone = None
+    if is_same_reading:
+        gone = old[~is_in(old, file)]
+        gone = gone[~is_in(gone, np.sort(known.digest_before))]
+    lost = staging.find_missing(db, place, gone)
+    to_zero = staging.mark_missing_to_zero(db, source.missing_policy, source.missing_after)
+    last = source.mark.get("file_as_of")
+    evidence = staging.evidence(
+        db,
+        place,
+        known,
+        Evidence(
+            rows=len(in_order),
+            rows_before=snapshot.rows,
+            before=known.before,
+            after=np.where(known.is_usable, known.after, known.before),
+            unreadable=sum(issues.faults[code] for code in _UNREADABLE),
+            lost=lost,
+            missing_to_zero=to_zero,
+            file_as_of=file_as_of,
+            last_file_as_of=datetime.fromisoformat(last) if last else None,
+        ),
+        limits.zero_items,
+    )
+    verdict = judge(evidence, limits)
+    return Examined(
+        mapping=mapping,
+        version=version_of(source, mapping, table),
+        file=file,
+        old=old,
+        skipped=np.sort(np.frombuffer(reader.skipped, dtype=np.int64).view(np.uint64)),
+        known=known,
+        evidence=evidence,
+        verdict=verdict,
+        issues=issues,
+        rejected=issues.faults.total(),
+        lost=lost,
+    )
+
+
+def _read(
+    db: sa.Connection,
+    table: Table,
+    mapping: Mapping,
+    old: Digests,
+    today: date,
+    tell: Callable[[str, int], None],
+) -> tuple[RowReader, Mapping]:
+    """Read into `incoming`; once more when only the end of the file told how its numbers are written."""
+    for _ in range(3):
+        reader = RowReader(mapping, table.shape.columns, today)
+        staging.create(db)
+        staging.load(db, table, reader, old, lambda rows: tell("read", rows))
+        learnt = reader.learnt()
+        if learnt is None:
+            break
+        mapping = learnt
+    return reader, mapping
+
+
+def _is_twin(known: Known, file: Digests) -> Any:
+    return (
+        (known.digest_before != known.digest) & (known.digest_before != 0) & is_in(known.digest_before, file)
+    )
+
+
+def _digest(parts: Any) -> str:
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    return f"{READER}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"

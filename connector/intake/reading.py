@@ -1,0 +1,273 @@
+"""Raw records → lines of the staging table and issues. PURE; made for a million records a run.
+
+What a cell means depends on its text only, so each distinct text of a column is read once and its COPY
+fragment kept; codes are nearly all distinct and read every time.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from connector.catalog.keys import gtin_key, sku_key
+from connector.intake.dates import DateOrder, Order, read_date, read_lead_time
+from connector.intake.mapping import Mapping
+from connector.intake.normalise import (
+    CellFault,
+    DecimalSign,
+    QuantityRules,
+    Sign,
+    read_cost,
+    read_quantity,
+)
+from connector.intake.words import UNKNOWN_WORDS, fold
+from connector.ports.suppliers import RawRow
+
+STORED_ISSUES = 10_000
+"""Detail is kept for so many issues of a run; all are counted."""
+
+_CACHED_TEXTS = 200_000
+_SPECIAL = re.compile(r"[\\\t\n\r\x00]")
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\x00": ""})
+
+OK, FAULTY = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Something about one record: a fault (the record is not used) or a note (it is, but read this)."""
+
+    line: int
+    column: str
+    code: str
+    reason: str
+    cells: list[str]
+    is_note: bool = False
+
+
+@dataclass(slots=True)
+class Issues:
+    """Issues of a run: exact counts, detail of the first `STORED_ISSUES`."""
+
+    kept: list[Issue] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, issue: Issue) -> None:
+        (self.notes if issue.is_note else self.faults)[issue.code] += 1
+        if len(self.kept) < STORED_ISSUES:
+            self.kept.append(issue)
+
+
+class RowReader:
+    """Reads the records of one file under one mapping.
+
+    `line(row)` gives the record as a line for COPY into the staging table, or None when it has no key.
+    `issues`, `rows` (records seen) and `key_hashes` (one per staged line, to find duplicates) grow as it
+    reads; so do the proofs of decimal sign and date order. Raises KeyError for a mapping without a key
+    or a quantity column: the caller checks that first.
+    """
+
+    def __init__(self, mapping: Mapping, columns: Sequence[str], today: date) -> None:
+        self.issues = Issues()
+        self.rows = 0
+        self.skipped = array("q")
+        self.key_hashes = array("q")
+        self.signs = {name: DecimalSign() for name in ("quantity", "cost")}
+        self.date_order = DateOrder()
+        self._mapping = mapping
+        self._columns = columns
+        self._today = today
+        place = {
+            name: index for name in mapping.columns if (index := mapping.place(name, columns)) is not None
+        }
+        self._key = place[mapping.key_field]
+        self._quantity = place["quantity"]
+        self._sku = place.get("sku", -1)
+        self._gtin = place.get("gtin", -1)
+        self._supplier_sku = place.get("supplier_sku", -1)
+        self._location = place.get("location", -1)
+        self._locations = {fold(name) for name in mapping.locations}
+        self._needed = 1 + max(self._key, self._quantity)
+        self._width = len(columns)
+        rules = QuantityRules(
+            decimal=mapping.decimal.get("quantity", ""), negative=mapping.negatives, words=mapping.words
+        )
+        self._quantities: dict[str, tuple[str, str]] = {}
+        self._rules = rules
+        self._optional = [
+            _Column(place.get("restock_on", -1), self._date),
+            _Column(place.get("lead_time", -1), _lead_time),
+            _Column(place.get("cost", -1), self._cost),
+        ]
+
+    def line(self, row: RawRow) -> str | None:
+        """The record as a COPY line (text format), or None when it is to be left out."""
+        self.rows += 1
+        cells = row.cells
+        count = len(cells)
+        if count != self._width and not self._width_is_usable(row):
+            return None
+        if self._locations and fold(cells[self._location]) not in self._locations:
+            self.skipped.append(_signed(row.digest))
+            return None
+        raw_key = cells[self._key]
+        key = sku_key(raw_key)
+        if not key:
+            if any(cell.strip() for cell in cells):
+                self._fault(row, self._key, "no_key", "The row names no item.")
+            return None
+        text = cells[self._quantity]
+        known = self._quantities.get(text)
+        if known is None:
+            known = self._read_quantity(text)
+        fragment, code = known
+        state = OK
+        if code:
+            if fragment:
+                self._note(
+                    row, self._quantity, code, f"“{text[:60]}” was read as {fragment.split(chr(9))[0]}."
+                )
+            else:
+                state = FAULTY
+                self._fault(row, self._quantity, *self._why_not(text))
+                fragment = "\\N\tf\tf"
+        rest = ""
+        for column in self._optional:
+            index = column.index
+            if index < 0 or index >= count:
+                rest += "\t\\N"
+                continue
+            cell = cells[index]
+            answer = column.cache.get(cell)
+            if answer is None:
+                answer = column.learn(cell)
+            if answer[1]:
+                self._note(row, index, *answer[1].split(":", 1))
+            rest += "\t" + answer[0]
+        sku = cells[self._sku].strip() if 0 <= self._sku < count else ""
+        gtin = self._read_gtin(row) if 0 <= self._gtin < count else ""
+        supplier_sku = cells[self._supplier_sku].strip() if 0 <= self._supplier_sku < count else ""
+        if _SPECIAL.search(raw_key) or _SPECIAL.search(sku) or _SPECIAL.search(supplier_sku):
+            key, sku, supplier_sku = (text.translate(_ESCAPES) for text in (key, sku, supplier_sku))
+        self.key_hashes.append(hash(key))
+        return f"{key}\t{sku}\t{gtin}\t{supplier_sku}\t{fragment}{rest}\t{row.line}\t{_signed(row.digest)}\t{state}\n"
+
+    def learnt(self) -> Mapping | None:
+        """The mapping with signs and date order that this file proved and that would have let more cells
+        be read, or None when another reading would change nothing."""
+        decimal = dict(self._mapping.decimal)
+        counts = self.issues.faults + self.issues.notes
+        was_ambiguous = counts["ambiguous_number"] > 0
+        learnt = False
+        for name, proofs in self.signs.items():
+            if not decimal.get(name) and proofs.sign and was_ambiguous:
+                decimal[name] = proofs.sign
+                learnt = True
+        order: Order = self._mapping.date_order
+        if not order and self.date_order.order and counts["ambiguous_date"]:
+            order = self.date_order.order
+            learnt = True
+        if not learnt:
+            return None
+        return Mapping.from_json({**self._mapping.to_json(), "decimal": decimal, "date_order": order})
+
+    def _width_is_usable(self, row: RawRow) -> bool:
+        """More cells are fine when they are empty; fewer when key and quantity are there."""
+        if len(row.cells) > self._width:
+            if not any(cell.strip() for cell in row.cells[self._width :]):
+                return True
+        elif len(row.cells) >= self._needed and not self._locations:
+            return True
+        elif not any(cell.strip() for cell in row.cells):
+            return False
+        self._fault(
+            row, -1, "column_count", f"The row has {len(row.cells)} cells where the header has {self._width}."
+        )
+        return False
+
+    def _read_quantity(self, text: str) -> tuple[str, str]:
+        """(COPY fragment of quantity, is_at_least, is_word; code): the fragment is "" for a fault."""
+        self.signs["quantity"].add(text)
+        try:
+            read = read_quantity(text, self._rules)
+        except CellFault as fault:
+            answer = ("", fault.code)
+        else:
+            units = "\\N" if read.units is None else str(read.units)
+            answer = (f"{units}\t{'ft'[read.is_at_least]}\t{'ft'[read.is_word]}", read.note)
+        if len(self._quantities) < _CACHED_TEXTS:
+            self._quantities[text] = answer
+        return answer
+
+    def _why_not(self, text: str) -> tuple[str, str]:
+        try:
+            read_quantity(text, self._rules)
+        except CellFault as fault:
+            return fault.code, fault.reason
+        raise AssertionError("a cell that could not be read can be read")  # pragma: no cover
+
+    def _read_gtin(self, row: RawRow) -> str:
+        text = row.cells[self._gtin]
+        if not text or fold(text) in UNKNOWN_WORDS:
+            return ""
+        try:
+            return gtin_key(text)
+        except ValueError as fault:
+            self._note(row, self._gtin, "bad_gtin", str(fault))
+            return ""
+
+    def _date(self, text: str) -> str:
+        self.date_order.add(text)
+        day = read_date(text, self._mapping.date_order, self._today)
+        return day.isoformat() if day else "\\N"
+
+    def _cost(self, text: str) -> str:
+        self.signs["cost"].add(text)
+        sign: Sign = self._mapping.decimal.get("cost", "")
+        value = read_cost(text, sign)
+        return "\\N" if value is None else str(value)
+
+    def _fault(self, row: RawRow, index: int, code: str, reason: str) -> None:
+        self.issues.add(Issue(row.line, self._name(index), code, reason, row.cells))
+
+    def _note(self, row: RawRow, index: int, code: str, reason: str) -> None:
+        self.issues.add(Issue(row.line, self._name(index), code, reason, row.cells, is_note=True))
+
+    def _name(self, index: int) -> str:
+        return self._columns[index] if 0 <= index < self._width else ""
+
+
+def _lead_time(text: str) -> str:
+    days = read_lead_time(text)
+    return "\\N" if days is None else str(days)
+
+
+class _Column:
+    """An optional column: a cell that cannot be read is a note and empty, and never costs the quantity."""
+
+    __slots__ = ("cache", "index", "read")
+
+    def __init__(self, index: int, read: Callable[[str], str]) -> None:
+        self.index = index
+        self.read = read
+        self.cache: dict[str, tuple[str, str]] = {}
+
+    def learn(self, text: str) -> tuple[str, str]:
+        """(COPY fragment, "code:reason" of a note or "")."""
+        try:
+            answer = (self.read(text), "")
+        except CellFault as fault:
+            answer = ("\\N", f"{fault.code}:{fault.reason}")
+        if len(self.cache) < _CACHED_TEXTS:
+            self.cache[text] = answer
+        return answer
+
+
+def _signed(digest: int) -> int:
+    """The digest as PostgreSQL's bigint holds it: the same 64 bits, signed."""
+    return digest - 0x1_0000_0000_0000_0000 if digest >= 0x8000_0000_0000_0000 else digest

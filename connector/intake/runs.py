@@ -1,0 +1,375 @@
+"""One look at a supplier, from fetch to committed decisions.
+
+fetch → unchanged? → read what is new → guard → write observations → match → decide. Everything a file
+says is written in one transaction, so a run that is killed has either done nothing (run it again) or
+only has variants left to decide, which the next run does first. Whatever fails, yesterday's stock stays.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Mapping as MappingOf
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector.db import transaction
+from connector.intake import apply, archive, staging
+from connector.intake import runtime as needs
+from connector.intake.examine import (
+    Examined,
+    SnapshotRow,
+    SourceRow,
+    examine,
+    options_of,
+    read_snapshot,
+    read_source,
+)
+from connector.intake.records import (
+    Outcome,
+    Progress,
+    SourceLock,
+    fail_run,
+    open_run,
+    outcome_of,
+    update_run,
+)
+from connector.intake.runtime import Cause, Decide, Runtime
+from connector.ports.errors import FileFault
+from connector.ports.suppliers import Feed, FetchMark, NotModified, Table
+from connector.positions.facts import variants_with_open_deductions
+
+
+def run(
+    rt: Runtime,
+    merchant_id: int,
+    source_id: int,
+    *,
+    trigger: str,
+    run_id: int | None = None,
+    feed: Feed | None = None,
+    decide: Decide = needs.decide,
+) -> Outcome:
+    """Read one source once and commit what follows; returns how the run ended.
+
+    `feed` is a file that came by itself (upload, push) instead of a fetch. `run_id` takes up a run row
+    that exists. A FileFault ends the run as "failed" and is not raised; another PortError is recorded the
+    same way and raised, for the schedule to decide when to try again. Raises SourceBusy when another run
+    of this source is at work, LookupError for an unknown source.
+    """
+    with rt.engine.connect() as db:
+        with db.begin():
+            read_source(db, merchant_id, source_id)
+        with SourceLock(db, merchant_id, source_id):
+            _finish_interrupted(rt, db, merchant_id, source_id, run_id, decide)
+            started_at = rt.clock()
+            if run_id is not None and outcome_of(rt.engine, merchant_id, run_id).status != "running":
+                return outcome_of(rt.engine, merchant_id, run_id)
+            run_id = open_run(
+                rt.engine, merchant_id, source_id, trigger=trigger, now=started_at, run_id=run_id
+            )
+            try:
+                _Work(rt, db, merchant_id, source_id, run_id, started_at, decide).do(feed)
+            except FileFault as fault:
+                fail_run(rt.engine, merchant_id, run_id, rt.clock(), fault)
+            except BaseException as error:
+                # Nothing is swallowed: the run row must not say "running" for ever, then it surfaces.
+                fail_run(rt.engine, merchant_id, run_id, rt.clock(), error)
+                raise
+        return outcome_of(rt.engine, merchant_id, run_id)
+
+
+class _Work:
+    """One run at work; `db` holds the source's lock and carries the one writing transaction."""
+
+    def __init__(
+        self,
+        rt: Runtime,
+        db: sa.Connection,
+        merchant_id: int,
+        source_id: int,
+        run_id: int,
+        started_at: datetime,
+        decide: Decide,
+    ) -> None:
+        self.rt, self.db, self.decide = rt, db, decide
+        self.merchant_id, self.source_id, self.run_id = merchant_id, source_id, run_id
+        self.started_at = started_at
+        self.tell = Progress(rt.engine, merchant_id, run_id)
+        self.directory = archive.directory_of(rt.data_dir, merchant_id, source_id)
+
+    def do(self, feed: Feed | None) -> None:
+        with self.db.begin():
+            source = read_source(self.db, self.merchant_id, self.source_id)
+            snapshot = read_snapshot(self.db, source.place)
+        supplier = self.rt.supplier(self.merchant_id, source.connection_id)
+        incoming = archive.incoming(self.directory, self.run_id)
+        try:
+            fetched = feed if feed is not None else supplier.fetch(_mark(source), incoming)
+            if isinstance(fetched, NotModified):
+                return self._unchanged(source)
+            self._note_file(fetched)
+            if fetched.mark.sha256 in snapshot.quarantined:
+                return self._end(
+                    "rejected", "quarantined", "This very file was rejected or undone: it is not taken again."
+                )
+            if self._is_same(source, fetched):
+                return self._unchanged(source)
+            waiting = self._waiting(fetched.mark.sha256)
+            if waiting is not None:
+                return self._end(
+                    "unchanged", "waiting", f"The same file as run {waiting}, which waits for your answer."
+                )
+            table = supplier.open(fetched, options_of(source))
+            keeping = threading.Thread(
+                target=archive.keep, args=(fetched.path, self.directory, fetched.mark.sha256)
+            )
+            keeping.start()
+            try:
+                self._take(source, snapshot, fetched, table)
+            finally:
+                keeping.join()
+        finally:
+            shutil.rmtree(incoming, ignore_errors=True)
+        return None
+
+    def _is_same(self, source: SourceRow, fetched: Feed) -> bool:
+        if source.mark.get("reading") != source.reading():
+            return False
+        return fetched.is_unchanged or fetched.mark.sha256 == source.mark.get("sha256")
+
+    def _waiting(self, sha256: str) -> int | None:
+        """The run that holds the same file, if any."""
+        with self.db.begin():
+            found: int | None = self.db.execute(
+                sa.text(
+                    "select max(id) from run where merchant_id = :merchant and source_id = :source"
+                    " and status = 'held' and sha256 = :sha256"
+                ),
+                {"merchant": self.merchant_id, "source": self.source_id, "sha256": sha256},
+            ).scalar_one()
+        return found
+
+    def _note_file(self, fetched: Feed) -> None:
+        path = self.directory / archive.name_of(fetched.mark.sha256)
+        with transaction(self.rt.engine) as db:
+            update_run(
+                db,
+                self.merchant_id,
+                self.run_id,
+                sha256=fetched.mark.sha256,
+                file_name=fetched.name,
+                size_bytes=fetched.size_bytes,
+                feed_path=str(path.relative_to(self.rt.data_dir)),
+                as_of=self._as_of(fetched),
+                shape={"mark": asdict(fetched.mark), "file_as_of": _iso(fetched.as_of)},
+            )
+
+    def _as_of(self, fetched: Feed) -> datetime:
+        """The file's own time, but never the future: a supplier's clock may run ahead."""
+        return min(fetched.as_of, self.started_at) if fetched.as_of else self.started_at
+
+    def _unchanged(self, source: SourceRow) -> None:
+        """Nothing new. `as_of` moves only where such an answer confirms the stock."""
+        affected: set[int] = set()
+        with self.db.begin():
+            if source.confirms_unchanged:
+                affected.update(variants_with_open_deductions(self.db, self.merchant_id, self.source_id))
+                self.db.execute(
+                    sa.text(
+                        "update source set as_of = greatest(as_of, cast(:at as timestamptz))"
+                        " where merchant_id = :merchant and id = :source"
+                    ),
+                    {**source.place.given, "at": self.started_at},
+                )
+            if not affected:
+                self._close(self.db, "unchanged")
+            else:
+                update_run(self.db, self.merchant_id, self.run_id, stage="decide")
+        if affected:
+            self._decide(affected, "unchanged")
+
+    def _take(self, source: SourceRow, snapshot: SnapshotRow, fetched: Feed, table: Table) -> None:
+        with self.db.begin():
+            found = examine(
+                self.db,
+                source,
+                table,
+                snapshot,
+                today=self.started_at.date(),
+                file_as_of=fetched.as_of,
+                tell=self.tell,
+            )
+            self.tell("write", found.evidence.rows)
+            apply.write_issues(self.db, self.merchant_id, self.run_id, found.issues)
+            shape = {**asdict(table.shape), "mapping": found.mapping.to_json()}
+            if found.verdict.file:
+                self._hold_file(source, found, shape)
+                return
+            affected, status = self._apply(source, snapshot, found, fetched, shape)
+        self._decide(affected, status)
+
+    def _hold_file(self, source: SourceRow, found: Examined, shape: MappingOf[str, Any]) -> None:
+        waiting = apply.write_held(self.db, source.place, self.run_id, found.verdict.file)
+        holds = [asdict(hold) for hold in found.verdict.file]
+        self._close(
+            self.db,
+            "held",
+            error_code=found.verdict.file[0].code,
+            error=" ".join(hold.sentence for hold in found.verdict.file),
+            rows_read=found.evidence.rows,
+            rows_missing=found.lost,
+            rows_rejected=found.rejected,
+            rows_held=waiting,
+            shape={**shape, "holds": holds, "version": found.version},
+        )
+
+    def _apply(
+        self,
+        source: SourceRow,
+        snapshot: SnapshotRow,
+        found: Examined,
+        fetched: Feed,
+        shape: MappingOf[str, Any],
+    ) -> tuple[set[int], str]:
+        db, place = self.db, source.place
+        held = 0
+        if found.verdict.rows.any():
+            staging.hold_rows(db, found.verdict.rows)
+        affected = set(variants_with_open_deductions(db, self.merchant_id, self.source_id))
+        apply.supersede(db, place, self.run_id)
+        if found.verdict.rows.any():
+            held = apply.write_held(db, place, self.run_id, (), found.verdict.row_reason)
+        written = apply.write_observations(db, place, self.run_id, source.as_of)
+        affected |= written.variant_ids
+        db.execute(
+            sa.text(
+                "update source set as_of = :as_of, mark = cast(:mark as jsonb), mapping = cast(:mapping as jsonb)"
+                " where merchant_id = :merchant and id = :source"
+            ),
+            {
+                **place.given,
+                "as_of": self._as_of(fetched),
+                "mark": json.dumps(
+                    {
+                        **asdict(fetched.mark),
+                        "file_as_of": _iso(fetched.as_of),
+                        "reading": source.reading(found.mapping),
+                    }
+                ),
+                "mapping": json.dumps(found.mapping.to_json()),
+            },
+        )
+        affected |= apply.match_new(db, place)
+        digests = apply.next_snapshot(found.file, found.old, apply.applied_digests(db), found.skipped)
+        apply.write_snapshot(db, place, found.version, found.evidence.rows, digests)
+        status = "partly_held" if held else "applied"
+        update_run(
+            db,
+            self.merchant_id,
+            self.run_id,
+            stage="decide",
+            rows_read=found.evidence.rows,
+            rows_changed=written.changed,
+            rows_new=written.new,
+            rows_missing=found.lost,
+            rows_rejected=found.rejected,
+            rows_held=held,
+            shape={**shape, "version": found.version, "ends_as": status},
+        )
+        return affected, status
+
+    def _decide(self, variant_ids: set[int], status: str) -> None:
+        decided = self.decide(
+            self.rt.engine,
+            self.merchant_id,
+            sorted(variant_ids),
+            now=self.rt.clock(),
+            cause=Cause(kind="run", run_id=self.run_id),
+        )
+        with transaction(self.rt.engine) as db:
+            self._close(db, status, variants_decided=decided.decided, variants_changed=decided.changed)
+
+    def _end(self, status: str, code: str, sentence: str) -> None:
+        with transaction(self.rt.engine) as db:
+            self._close(db, status, error_code=code, error=sentence)
+
+    def _close(self, db: sa.Connection, status: str, **values: Any) -> None:
+        values = {"stage": "done", "finished_at": self.rt.clock(), **values}
+        update_run(db, self.merchant_id, self.run_id, status=status, **values)
+
+
+def _finish_interrupted(
+    rt: Runtime, db: sa.Connection, merchant_id: int, source_id: int, run_id: int | None, decide: Decide
+) -> None:
+    """Complete what a killed run of this source left. Under the lock, a run that says "running" and has
+    begun is dead. It had either committed nothing, or everything but its decisions."""
+    given = {"merchant": merchant_id, "source": source_id}
+    with db.begin():
+        dead = db.execute(
+            sa.text(
+                "select id, shape ->> 'ends_as' as ends_as from run where merchant_id = :merchant"
+                " and source_id = :source and status = 'running' and stage = 'decide' order by id"
+            ),
+            given,
+        ).all()
+        linked = [
+            row[0]
+            for row in (
+                db.execute(
+                    sa.text(
+                        "select distinct variant_id from supplier_item"
+                        " where merchant_id = :merchant and source_id = :source"
+                    ),
+                    given,
+                )
+                if dead
+                else ()
+            )
+        ]
+    for row in dead:
+        # Which variants were left is not stored: deciding all of the source again is harmless, since an
+        # answer that is the same writes nothing.
+        decided = decide(
+            rt.engine, merchant_id, linked, now=rt.clock(), cause=Cause(kind="run", run_id=row.id)
+        )
+        with transaction(rt.engine) as writing:
+            update_run(
+                writing,
+                merchant_id,
+                row.id,
+                status=row.ends_as or "unchanged",
+                stage="done",
+                finished_at=rt.clock(),
+                variants_decided=decided.decided,
+                variants_changed=decided.changed,
+            )
+    with transaction(rt.engine) as writing:
+        writing.execute(
+            sa.text(
+                "update run set status = 'failed', error_code = 'interrupted', finished_at = :now,"
+                " error = 'The run was interrupted before anything was applied. It is run again.'"
+                " where merchant_id = :merchant and source_id = :source and status = 'running'"
+                "   and stage <> 'queued' and id <> :run"
+            ),
+            {**given, "now": rt.clock(), "run": run_id or 0},
+        )
+
+
+def _mark(source: SourceRow) -> FetchMark | None:
+    """What to ask "changed since?" with; None when the file must come whole, because it is to be read
+    under other settings than last time or nothing was accepted yet."""
+    if not source.mark.get("sha256") or source.mark.get("reading") != source.reading():
+        return None
+    return FetchMark(*(source.mark.get(name, "") for name in ("etag", "last_modified", "sha256")))
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+__all__ = ["Outcome", "run"]
