@@ -7,6 +7,7 @@ import itertools
 import re
 import unicodedata
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from simulator.shop import Item, Product, Shop
@@ -85,6 +86,8 @@ class Shelf:
     def meta(self, owner: Item | Product) -> list[dict[str, Any]]:
         """`meta_data` rows; an id stays with its key while the key lives."""
         ids: dict[str, int] = owner.platform.setdefault("meta_ids", {})
+        if not owner.meta and not ids:
+            return []
         for gone in set(ids) - set(owner.meta):
             del ids[gone]
         for key in owner.meta:
@@ -375,6 +378,7 @@ def _price(minor: int) -> str:
     return str(minor // 100) if minor % 100 == 0 else f"{minor / 100:.2f}"
 
 
+@lru_cache(maxsize=100_000)
 def slug(text: str) -> str:
     """WordPress's slug of a title: ASCII, lower case, hyphens."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()

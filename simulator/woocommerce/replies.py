@@ -179,12 +179,12 @@ def id_list(call: Call, name: str) -> list[int] | None:
 
 def stamp(at: datetime | None) -> str | None:
     """GMT without a zone, to the second."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S") if at is not None else None
+    return at.astimezone(UTC).isoformat(timespec="seconds")[:19] if at is not None else None
 
 
 def local_stamp(at: datetime | None, timezone: str) -> str | None:
     """The shop's own time, to the second."""
-    return at.astimezone(ZoneInfo(timezone)).strftime("%Y-%m-%dT%H:%M:%S") if at is not None else None
+    return at.astimezone(ZoneInfo(timezone)).isoformat(timespec="seconds")[:19] if at is not None else None
 
 
 def modified_filter(call: Call, timezone: str) -> Callable[[datetime], bool]:
@@ -207,6 +207,9 @@ def modified_filter(call: Call, timezone: str) -> Callable[[datetime], bool]:
         except ValueError:
             raise invalid_param(name, "Invalid date.", "rest_invalid_date") from None
         bounds[name] = asked.astimezone(zone).replace(tzinfo=None) if asked.tzinfo else asked
+
+    if not bounds:
+        return lambda at: True
 
     def holds(at: datetime) -> bool:
         column = at.astimezone(UTC if is_gmt else zone).replace(tzinfo=None, microsecond=0)

@@ -365,5 +365,5 @@ def test_a_batch_of_100_is_fast(server: WooCommerceServer, shop: Shop) -> None:
         )
         best = min(best, time.perf_counter() - start)
         assert answer.status_code == 200
-    # 6 ms on an idle core; the bound leaves room for a busy machine and still catches a slip.
+    # About 12 ms on a busy two-core machine; the bound leaves room and still catches a slip.
     assert best < 0.1
