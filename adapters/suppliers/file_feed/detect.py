@@ -145,10 +145,22 @@ def holds(path: Path, byte: bytes) -> bool:
     return any(byte in chunk for chunk in _chunks(path, 0))
 
 
-def cells(text: str, delimiter: str) -> list[str]:
-    """The cells of one record, as the csv reader reads it."""
-    if '"' not in text:
-        return text.split(delimiter)
+def split_cells(texts: list[str], delimiter: str, strays: frozenset[int] = frozenset()) -> list[list[str]]:
+    """The cells of each record, as the csv reader reads it; at the indexes `strays` quotes are text."""
+    if strays or not any('"' in text for text in texts):
+        return [
+            text.split(delimiter) if at in strays or '"' not in text else _quoted(text, delimiter)
+            for at, text in enumerate(texts)
+        ]
+    try:
+        found = list(csv.reader(texts, delimiter=delimiter))
+    except csv.Error:
+        found = []
+    # One reader for all is four times as fast, and right while it sees the records that we see.
+    return found if len(found) == len(texts) else [_quoted(text, delimiter) for text in texts]
+
+
+def _quoted(text: str, delimiter: str) -> list[str]:
     try:
         return next(csv.reader([text], delimiter=delimiter))
     except (csv.Error, StopIteration):
@@ -204,11 +216,9 @@ def find_delimiter(
 
 def _sample(path: Path, encoding: Encoding, delimiter: str, has_quotes: bool) -> list[tuple[int, list[str]]]:
     found: list[tuple[int, list[str]]] = []
-    splitter = Splitter(path, delimiter, has_quotes)
-    for block in splitter.blocks(encoding.offset, limit_bytes=1):
-        for line, record in zip(block.lines, block.records, strict=True):
-            text = record.decode(encoding.name, "replace")
-            row = cells(text, delimiter) if splitter.is_whole(record) else text.split(delimiter)
+    for block in Splitter(path, delimiter, has_quotes).blocks(encoding.offset, limit_bytes=1):
+        texts = [record.decode(encoding.name, "replace") for record in block.records]
+        for line, row in zip(block.lines, split_cells(texts, delimiter, block.strays), strict=True):
             if any(cell.strip(" \0\t") for cell in row):
                 found.append((line, row))
                 if len(found) >= SAMPLE_RECORDS:

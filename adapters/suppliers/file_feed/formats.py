@@ -44,7 +44,8 @@ _MAGIC = (
 class LineTable:
     """A table of one record a line (or a few, where cells are quoted); see `records`.
 
-    `parse` gives the cells of a complete record. The digests are computed once and kept: 8 bytes a row.
+    `parse` gives the cells of each record; its second argument is as `Block.strays`. The digests
+    are computed once and kept: 8 bytes a row.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class LineTable:
         offset: int,
         shape: TableShape,
         data_from: int,
-        parse: Callable[[bytes], list[str]],
+        parse: Callable[[list[bytes], frozenset[int]], list[list[str]]],
         blanks: list[bytes],
     ) -> None:
         self.shape = shape
@@ -82,9 +83,12 @@ class LineTable:
                 return
             until = int(np.searchsorted(positions, first + len(block.records)))
             taken = positions[at:until]
-            for index, value in zip((taken - first).tolist(), every[taken].tolist(), strict=True):
-                yield RawRow(block.lines[index], self._parse(block.records[index]), value)
             at = until
+            indexes: list[int] = (taken - first).tolist()
+            strays = frozenset(new for new, old in enumerate(indexes) if old in block.strays)
+            parsed = self._parse([block.records[index] for index in indexes], strays)
+            for index, cells, value in zip(indexes, parsed, every[taken].tolist(), strict=True):
+                yield RawRow(block.lines[index], cells, value)
 
     def _every_digest(self) -> Digests:
         if self._all is None:
@@ -98,7 +102,8 @@ class LineTable:
         for block in self._splitter.blocks(self._offset):
             if block.lines[0] <= self._data_from:
                 skip = sum(line <= self._data_from for line in block.lines)
-                block = records.Block(block.records[skip:], block.lines[skip:])
+                strays = frozenset(at - skip for at in block.strays if at >= skip)
+                block = records.Block(block.records[skip:], block.lines[skip:], strays)
             if block.records:
                 yield position, block
                 position += len(block.records)
@@ -152,11 +157,11 @@ def _delimited(
     splitter = Splitter(path, delimiter, has_quotes=detect.holds(path, b'"'))
     has_nul = detect.holds(path, b"\0")
 
-    def parse(record: bytes) -> list[str]:
-        text = record.decode(encoding.name)
+    def parse(found: list[bytes], strays: frozenset[int]) -> list[list[str]]:
+        texts = [record.decode(encoding.name) for record in found]
         if has_nul:  # PostgreSQL stores none, and no cell means one
-            text = text.replace("\0", "")
-        return detect.cells(text, delimiter) if splitter.is_whole(record) else text.split(delimiter)
+            texts = [text.replace("\0", "") for text in texts]
+        return detect.split_cells(texts, delimiter, strays)
 
     shape = TableShape(_FORMAT_OF.get(delimiter, "csv"), used, delimiter, header.line, header.columns)
     plain = delimiter.encode("ascii")
@@ -183,10 +188,13 @@ def _json_lines(path: Path, encoding: detect.Encoding, used: str, subject: str) 
         )
     columns = json_columns(first)
 
-    def parse(record: bytes) -> list[str]:
-        found = _json_line(record, encoding.name)
+    def parse(found: list[bytes], strays: frozenset[int]) -> list[list[str]]:
+        values = [(record, _json_line(record, encoding.name)) for record in found]
         # A line that is no object keeps its text, as one cell too few for any table.
-        return [record.decode(encoding.name)] if found is None else json_cells(found, columns)
+        return [
+            [record.decode(encoding.name)] if value is None else json_cells(value, columns)
+            for record, value in values
+        ]
 
     shape = TableShape("jsonl", used, "", 0, columns)
     return LineTable(splitter, encoding.offset, shape, 0, parse, [b"", b" "])

@@ -31,10 +31,12 @@ ADAPTER = "file_feed"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Records in file order; `lines[i]` is the 1-based line `records[i]` begins on."""
+    """Records in file order; `lines[i]` is the 1-based line `records[i]` begins on. `strays` are the
+    indexes of records with a quote that opens a cell and never closes it."""
 
     records: list[bytes]
     lines: Sequence[int]
+    strays: frozenset[int] = frozenset()
 
 
 class Splitter:
@@ -47,22 +49,15 @@ class Splitter:
         self.path = path
         self._has_quotes = has_quotes
         d = re.escape(delimiter.encode("ascii"))
-        quoted = rb'"(?:[^"\r\n]|"")*+"(?:[^%b"\r\n][^%b\r\n]*+)?' % (d, d)
+        # Written so that most characters pass in one step: three times as fast as (?:[^"]|"")*.
+        quoted = rb'"[^"\r\n]*+(?:""[^"\r\n]*+)*+"(?:[^%b"\r\n][^%b\r\n]*+)?' % (d, d)
         plain = rb'(?!")[^%b\r\n]*+' % d
         one_line = rb"(?:%b|%b)" % (quoted, plain)
         # A cell with line breaks must end right behind its closing quote.
-        broken = rb'"(?:[^"]|"")*+"(?=[%b\r\n]|\Z)' % d
+        broken = rb'"[^"]*+(?:""[^"]*+)*+"(?=[%b\r\n]|\Z)' % d
         any_cell = rb"(?:%b(?=[%b\r\n]|\Z)|%b|%b)" % (quoted, d, broken, plain)
         self._one_line = re.compile(rb"%b(?:%b%b)*+" % (one_line, d, one_line))
         self._spanning = re.compile(rb"%b(?:%b%b)*+(?=[\r\n]|\Z)" % (any_cell, d, any_cell))
-
-    def is_whole(self, record: bytes) -> bool:
-        """True when the csv reader reads `record` as one complete record; False for a stray quote."""
-        return (
-            b'"' not in record
-            or self._one_line.fullmatch(record) is not None
-            or self._spanning.fullmatch(record) is not None
-        )
 
     def blocks(self, offset: int = 0, line: int = 1, limit_bytes: int = 0) -> Iterator[Block]:
         """Every record from byte `offset`, which begins line `line`; blank lines are records too.
@@ -117,6 +112,7 @@ class Splitter:
         parts = text.splitlines(keepends=True)
         records: list[bytes] = []
         lines: list[int] = []
+        strays: set[int] = set()
         at = 0  # the next line that belongs to no record yet
         for start in opening:
             if start < at:
@@ -127,13 +123,16 @@ class Splitter:
             window = parts[start : start + LONGEST_CELL_LINES]
             match = self._spanning.match(b"".join(window))
             if match is None and len(window) < LONGEST_CELL_LINES and not is_last:
-                return Block(records, lines), sum(map(len, parts[:at])), at  # it may close in the next block
+                # It may close in the next block.
+                return Block(records, lines, frozenset(strays)), sum(map(len, parts[:at])), at
+            if match is None:
+                strays.add(len(records))
             records.append(singles[start] if match is None else match.group())
             lines.append(line + start)
             at += 1 if match is None else _line_count(window, match.end())
         records += singles[at:]
         lines += range(line + at, line + len(singles))
-        return Block(records, lines), len(text), len(singles)
+        return Block(records, lines, frozenset(strays)), len(text), len(singles)
 
 
 def digest(record: bytes) -> int:
