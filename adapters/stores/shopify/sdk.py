@@ -8,19 +8,19 @@ function is not used: it loses the cost data of a throttled answer (docs/decisio
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
+import httpx2
 from shopify_app import RequestInput, ShopifyApp, TokenExchangeResult
 
 from adapters.kit.errors import translate
 from adapters.kit.http import Client
 from adapters.stores.shopify.client import ADAPTER, ROWS
-from connector.ports.errors import Misconfigured, Unauthorized
+from connector.ports.errors import Misconfigured, Retryable, Unauthorized
 from connector.registry import Environment
 
 _REINSTALL = "Open the app in the Shopify admin, or connect the shop again."
@@ -80,7 +80,8 @@ def exchange_id_token(
         "body": "",
     }
     try:
-        seen = app.verify_app_home_req(asked)
+        # The path is only for redirects of pages without a token; a token in the header never needs it.
+        seen = app.verify_app_home_req(asked, "/session-token")
     except (TypeError, ValueError) as exc:
         raise _bad_id_token() from exc
     if not seen.ok or seen.id_token is None:
@@ -125,18 +126,6 @@ def refresh(
     return _tokens(result, shop)
 
 
-class _Answer:
-    """What the library reads of an HTTP answer."""
-
-    def __init__(self, status_code: int, headers: Mapping[str, str], body: bytes) -> None:
-        self.status_code = status_code
-        self.headers = headers
-        self._body = body
-
-    def json(self) -> Any:
-        return json.loads(self._body)
-
-
 class _Poster:
     """Stands in for the library's HTTP client: guarded, to one shop only, without its repetitions."""
 
@@ -144,7 +133,7 @@ class _Poster:
         self._shop = shop
         self._client = Client(environment, ADAPTER, base_url or f"https://{shop}")
 
-    def post(self, url: str, *, json: Any, headers: Mapping[str, str]) -> _Answer:
+    def post(self, url: str, *, json: Any, headers: Mapping[str, str]) -> httpx2.Response:
         # The address is built by the library from the shop's name; only its path is taken.
         answer = self._client.request("POST", urlsplit(url).path, json=json, headers=headers, is_read=True)
         if answer.status_code == 429 or answer.status_code >= 500:
@@ -156,7 +145,13 @@ class _Poster:
                 subject=f"tokens of {self._shop}",
                 headers=answer.headers,
             )
-        return _Answer(answer.status_code, answer.headers, answer.content)
+        if answer.status_code == 200:
+            try:
+                answer.json()
+            except ValueError as exc:
+                # The library would let this through as a ValueError.
+                raise Retryable(ADAPTER, f"tokens of {self._shop}", "The answer is not JSON.") from exc
+        return answer
 
 
 def _poster(environment: Environment, shop: str, base_url: str) -> httpx.Client:

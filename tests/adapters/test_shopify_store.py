@@ -1,0 +1,515 @@
+"""What the Shopify adapter does beyond the conformance suite, on the simulated shop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+
+from adapters.stores.shopify import build
+from adapters.stores.shopify.catalogue import NOT_STOCKED, UNTRACKED
+from adapters.stores.shopify.writes import badge_json, plan_badges, plan_quantities
+from connector.ports.errors import (
+    Misconfigured,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    Retryable,
+    Unsupported,
+)
+from connector.ports.stores import (
+    BadgeChange,
+    BadgeFacts,
+    FrozenRequest,
+    ItemResult,
+    ListingRef,
+    Location,
+    QuantityChange,
+    StoreListing,
+)
+from connector.registry import Environment, manifest
+from simulator.dials import Dials
+from simulator.shop import Shop
+from simulator.shopify import ShopifyServer, SimLocation, gid
+from simulator.shopify.model import INVENTORY_ITEM_OFFSET
+from tests.adapters.shopify_support import ENVIRONMENT, SECRET, TOKEN, connected
+from tests.support import ManualClock
+
+WAREHOUSE, FLOOR = gid("Location", 5001), gid("Location", 5002)
+
+
+@pytest.fixture
+def dials() -> Dials:
+    return Dials()
+
+
+@pytest.fixture
+def shop(clock: ManualClock) -> Shop:
+    shop = Shop("Small", currency="GBP", clock=clock)
+    for sku, stock in (("A", 5), ("B", 7), ("C", 0)):
+        shop.add_product(f"Product {sku}", [{"sku": sku, "price_minor": 1250, "stock": stock}])
+    shop.add_product("Gift", [{"sku": "GIFT", "price_minor": 100, "stock": None, "tracked": False}])
+    return shop
+
+
+def serve(shop: Shop, **options: Any) -> ShopifyServer:
+    return ShopifyServer(shop, api_key="k", api_secret=SECRET, access_token=TOKEN, **options)
+
+
+@pytest.fixture
+def server(shop: Shop, dials: Dials) -> Iterator[ShopifyServer]:
+    with serve(shop, dials=dials) as server:
+        yield server
+
+
+def ref(shop: Shop, sku: str, location: str | None = WAREHOUSE) -> ListingRef:
+    item = shop.by_sku(sku)[0]
+    return ListingRef(
+        gid("ProductVariant", item.id),
+        gid("Product", item.product_id),
+        gid("InventoryItem", item.id + INVENTORY_ITEM_OFFSET),
+        location,
+    )
+
+
+def send(store: Any, changes: list[QuantityChange], key: str = "key") -> list[ItemResult]:
+    (request,) = store.plan_quantities(changes)
+    results: list[ItemResult] = store.send(request, key)
+    return results
+
+
+def outcome(results: list[ItemResult]) -> list[tuple[str, int | None]]:
+    return [(one.status, one.remote) for one in results]
+
+
+def by_sku(pages: Iterator[list[StoreListing]]) -> dict[str, StoreListing]:
+    return {one.sku: one for page in pages for one in page}
+
+
+# ---------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize(
+    ("config", "token", "field"),
+    [
+        ({"shop": ""}, TOKEN, "shop"),
+        ({"shop": "shop.example"}, TOKEN, "shop"),
+        ({"shop": "evil.example/.myshopify.com"}, TOKEN, "shop"),
+        ({"shop": "demo.myshopify.com"}, "", "access_token"),
+        ({"shop": "demo.myshopify.com", "location_id": "main"}, TOKEN, "location_id"),
+        ({"shop": "demo.myshopify.com", "base_url": "https://stranger.example"}, TOKEN, "base_url"),
+        ({"shop": "demo.myshopify.com", "base_url": "http://127.0.0.2:1"}, TOKEN, "base_url"),
+    ],
+)
+def test_a_wrong_setting_is_named_before_any_call(config: dict[str, str], token: str, field: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        build(config, {"access_token": token}, ENVIRONMENT)
+    assert caught.value.field == field
+    assert TOKEN not in str(caught.value)
+
+
+def test_the_registry_builds_a_store_that_speaks_to_the_simulator(server: ShopifyServer) -> None:
+    config = {
+        "shop": "https://Demo.myshopify.com/",
+        "base_url": server.url,
+        "location_id": "5001",
+        "scopes": "read_products, read_orders",
+    }
+    port = server.url.rsplit(":", 1)[1]
+    environment = Environment(allowed_private_hosts=frozenset({f"127.0.0.1:{port}"}))
+    store = manifest("stores", "shopify").build(config, {"access_token": TOKEN}, environment)
+    assert store.capabilities.reads_orders is True
+    assert store.check().name == "Small"
+
+
+def test_check_lists_missing_scopes_and_learns_the_granted(shop: Shop) -> None:
+    with serve(shop, scopes=("write_products", "read_inventory", "read_locations")) as server:
+        store = connected(server)
+        check = store.check()
+        assert check.warnings == (
+            "The app lacks the scope write_inventory: quantities cannot be written. "
+            "Update the app's permissions.",
+        )
+        assert store.capabilities.reads_orders is False
+        with pytest.raises(Unsupported) as caught:
+            list(store.orders(shop.now()))
+        assert "read_orders" in caught.value.cause
+
+
+# ---------------------------------------------------------------- locations
+
+
+def test_locations_of_fulfilment_services_are_not_ours_to_write(shop: Shop) -> None:
+    places = (SimLocation(1, "Warehouse"), SimLocation(2, "Drop shipper", service="drop"))
+    with serve(shop, locations=places) as server:
+        store = connected(server)
+        assert store.locations() == [
+            Location(gid("Location", 2), "Drop shipper", writable=False),
+            Location(gid("Location", 1), "Warehouse", writable=True),
+        ]
+        assert by_sku(store.catalog())["A"].ref.location_id == gid("Location", 1)
+
+
+def test_a_shop_with_two_online_locations_asks_which_to_write(shop: Shop) -> None:
+    places = (SimLocation(1, "North"), SimLocation(2, "South"))
+    with serve(shop, locations=places) as server:
+        store = connected(server)
+        with pytest.raises(Misconfigured) as caught:
+            store.catalog()
+        assert caught.value.field == "location_id"
+        assert caught.value.cause == (
+            "2 locations could be written: North (gid://shopify/Location/1), "
+            "South (gid://shopify/Location/2)."
+        )
+        assert store.check().warnings == (f"{caught.value.cause} {caught.value.remedy}",)
+        assert by_sku(connected(server, location_id=gid("Location", 1)).catalog())["A"].available == 5
+
+
+def test_places_are_read_together_and_written_apart(shop: Shop, server: ShopifyServer) -> None:
+    store = connected(server)
+    here, there = ref(shop, "A"), ref(shop, "A", FLOOR)
+    results = send(store, [QuantityChange(here, 9, 5), QuantityChange(there, 2, None)])
+    assert outcome(results) == [("done", None), ("done", None)]
+    server.calls.clear()
+    found = store.read_quantities([here, there, ref(shop, "B", FLOOR)])
+    assert [(one.ref, one.quantity, one.problem) for one in found] == [
+        (here, 9, None),
+        (there, 2, None),
+        (ref(shop, "B", FLOOR), None, NOT_STOCKED),
+    ]
+    assert server.calls == {"Quantities": 1}
+
+
+# ---------------------------------------------------------------- conflicts
+
+
+@pytest.mark.parametrize("names_stale_items", [False, True], ids=["unnamed", "named"])
+def test_stale_items_are_conflicts_and_their_neighbours_wait(
+    shop: Shop, dials: Dials, names_stale_items: bool
+) -> None:
+    with serve(shop, dials=dials, names_stale_items=names_stale_items) as server:
+        shop.set_stock(shop.by_sku("B")[0].id, 6, by="shop")
+        changes = [
+            QuantityChange(ref(shop, "A"), 9, 5),
+            QuantityChange(ref(shop, "B"), 9, 7),
+            QuantityChange(ref(shop, "C"), 9, None),
+        ]
+        results = send(connected(server), changes)
+        assert outcome(results) == [("retry", None), ("conflict", 6), ("retry", None)]
+        assert (
+            results[1].reason == "The changeFromQuantity argument no longer matches the persisted quantity."
+        )
+        assert [shop.by_sku(sku)[0].stock for sku in "ABC"] == [5, 6, 0]
+        assert server.calls == {"SetQuantities": 1, "Quantities": 1}
+
+
+def test_an_item_deleted_or_untracked_meanwhile_is_told_apart_from_a_conflict(
+    shop: Shop, server: ShopifyServer
+) -> None:
+    store = connected(server)
+    gift, gone = ref(shop, "GIFT"), ref(shop, "C")
+    with shop.lock:
+        del shop.items[shop.by_sku("C")[0].id]
+    changes = [QuantityChange(ref(shop, "A"), 9, 4), QuantityChange(gift, 1, 0), QuantityChange(gone, 1, 0)]
+    results = send(store, changes)
+    assert outcome(results) == [("retry", None), ("rejected", None), ("not_found", None)]
+    assert results[2].reason == "The specified inventory item could not be found."
+
+
+def test_a_key_used_up_by_a_failure_reads_back_and_lets_the_rest_go_on(
+    shop: Shop, server: ShopifyServer
+) -> None:
+    store = connected(server)
+    shop.set_stock(shop.by_sku("B")[0].id, 6, by="shop")
+    changes = [QuantityChange(ref(shop, "A"), 9, 5), QuantityChange(ref(shop, "B"), 9, 7)]
+    assert outcome(send(store, changes)) == [("retry", None), ("conflict", 6)]
+    assert outcome(send(store, changes)) == [("retry", None), ("conflict", 6)]
+    assert outcome(send(store, changes[:1], "another")) == [("done", None)]
+
+
+def test_a_key_that_belongs_to_another_request_writes_nothing_and_asks_for_a_new_one(
+    shop: Shop, server: ShopifyServer
+) -> None:
+    store = connected(server)
+    send(store, [QuantityChange(ref(shop, "A"), 9, 5)])
+    assert outcome(send(store, [QuantityChange(ref(shop, "B"), 9, 7)])) == [("retry", None)]
+    assert shop.by_sku("B")[0].stock == 7
+
+
+def test_a_request_still_being_worked_is_an_unknown_outcome(shop: Shop) -> None:
+    refused: list[Exception] = []
+    changes = [QuantityChange(ref(shop, "A"), 9, 5)]
+
+    def again() -> None:
+        try:
+            send(connected(server), changes)
+        except OutcomeUnknown as exc:
+            refused.append(exc)
+
+    with serve(shop, during_write=again) as server:
+        assert outcome(send(connected(server), changes)) == [("done", None)]
+    assert len(refused) == 1
+
+
+@pytest.mark.parametrize(
+    ("replays_answers", "second"),
+    [(True, ("done", None)), (False, ("conflict", 9))],
+    ids=["kept", "run again"],
+)
+def test_after_a_lost_answer_the_same_key_says_that_it_was_done(
+    shop: Shop, dials: Dials, replays_answers: bool, second: tuple[str, int | None]
+) -> None:
+    """Where Shopify runs the repetition again, the conflict holds the very number that was asked for."""
+    with serve(shop, dials=dials, replays_answers=replays_answers) as server:
+        store = connected(server)
+        changes = [QuantityChange(ref(shop, "A"), 9, 5)]
+        dials.fail_next = ["timeout_after_success"]
+        with pytest.raises(OutcomeUnknown):
+            send(store, changes)
+        assert outcome(send(store, changes)) == [second]
+        assert shop.by_sku("A")[0].stock == 9
+
+
+def test_a_reading_back_that_fails_says_that_nothing_was_written(
+    shop: Shop, server: ShopifyServer, dials: Dials
+) -> None:
+    store = connected(server)
+    shop.set_stock(shop.by_sku("A")[0].id, 4, by="shop")
+    dials.fail_next = ["none", "error"]
+    with pytest.raises(Retryable):
+        send(store, [QuantityChange(ref(shop, "A"), 9, 5)])
+    assert shop.by_sku("A")[0].stock == 4
+
+
+def test_a_location_that_closed_rejects_its_items_with_shopifys_words(shop: Shop) -> None:
+    places = (SimLocation(5001, "Warehouse"), SimLocation(5002, "Floor", is_active=False))
+    with serve(shop, locations=places) as server:
+        changes = [QuantityChange(ref(shop, "A", FLOOR), 1, None), QuantityChange(ref(shop, "B"), 1, 7)]
+        results = send(connected(server), changes)
+        assert [(one.status, one.reason) for one in results] == [
+            ("rejected", "The specified location could not be found."),
+            ("retry", "The specified location could not be found."),
+        ]
+
+
+# ---------------------------------------------------------------- planning
+
+
+def test_an_item_twice_goes_into_two_requests_in_order() -> None:
+    one, two = (ListingRef(f"v{n}", "p", f"i{n}", "at") for n in (1, 2))
+    changes = [QuantityChange(one, 1, 0), QuantityChange(two, 1, 0), QuantityChange(one, 2, 1)]
+    plan = plan_quantities(changes, None)
+    assert [[ref.stock_id for ref in request.refs] for request in plan] == [["i1", "i2"], ["i1"]]
+    badges = [BadgeChange(ref, BadgeFacts("in_stock")) for ref in (one, two, two)]
+    assert [len(request.refs) for request in plan_badges(badges)] == [2, 1]
+
+
+def test_251_items_are_two_requests_and_a_missing_expectation_is_sent_as_null() -> None:
+    refs = [ListingRef(f"v{n}", "p", f"i{n}") for n in range(251)]
+    plan = plan_quantities([QuantityChange(ref, 3, None) for ref in refs], WAREHOUSE)
+    assert [len(request.refs) for request in plan] == [250, 1]
+    assert plan[1].body == {
+        "name": "available",
+        "reason": "correction",
+        "quantities": [
+            {"inventoryItemId": "i250", "locationId": WAREHOUSE, "quantity": 3, "changeFromQuantity": None}
+        ],
+    }
+
+
+def test_a_change_that_cannot_be_sent_is_refused_while_planning() -> None:
+    here = ListingRef("v", "p", "i", "at")
+    with pytest.raises(ValueError, match="never negative"):
+        plan_quantities([QuantityChange(here, -1, 0)], None)
+    with pytest.raises(ValueError, match="apart"):
+        plan_quantities([QuantityChange(here, 1, 0, BadgeFacts("in_stock"))], None)
+    with pytest.raises(Misconfigured) as caught:
+        plan_quantities([QuantityChange(ListingRef("v", "p", "i"), 1, 0)], None)
+    assert caught.value.field == "location_id"
+
+
+# ---------------------------------------------------------------- badges
+
+
+def test_a_badge_holds_only_what_may_be_shown() -> None:
+    assert badge_json(BadgeFacts("in_stock")) == '{"state":"in_stock"}'
+    day = date(2026, 12, 1)
+    assert badge_json(BadgeFacts("restocking", None, day, day)) == (
+        '{"state":"restocking","restock_on":"2026-12-01","restock_until":"2026-12-01"}'
+    )
+
+
+def test_a_badge_for_a_variant_that_is_gone_does_not_hide_its_neighbours(
+    shop: Shop, server: ShopifyServer
+) -> None:
+    store = connected(server)
+    gone = ListingRef(gid("ProductVariant", 1), "p", "i")
+    wanted = [BadgeChange(one, BadgeFacts("out_of_stock")) for one in (ref(shop, "A"), gone)]
+    (request,) = store.plan_badges(wanted)
+    assert [(one.status, one.reason) for one in store.send(request, "key")] == [
+        ("retry", "Owner does not exist."),
+        ("not_found", "Owner does not exist."),
+    ]
+    assert shop.by_sku("A")[0].meta == {}
+
+
+def test_an_operation_nobody_planned_is_rejected(server: ShopifyServer) -> None:
+    with pytest.raises(Rejected):
+        connected(server).send(FrozenRequest("prices", {}, ()), "key")
+    assert server.calls == {}
+
+
+# ---------------------------------------------------------------- catalogue
+
+
+def test_the_whole_catalogue_costs_a_handful_of_points(shop: Shop, server: ShopifyServer) -> None:
+    store = connected(server)
+    listings = by_sku(store.catalog())
+    assert {sku: one.available for sku, one in listings.items()} == {"A": 5, "B": 7, "C": 0, "GIFT": None}
+    assert listings["GIFT"].problem == UNTRACKED
+    assert "VariantsPage" not in server.calls
+    # The bulk query 10, the shop and its locations a few, a point for each poll.
+    assert server.bucket.points_used - server.calls["BulkPoll"] < 30
+
+
+def test_a_failed_bulk_query_is_retryable(shop: Shop, server: ShopifyServer) -> None:
+    server.bulk.fail_next = True
+    with pytest.raises(Retryable) as caught:
+        list(connected(server).catalog())
+    assert caught.value.cause == "It ended as FAILED (INTERNAL_SERVER_ERROR)."
+
+
+def test_an_empty_shop_has_an_empty_catalogue(clock: ManualClock) -> None:
+    with serve(Shop("Empty", clock=clock)) as server:
+        assert list(connected(server).catalog()) == []
+
+
+def test_a_renamed_product_brings_its_variants_again(
+    shop: Shop, server: ShopifyServer, clock: ManualClock
+) -> None:
+    store = connected(server)
+    since = clock.advance(minutes=1)
+    assert by_sku(store.catalog(since)) == {}
+    product = shop.products[shop.by_sku("B")[0].product_id]
+    product.title, product.updated_at = "Renamed", clock.advance(seconds=1)
+    assert [(sku, one.product_title) for sku, one in by_sku(store.catalog(since)).items()] == [
+        ("B", "Renamed")
+    ]
+
+
+def test_both_readings_say_the_same(shop: Shop, clock: ManualClock) -> None:
+    many = tuple(f"Collection {n:02}" for n in range(23))
+    shop.add_product(
+        "Tee",
+        [{"title": size, "sku": f"TEE-{size}", "price_minor": 1999, "stock": 1} for size in "SML"],
+        collections=many,
+        image_url="https://cdn.example/tee.jpg",
+    )
+    with serve(shop, bucket=100_000) as server:
+        store = connected(server)
+        since = clock.now()
+        whole, changed = by_sku(store.catalog()), by_sku(store.catalog(since))
+        assert whole == changed
+        tee = whole["TEE-M"]
+        number = shop.by_sku("TEE-M")[0].id
+        assert tee.url == f"https://demo.myshopify.com/products/tee?variant={number}"
+        assert (tee.collections, tee.image_url) == (many, "https://cdn.example/tee.jpg")
+        assert (tee.variant_title, whole["A"].variant_title) == ("M", "")
+
+
+@pytest.mark.parametrize(
+    ("currency", "price_minor", "text"), [("JPY", 1250, "1250"), ("KWD", 1250, "1.250"), ("EUR", 5, "0.05")]
+)
+def test_prices_keep_the_currencys_own_decimals(
+    clock: ManualClock, currency: str, price_minor: int, text: str
+) -> None:
+    shop = Shop("Coins", currency=currency, clock=clock)
+    shop.add_product("One", [{"sku": "ONE", "price_minor": price_minor, "stock": 1}])
+    with serve(shop) as server:
+        item = next(iter(shop.items.values()))
+        assert server.queries.variant(item, {})["price"] == text
+        assert by_sku(connected(server).catalog())["ONE"].price_minor == price_minor
+
+
+# ---------------------------------------------------------------- orders
+
+
+def test_a_long_order_is_read_to_its_last_line(clock: ManualClock) -> None:
+    shop = Shop("Wholesale", clock=clock)
+    for n in range(45):
+        shop.add_product(f"P{n}", [{"sku": f"S{n}", "price_minor": 1, "stock": 9}])
+    shop.buy({item: 1 + n % 3 for n, item in enumerate(shop.items)})
+    with serve(shop) as server:
+        ((order,),) = connected(server).orders(clock.now())
+        assert [line.external_id for line in order.lines] == [gid("ProductVariant", i) for i in shop.items]
+        assert sum(line.units for line in order.lines) == 90
+        assert server.calls == {"OrdersPage": 1, "OrderLines": 1}
+
+
+def test_removed_units_and_cancelled_orders_no_longer_count(
+    shop: Shop, server: ShopifyServer, clock: ManualClock
+) -> None:
+    kept = shop.buy({shop.by_sku("A")[0].id: 3})
+    kept.platform["removed"] = {str(kept.lines[0].id): 2}
+    shop.cancel(shop.buy({shop.by_sku("B")[0].id: 1}).id)
+    (page,) = connected(server).orders(clock.now())
+    assert [(order.holds_stock, [line.units for line in order.lines]) for order in page] == [
+        (True, [1]),
+        (False, [0]),
+    ]
+
+
+# ---------------------------------------------------------------- subscriptions
+
+
+def test_orders_are_heard_without_anybodys_name(shop: Shop, server: ShopifyServer) -> None:
+    store = connected(server)
+    assert store.subscribe("https://app.example/hooks", "unused") == [
+        "inventory_levels/update",
+        "products/create",
+        "products/update",
+        "products/delete",
+        "app/uninstalled",
+        "orders/create",
+        "orders/updated",
+    ]
+    asked = {one.topic: one.fields for one in server.webhooks.subscriptions()}
+    assert asked["ORDERS_CREATE"] == ("id", "created_at", "updated_at", "cancelled_at", "line_items")
+
+
+def test_without_the_scope_orders_are_not_subscribed(shop: Shop) -> None:
+    with serve(shop, scopes=("read_products",)) as server:
+        topics = connected(server, scopes=()).subscribe("https://app.example/hooks", "unused")
+        assert [topic for topic in topics if topic.startswith("orders/")] == []
+
+
+def test_what_is_missing_is_added_and_the_rest_left_alone(shop: Shop, server: ShopifyServer) -> None:
+    store = connected(server)
+    store.subscribe("https://app.example/hooks", "unused")
+    first = server.webhooks.subscriptions()
+    server.webhooks.unsubscribe(first[0].id)
+    store.subscribe("https://app.example/hooks", "unused")
+    now = server.webhooks.subscriptions()
+    assert now[:-1] == first[1:]
+    assert now[-1].topic == first[0].topic
+
+
+def test_an_address_shopify_refuses_names_the_setting(server: ShopifyServer) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        connected(server).subscribe("http://app.example/hooks", "unused")
+    assert (caught.value.field, caught.value.cause) == (
+        "public_url",
+        "Address protocol http:// is not supported",
+    )
+    assert server.webhooks.subscriptions() == []
+
+
+def test_a_write_without_points_is_limited_and_writes_nothing(shop: Shop) -> None:
+    with serve(shop, restore_rate=1) as server:
+        server.bucket.empty()
+        with pytest.raises(RateLimited) as caught:
+            send(connected(server), [QuantityChange(ref(shop, "A"), 9, 5)])
+        assert 9.0 <= caught.value.retry_after_s <= 10.0
+        assert shop.by_sku("A")[0].stock == 5
