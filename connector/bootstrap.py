@@ -16,7 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from connector.accounts.connections import ConnectionRow, connection, connections, pause
+from connector.accounts.connections import ConnectionRow, connection, pause
 from connector.advertising import pausing
 from connector.crypto import Keyring
 from connector.db import make_engine, transaction
@@ -32,7 +32,6 @@ from connector.positions import topics
 from connector.registry import Environment, manifest
 from connector.settings import Settings
 from connector.shoppers import episodes, messages
-from connector.shoppers.limits import SignUpLimits
 
 TOPICS: Mapping[str, Topic] = {
     topic.name: topic
@@ -41,7 +40,7 @@ TOPICS: Mapping[str, Topic] = {
         Topic(topics.BADGE, push.push, 500, 240),
         Topic(webhooks.RECEIPTS, webhooks.work_receipts, 10, 120),
         Topic(topics.SHOPPERS, episodes.work_positions, 200, 120),
-        Topic(messages.TOPIC, messages.work_messages, 50, 240),
+        Topic(messages.EMAIL, messages.work_messages, 50, 240),
         Topic(topics.ADS, pausing.work_positions, 500, 240),
     )
 }
@@ -111,23 +110,19 @@ class Runtime:
         adapter: Ads = self._adapter(merchant_id, connection_id)
         return adapter
 
-    def channel(self, merchant_id: int, name: str) -> Channel:
-        """How this merchant's messages leave: its own channel connection of that adapter, else (for
-        "email") the installation's mail (DISPO_SMTP_*)."""
-        with self.engine.connect() as db:
-            own = [row for row in connections(db, merchant_id, "channel") if row.adapter == name]
-        active = [row for row in own if row.status == "active"]
+    def channel(self, merchant_id: int, connection_id: int) -> Channel:
+        """The adapter of a channel connection; 0 is the installation's own mail (DISPO_SMTP_*)."""
         adapter: Channel
-        if active:
-            adapter = self._adapter(merchant_id, active[0].id)
-        elif name == "email" and self.settings.smtp_host:
+        if connection_id:
+            adapter = self._adapter(merchant_id, connection_id)
+        elif self.settings.smtp_host:
             adapter = self._own_mail
         else:
             raise Misconfigured(
-                name,
+                "email",
                 "messages to shoppers",
                 "No way to send them is set up.",
-                "Connect a mail server (dispo channel connect email) or set DISPO_SMTP_HOST.",
+                "Set DISPO_SMTP_HOST, or connect a mail server of the merchant's own.",
                 field="host",
             )
         return adapter
@@ -173,12 +168,6 @@ class Runtime:
             "from_address": s.smtp_from,
         }
         return manifest("channels", "email").build(config, {"password": s.smtp_password}, self.environment)
-
-    @cached_property
-    def sign_up_limits(self) -> SignUpLimits:
-        """The counters that stop floods of sign-ups."""
-        url = self.settings.redis_url or "memory://"
-        return SignUpLimits(url.replace("unix://", "redis+unix://"), self.keyring)
 
     def serve(self, turn: Turn) -> Served | None:
         """Serve one turn of the outbox; a refused connection is paused and says why."""

@@ -20,7 +20,7 @@ from connector.settings import Settings, child_environment, load_settings
 
 @click.command("run")
 @click.option("--demo", is_flag=True, help="Open a simulated shop with Dispo working in it.")
-@click.option("--speed", type=float, default=1.0, show_default=True, help="Demo: days of sales a minute.")
+@click.option("--speed", type=float, default=0.5, show_default=True, help="Demo: days of sales a minute.")
 def run_all(demo: bool, speed: float) -> None:
     """Everything on this machine: embedded servers where none are named, web, workers and clock."""
     # Loaded here: the product's rooms never depend on how it is started.
@@ -42,7 +42,7 @@ def run_all(demo: bool, speed: float) -> None:
     children = []
     extra: dict[str, str] = {}
     if demo:
-        plan = import_module("simulator.demo.plan").prepare(settings, speed)
+        plan = import_module("simulator.demo.plan").prepare(settings.data_dir, settings.base_url, speed)
         settings = dataclasses.replace(
             settings, allowed_private_hosts=settings.allowed_private_hosts | plan.hosts, is_demo=True
         )

@@ -14,7 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from connector.catalog.matching import key_of, match_variants
+from connector.catalog.keys import sku_key
+from connector.catalog.matching import match_source
 from connector.catalog.pages import page_key
 from connector.db import transaction
 from connector.delivery.runtime import DeliveryRuntime
@@ -69,7 +70,21 @@ def _match_and_decide(rt: DeliveryRuntime, merchant_id: int, total: CatalogRead)
     ids = sorted(total.variant_ids)
     total.variant_ids = set()
     with transaction(rt.engine) as db:
-        match_variants(db, merchant_id, ids)
+        sources = db.execute(
+            sa.text("select id from source where merchant_id = :m order by id"), {"m": merchant_id}
+        ).scalars()
+        for source_id in list(sources):
+            match_source(db, merchant_id, source_id, variant_ids=ids)
+        # A variant known from another store brings its suppliers along: its listing here is ours too.
+        db.execute(
+            sa.text("""
+                update listing l set is_managed = true
+                 where l.merchant_id = :m and l.variant_id = any(:ids) and not l.is_managed and not l.is_excluded
+                   and exists (select 1 from supplier_item i
+                                where i.merchant_id = l.merchant_id and i.variant_id = l.variant_id)
+            """),
+            {"m": merchant_id, "ids": ids},
+        )
     decide(rt.engine, merchant_id, ids, now=rt.now(), cause=Cause("catalogue"))
 
 
@@ -135,8 +150,8 @@ def _variant_for(
 ) -> int:
     """The variant this listing sells: the one with the same SKU in another store when there is exactly
     one and this store has no listing of it yet, else a new one. A SKU used twice is never guessed."""
-    sku_key = key_of(item.sku)
-    if sku_key:
+    key = sku_key(item.sku)
+    if key:
         same = db.execute(
             sa.text("""
                 select v.id from variant v
@@ -145,7 +160,7 @@ def _variant_for(
                                       and l.variant_id = v.id and l.connection_id = :c
                                       and coalesce(l.location_id, '') = coalesce(:location, ''))
             """),
-            {"m": merchant_id, "key": sku_key, "c": connection_id, "location": item.ref.location_id},
+            {"m": merchant_id, "key": key, "c": connection_id, "location": item.ref.location_id},
         ).all()
         if len(same) == 1:
             return int(same[0].id)
@@ -160,7 +175,7 @@ def _variant_for(
             {
                 "m": merchant_id,
                 "sku": item.sku,
-                "key": sku_key,
+                "key": key,
                 "gtin": item.gtin,
                 "title": title,
                 "collection": item.collections[0] if item.collections else "",

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from connector.db import transaction
 from connector.delivery.runtime import DeliveryRuntime
 from connector.outbox import attempts
-from connector.outbox.messages import Again, Claim, Done, Failed, Outcome, settle
+from connector.outbox.messages import Again, Claim, Done, Failed, Intent, Outcome, enqueue, settle
 from connector.ports.errors import OutcomeUnknown, PortError
 from connector.ports.stores import (
     BadgeChange,
@@ -30,7 +30,7 @@ from connector.ports.stores import (
 )
 from connector.positions.decide import Cause, decide
 from connector.positions.sales import NumberRead, record_numbers
-from connector.positions.topics import QUANTITY
+from connector.positions.topics import BADGE, BADGES, QUANTITY
 
 _LOAD = sa.text("""
     select l.id, l.variant_id, l.external_id, l.product_id, l.stock_id, l.location_id, l.sku,
@@ -177,7 +177,19 @@ def _skip(work: _Work) -> None:
             outcomes[row.id] = Done("nothing to do")
     if outcomes:
         with transaction(work.rt.engine) as db:
+            _badges_follow(work, db, list(outcomes))
             work.settle(db, outcomes)
+
+
+def _badges_follow(work: _Work, db: sa.Connection, listing_ids: list[int]) -> None:
+    """Where a badge is a write of its own it follows its number, never the other way round."""
+    if work.claim.turn.topic != QUANTITY or work.store.capabilities.badge_with_quantity:
+        return
+    rows = db.execute(_LOAD, {"m": work.merchant_id, "c": work.connection_id, "ids": listing_ids})
+    wrong = [row.id for row in rows if row.is_ours and row.may_write and not _badge_is_right(row)]
+    enqueue(
+        db, work.merchant_id, [Intent(BADGE, str(i), work.connection_id, BADGES) for i in sorted(wrong)]
+    )
 
 
 def _plan(work: _Work) -> Iterable[tuple[FrozenRequest, list[int]]]:
@@ -300,6 +312,7 @@ def _settle_results(
             problems.append((listing_id, result.reason))
     with transaction(work.rt.engine) as db:
         _believe(db, work.merchant_id, done, now)
+        _badges_follow(work, db, [item["listing_id"] for item in done])
         learnt = record_numbers(db, work.merchant_id, work.connection_id, conflicts, now)
         _mark_problems(work, db, problems)
         attempts.succeed(db, attempt, f"{len(done)} of {len(items)} done")

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from connector.availability.facts import Rule, SourceFacts, VariantFacts
 
 # A sale is deducted from a source until its own number knows of it: the supplier learns of the sale
-# `handover_hours` after it, and what was observed tells the state at `as_of`.
-_STILL_DEDUCTED = "(s.as_of is null or a.sold_at + make_interval(hours => s.handover_hours) > s.as_of)"
+# `handover_hours` after it, and what was observed tells the state at `as_of` (in the same instant: before it).
+_STILL_DEDUCTED = "(s.as_of is null or a.sold_at + make_interval(hours => s.handover_hours) >= s.as_of)"
 
 _LOCK = sa.text("""
     select variant_id, available, state, shown_count, restock_on, restock_until, restock_basis, version,
@@ -71,7 +71,7 @@ _OPEN_DEDUCTIONS = sa.text("""
     select distinct a.variant_id
       from allocation a
      where a.merchant_id = :merchant and a.source_id = :source and a.units > 0
-       and (:since is null or a.sold_at + make_interval(hours => :handover) > :since)
+       and (:since is null or a.sold_at + make_interval(hours => :handover) >= :since)
      order by a.variant_id
 """).bindparams(sa.bindparam("since", type_=sa.DateTime(timezone=True)))
 

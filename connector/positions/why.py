@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from connector.catalog.matching import key_of
+from connector.catalog.keys import sku_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def explain(db: sa.Connection, merchant_id: int, sku: str) -> list[Explanation]:
               left join position p on p.merchant_id = v.merchant_id and p.variant_id = v.id and p.version > 0
              where v.merchant_id = :m and v.sku_key = :key order by v.id
         """),
-        {"m": merchant_id, "key": key_of(sku)},
+        {"m": merchant_id, "key": sku_key(sku)},
     ).all()
     return [explain_row(db, merchant_id, row) for row in rows]
 
