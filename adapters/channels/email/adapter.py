@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from adapters.channels.email.compose import NAME, Envelope, Sender, compose
@@ -77,6 +78,11 @@ class EmailChannel:
         self._sender = sender
         self._environment = environment
         self._now = now
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Kept, because reading the system's certificates takes longer than sending a message."""
+        return tls_context(self._environment, NAME)
 
     def check(self) -> str:
         """Reach the server and sign in without sending; a sentence on what was found."""
@@ -141,7 +147,7 @@ class EmailChannel:
     @contextmanager
     def _session(self) -> Iterator[smtplib.SMTP]:
         """A signed-in connection of its own, so that no message shares the fate of another."""
-        smtp = _Smtp(self._environment, self._server, self._sender.domain)
+        smtp = _Smtp(self._environment, self._server, self._sender.domain, lambda: self._tls)
         try:
             self._open(smtp)
             yield smtp
@@ -171,7 +177,7 @@ class EmailChannel:
                         "Use tls with port 465, or another server.",
                         field="security",
                     )
-                reply = _Reply(*smtp.starttls(context=tls_context(self._environment, NAME)))
+                reply = _Reply(*smtp.starttls(context=self._tls))
                 if reply.code != 220:
                     raise Retryable(NAME, self._subject(), f"STARTTLS was refused ({reply}).")
                 smtp.ehlo_or_helo_if_needed()
@@ -301,8 +307,15 @@ def _over_limit(subject: str, reply: _Reply) -> RateLimited:
 class _Smtp(smtplib.SMTP):
     """smtplib over guarded sockets; encrypted from the first byte where `security` is tls."""
 
-    def __init__(self, environment: Environment, server: Server, local_hostname: str) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        server: Server,
+        local_hostname: str,
+        tls: Callable[[], ssl.SSLContext],
+    ) -> None:
         self._environment = environment
+        self._tls = tls
         self._server = server
         # Our own name would otherwise be looked up, and could tell an internal one.
         super().__init__(local_hostname=local_hostname, timeout=environment.timeout_s)
@@ -318,7 +331,7 @@ class _Smtp(smtplib.SMTP):
         if self._server.security != "tls":
             return opened
         try:
-            return tls_context(self._environment, NAME).wrap_socket(opened, server_hostname=host)
+            return self._tls().wrap_socket(opened, server_hostname=host)
         except BaseException:
             opened.close()
             raise
