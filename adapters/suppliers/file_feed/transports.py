@@ -127,11 +127,14 @@ class HttpTransport:
                 with part.open("wb") as out:
                     digest = self._save(answer, out, received)
         except Retryable as exc:
-            late = isinstance(exc.__cause__, httpcore2.TimeoutException)
-            if received.size_bytes and not late:
+            is_cut = isinstance(exc.__cause__, httpcore2.NetworkError | httpcore2.ProtocolError)
+            if received.size_bytes and is_cut:
                 raise truncated(
                     self._subject, f"The connection broke off after {received.size_bytes:,} bytes."
                 ) from exc
+            raise
+        except FileFault:
+            part.unlink(missing_ok=True)  # up to the whole limit, and of no use
             raise
         path = part.replace(directory / self._name)
         headers = answer.headers
@@ -210,7 +213,7 @@ class HttpTransport:
 
     def _decoded(self, answer: httpx2.Response, received: _Received) -> Iterator[bytes]:
         coding = answer.headers.get("content-encoding", "identity").strip().lower()
-        raw = received.counting(answer.iter_raw(65_536))
+        raw = received.counting(answer.iter_raw())
         if coding in {"gzip", "x-gzip"}:
             return gunzip(raw, self._subject, self._environment.max_feed_bytes)
         if coding in {"", "identity"}:
@@ -288,10 +291,11 @@ class LocalTransport:
             ) from exc
         except OSError as exc:
             raise self._refused(f"It cannot be read ({exc.strerror or type(exc).__name__}).") from exc
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(descriptor)
+            raise self._refused("It is not a plain file.")
         with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise self._refused("It is not a plain file.")
             yield file, status
 
     def _resolved(self) -> Path:

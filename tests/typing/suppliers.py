@@ -1,0 +1,20 @@
+"""mypy proves here that each supplier adapter keeps the port's signatures; nothing runs."""
+
+from __future__ import annotations
+
+from adapters.suppliers.file_feed.adapter import FileFeed
+from adapters.suppliers.file_feed.formats import LineTable
+from adapters.suppliers.file_feed.json_table import JsonTable
+from connector.ports.suppliers import Supplier, Table
+
+
+def file_feed(adapter: FileFeed) -> Supplier:
+    return adapter
+
+
+def line_table(table: LineTable) -> Table:
+    return table
+
+
+def json_table(table: JsonTable) -> Table:
+    return table
