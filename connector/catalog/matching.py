@@ -83,7 +83,8 @@ def match_source(
     """
     if variant_ids is not None and not variant_ids:
         return set()
-    rules = _fill_candidates(db, merchant_id, source_id, only)
+    rules, key_field = _rules_of(db, merchant_id, source_id)
+    _fill_candidates(db, merchant_id, source_id, only, "", rules, key_field)
     given: dict[str, Any] = {"merchant": merchant_id, "source": source_id}
     among = ""
     if variant_ids is not None:
@@ -91,20 +92,11 @@ def match_source(
         given["variants"] = list(variant_ids)
     rows = db.execute(
         sa.text(f"""
-            with {_hits(rules)},
-            sure as (select item_key, min(variant_id) as variant_id, min(rank) as rank
-                       from hit group by item_key having count(distinct variant_id) = 1),
-            best as (select variant_id, min(rank) as rank from sure group by variant_id),
-            chosen as (select s.variant_id, min(s.item_key) as item_key, min(s.rank) as rank
-                         from sure s join best b on b.variant_id = s.variant_id and b.rank = s.rank
-                        group by s.variant_id having count(*) = 1)
+            with {_hits(rules)}, {_CHOSEN}
             insert into supplier_item (merchant_id, source_id, item_key, variant_id, how)
             select :merchant, :source, c.item_key, c.variant_id,
                    case c.rank when 1 then 'sku' when 2 then 'gtin' else 'supplier_sku' end
-              from (select * from chosen {among}) c
-             where not exists (select 1 from supplier_item l
-                                where l.merchant_id = :merchant and l.source_id = :source
-                                  and l.variant_id = c.variant_id)
+              from chosen c {among}
                 on conflict do nothing
             returning variant_id
         """),  # noqa: S608 - constants of this module
@@ -114,6 +106,28 @@ def match_source(
     db.exec_driver_sql("drop table candidate")
     _manage(db, merchant_id, linked)
     return linked
+
+
+def match_staged(
+    db: sa.Connection, merchant_id: int, source_id: int, relation: str, rules: KeyRules, key_field: str
+) -> None:
+    """Fill the temporary table `matched (item_key, variant_id, units_per_variant)` with the links that the
+    items of `relation` have or would get under these rules; nothing is linked. `relation` is a temporary
+    table of this transaction with item_key (made from `key_field`), sku, gtin and supplier_sku."""
+    _fill_candidates(db, merchant_id, source_id, "", relation, rules, key_field)
+    db.execute(
+        sa.text(f"""
+            create temp table matched on commit drop as
+            with {_hits(rules)}, {_CHOSEN}
+            select item_key, variant_id, 1 as units_per_variant from chosen
+            union all
+            select l.item_key, l.variant_id, l.units_per_variant from supplier_item l
+              join {relation} r on r.item_key = l.item_key
+             where l.merchant_id = :merchant and l.source_id = :source
+        """),  # noqa: S608 - constants of this module and a table's name
+        {"merchant": merchant_id, "source": source_id},
+    )
+    db.exec_driver_sql("drop table candidate")
 
 
 def unlink(db: sa.Connection, merchant_id: int, source_id: int, item_keys: Sequence[str]) -> set[int]:
@@ -176,7 +190,8 @@ def ambiguities(db: sa.Connection, merchant_id: int, limit: int = 100) -> list[A
 
 
 def _ambiguities_of(db: sa.Connection, merchant_id: int, source_id: int, limit: int) -> list[Ambiguity]:
-    rules = _fill_candidates(db, merchant_id, source_id, "")
+    rules, key_field = _rules_of(db, merchant_id, source_id)
+    _fill_candidates(db, merchant_id, source_id, "", "", rules, key_field)
     rows = db.execute(
         sa.text(f"""
             with {_hits(rules)},
@@ -211,6 +226,20 @@ def _ambiguities_of(db: sa.Connection, merchant_id: int, source_id: int, limit: 
     return answer
 
 
+# Only what is certain: all codes of the item name one variant, no other item names that variant by a code
+# as good, and none of this source is linked to it already.
+_CHOSEN = """
+        sure as (select item_key, min(variant_id) as variant_id, min(rank) as rank
+                   from hit group by item_key having count(distinct variant_id) = 1),
+        best as (select variant_id, min(rank) as rank from sure group by variant_id),
+        chosen as (select s.variant_id, min(s.item_key) as item_key, min(s.rank) as rank
+                     from sure s join best b on b.variant_id = s.variant_id and b.rank = s.rank
+                    where not exists (select 1 from supplier_item l
+                                       where l.merchant_id = :merchant and l.source_id = :source
+                                         and l.variant_id = s.variant_id)
+                    group by s.variant_id having count(*) = 1)"""
+
+
 def _hits(rules: KeyRules) -> str:
     """SQL of `hit (item_key, variant_id, rank)`: every variant that a code of a candidate names."""
     ours = "ltrim(v.sku_key, '0')" if rules.leading_zeros else "v.sku_key"
@@ -232,26 +261,37 @@ def _hits(rules: KeyRules) -> str:
         )"""  # noqa: S608 - constants of this module
 
 
-def _fill_candidates(db: sa.Connection, merchant_id: int, source_id: int, only: str) -> KeyRules:
-    """Put the source's items that are not linked, with their keys, into the temporary `candidate`."""
+def _rules_of(db: sa.Connection, merchant_id: int, source_id: int) -> tuple[KeyRules, str]:
     mapping = db.execute(
         sa.text("select mapping from source where merchant_id = :merchant and id = :source"),
         {"merchant": merchant_id, "source": source_id},
     ).scalar_one()
-    rules = KeyRules.from_json(mapping.get("keys"))
     columns = mapping.get("columns") or {}
-    key_field = next((name for name in KEY_FIELDS if name in columns), "sku")
+    return KeyRules.from_json(mapping.get("keys")), next((name for name in KEY_FIELDS if name in columns), "")
+
+
+def _fill_candidates(
+    db: sa.Connection,
+    merchant_id: int,
+    source_id: int,
+    only: str,
+    relation: str,
+    rules: KeyRules,
+    key_field: str,
+) -> None:
+    """Put the items of the source (or of `relation`) that are not linked, with their keys, into the
+    temporary table `candidate`."""
     db.exec_driver_sql(
         "create temp table candidate (item_key text, sku_key text, gtin text, supplier_key text) on commit drop"
     )
     which = f"and o.item_key in ({only})" if only else ""
+    observed = "select * from observation where merchant_id = %(merchant)s and source_id = %(source)s"
     unlinked = f"""
-          from observation o
-         where o.merchant_id = %s and o.source_id = %s {which}
-           and not exists (select 1 from supplier_item l where l.merchant_id = o.merchant_id
-                              and l.source_id = o.source_id and l.item_key = o.item_key)
-    """  # noqa: S608 - `only` is SQL of the caller, never input
-    given = (merchant_id, source_id)
+          from {relation or f"({observed})"} o
+         where not exists (select 1 from supplier_item l where l.merchant_id = %(merchant)s
+                              and l.source_id = %(source)s and l.item_key = o.item_key) {which}
+    """  # noqa: S608 - `only` and `relation` are SQL of the caller, never input
+    given = {"merchant": merchant_id, "source": source_id}
     if rules == NO_RULES and key_field == "sku":
         # The item's own key already is its SKU as compared: no need to bring a million codes here.
         db.exec_driver_sql(
@@ -261,10 +301,9 @@ def _fill_candidates(db: sa.Connection, merchant_id: int, source_id: int, only: 
     else:
         _compute_candidates(db, unlinked, given, rules)
     db.exec_driver_sql("analyze pg_temp.candidate")
-    return rules
 
 
-def _compute_candidates(db: sa.Connection, unlinked: str, given: tuple[int, int], rules: KeyRules) -> None:
+def _compute_candidates(db: sa.Connection, unlinked: str, given: dict[str, int], rules: KeyRules) -> None:
     with _driver(db).cursor(name="unlinked_items") as reading, _driver(db).cursor() as writing:
         reading.execute(f"select o.item_key, o.sku, o.gtin, o.supplier_sku {unlinked}", given)
         while rows := reading.fetchmany(_BATCH):

@@ -8,6 +8,7 @@ alone, so everything else is read again next time.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -164,34 +165,50 @@ def write_held(
     db: sa.Connection, place: Place, run_id: int, holds: tuple[Hold, ...], row_reason: str = ""
 ) -> int:
     """Keep what waits: every change of the file when it is held as a whole (`holds`), else the rows in
-    state held. Returns how many rows wait."""
-    given = {**place.given, "run": run_id}
-    whole = bool(holds)
-    given["reason"] = holds[0].code if holds else row_reason
-    which = (
-        "i.state in (0, 2) and (k.item_key is null or k.differs or k.state = 2)" if whole else "i.state = 2"
-    )
-    rows = db.execute(
-        sa.text(f"""
+    state held. Returns how many rows wait.
+
+    A row without values ("[]") stands for an item that the file does not have ("missing") or not
+    readably ("faulty"): approving the file must not confirm its old number.
+    """
+    given = {**place.given, "run": run_id, "reason": holds[0].code if holds else row_reason}
+    if not holds:
+        return _keep_rows(db, given, "i.state = 2")
+    rows = _keep_rows(db, given, "i.state in (0, 2) and (k.item_key is null or k.differs or k.state = 2)")
+    db.execute(
+        sa.text("""
             insert into held_change (merchant_id, run_id, source_id, item_key, reason,
                                      quantity_before, quantity_after, row)
-            select :merchant, :run, :source, i.item_key, :reason, k.units_before, {units_of("i")}, {ROW}
-              from incoming i left join known k on k.item_key = i.item_key
-             where {which} order by i.line
-        """),  # noqa: S608 - constants of this module
+            select :merchant, :run, :source, k.item_key, 'faulty', k.units_before, k.units_before, '[]'
+              from known k where k.state = 1
+        """),
+        given,
+    )
+    rows += db.execute(
+        sa.text("""
+            insert into held_change (merchant_id, run_id, source_id, item_key, reason,
+                                     quantity_before, quantity_after, row)
+            select :merchant, :run, :source, m.item_key, 'missing', m.units_before,
+                   case when m.goes_to_zero then 0 else m.units_before end, '[]'
+              from missing m where m.goes_to_zero or m.missed_runs = 0 order by m.item_key
+        """),
         given,
     ).rowcount
-    if whole:
-        rows += db.execute(
-            sa.text("""
+    return rows
+
+
+def _keep_rows(db: sa.Connection, given: dict[str, Any], which: str) -> int:
+    return int(
+        db.execute(
+            sa.text(f"""
                 insert into held_change (merchant_id, run_id, source_id, item_key, reason,
                                          quantity_before, quantity_after, row)
-                select :merchant, :run, :source, m.item_key, 'missing', m.units_before, 0, '[]'
-                  from missing m where m.goes_to_zero order by m.item_key
-            """),
+                select :merchant, :run, :source, i.item_key, :reason, k.units_before, {units_of("i")}, {ROW}
+                  from incoming i left join known k on k.item_key = i.item_key
+                 where {which} order by i.line
+            """),  # noqa: S608 - constants of this module
             given,
         ).rowcount
-    return int(rows)
+    )
 
 
 def supersede(db: sa.Connection, place: Place, run_id: int) -> None:
@@ -230,7 +247,7 @@ def write_issues(db: sa.Connection, merchant_id: int, run_id: int, issues: Issue
                 cells = json.dumps(issue.cells).replace("\\u0000", "")
                 texts = (text.replace("\x00", "") for text in (issue.column, code, issue.reason))
                 copy.write_row((merchant_id, run_id, issue.line, *texts, cells))
-            if total > len(issues.kept):
+            if issues.left_out:
                 counts = ", ".join(
                     f"{code} {n:,}" for code, n in (issues.faults + issues.notes).most_common()
                 )
@@ -257,7 +274,7 @@ def next_snapshot(file: Digests, *applied: Digests) -> Digests:
 
 
 def write_snapshot(db: sa.Connection, place: Place, version: str, rows: int, digests: Digests) -> None:
-    """Replace the source's snapshot; what was quarantined stays so."""
+    """Replace the source's snapshot; what was quarantined stays so (see `quarantine`)."""
     with driver(db).cursor() as cursor:
         cursor.execute(
             "insert into snapshot (merchant_id, source_id, version, row_count, digests)"
@@ -266,3 +283,32 @@ def write_snapshot(db: sa.Connection, place: Place, version: str, rows: int, dig
             " row_count = excluded.row_count, digests = excluded.digests",
             (place.merchant_id, place.source_id, version, rows, digests.astype("<u8").tobytes()),
         )
+
+
+def quarantine(db: sa.Connection, place: Place, entries: Sequence[str]) -> None:
+    """Remember what must not be taken again: a file by its sha256, a record as "row:<digest>"."""
+    db.execute(
+        sa.text("""
+            insert into snapshot as s (merchant_id, source_id, version, row_count, digests, quarantined)
+            values (:merchant, :source, '', 0, '', cast(:entries as jsonb))
+                on conflict (merchant_id, source_id) do update
+               set quarantined = s.quarantined || excluded.quarantined
+        """),
+        {**place.given, "entries": json.dumps(list(entries))},
+    )
+
+
+def forget_absent(db: sa.Connection, place: Place, quarantined: frozenset[str], file: Digests) -> None:
+    """Drop quarantined records that the newest file no longer has; files stay quarantined."""
+    rows = sorted(entry for entry in quarantined if entry.startswith("row:"))
+    if not rows:
+        return
+    present = is_in(np.array([int(entry[4:]) for entry in rows], dtype=np.uint64), file)
+    kept = sorted(quarantined - set(rows)) + [row for row, stays in zip(rows, present, strict=True) if stays]
+    db.execute(
+        sa.text(
+            "update snapshot set quarantined = cast(:kept as jsonb)"
+            " where merchant_id = :merchant and source_id = :source"
+        ),
+        {**place.given, "kept": json.dumps(kept)},
+    )

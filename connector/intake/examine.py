@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from connector.intake import staging
 from connector.intake.guard import FIXED, Evidence, Limits, Verdict, judge
 from connector.intake.mapping import Mapping, guess, mapping_from
-from connector.intake.reading import Issues, RowReader
+from connector.intake.reading import Issue, Issues, RowReader
 from connector.intake.staging import NO_DIGESTS, Known, Place, is_in
 from connector.ports.errors import FileFault
 from connector.ports.suppliers import Digests, ReadOptions, Table
@@ -212,6 +212,10 @@ def examine(
     tell("read", 0)
     reader, mapping = _read(db, table, mapping, old, today, tell)
     place = source.place
+    for line, key in staging.refuse_quarantined(db, snapshot.quarantined):
+        reader.issues.add(
+            Issue(line, "", "rejected_before", f"You rejected this row of “{key}” in an earlier run.", [key])
+        )
     staging.compare(db, place)
     known = staging.read_known(db)
     twins = np.unique(known.digest_before[_is_twin(known, file)])
@@ -225,8 +229,7 @@ def examine(
         for issue, lines in staging.resolve_duplicates(
             db, mapping.duplicate_policy, mapping.columns[mapping.key_field]
         ):
-            issues.add(issue)
-            issues.faults[issue.code] += lines - 1
+            issues.add(issue, lines)
         staging.compare(db, place)
         known = staging.read_known(db)
     tell("guard", len(in_order))

@@ -51,16 +51,21 @@ class Issue:
 
 @dataclass(slots=True)
 class Issues:
-    """Issues of a run: exact counts, detail of the first `STORED_ISSUES`."""
+    """Issues of a run: exact counts of records, detail of the first `STORED_ISSUES` issues; `left_out`
+    counts those without detail."""
 
     kept: list[Issue] = field(default_factory=list)
+    left_out: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
 
-    def add(self, issue: Issue) -> None:
-        (self.notes if issue.is_note else self.faults)[issue.code] += 1
+    def add(self, issue: Issue, records: int = 1) -> None:
+        """Count an issue of so many records, and keep it while there is room."""
+        (self.notes if issue.is_note else self.faults)[issue.code] += records
         if len(self.kept) < STORED_ISSUES:
             self.kept.append(issue)
+        else:
+            self.left_out += 1
 
 
 class RowReader:

@@ -267,6 +267,7 @@ class _Work:
         affected |= apply.match_new(db, place)
         digests = apply.next_snapshot(found.file, found.old, apply.applied_digests(db), found.skipped)
         apply.write_snapshot(db, place, found.version, found.evidence.rows, digests)
+        apply.forget_absent(db, place, snapshot.quarantined, found.file)
         status = "partly_held" if held else "applied"
         update_run(
             db,
@@ -279,7 +280,12 @@ class _Work:
             rows_missing=found.lost,
             rows_rejected=found.rejected,
             rows_held=held,
-            shape={**shape, "version": found.version, "ends_as": status},
+            shape={
+                **shape,
+                "version": found.version,
+                "ends_as": status,
+                "as_of_before": _iso(source.as_of),
+            },
         )
         return affected, status
 

@@ -194,13 +194,16 @@ def resolve_duplicates(db: sa.Connection, policy: str, column: str) -> list[tupl
     db.exec_driver_sql(f"""
         create temp table one on commit drop as
         select i.item_key,
-               (array_agg(i.sku order by i.line desc))[1], (array_agg(i.gtin order by i.line desc))[1],
-               (array_agg(i.supplier_sku order by i.line desc))[1],
-               least({choose}, 10000000),
-               bool_or(i.is_at_least), bool_and(i.is_word),
-               min(i.restock_on), max(i.lead_time_days), max(i.cost), max(i.line),
-               case when count(distinct i.digest) = 1 and '{policy}' <> 'sum' then min(i.digest) else 0 end,
-               case when t.is_agreed or '{policy}' <> 'hold' then min(i.state) else 1 end
+               (array_agg(i.sku order by i.line desc))[1] as sku,
+               (array_agg(i.gtin order by i.line desc))[1] as gtin,
+               (array_agg(i.supplier_sku order by i.line desc))[1] as supplier_sku,
+               least({choose}, 10000000) as quantity,
+               bool_or(i.is_at_least) as is_at_least, bool_and(i.is_word) as is_word,
+               min(i.restock_on) as restock_on, max(i.lead_time_days) as lead_time_days, max(i.cost) as cost,
+               max(i.line) as line,
+               case when count(distinct i.digest) = 1 and '{policy}' <> 'sum' then min(i.digest) else 0 end
+                    as digest,
+               case when t.is_agreed or '{policy}' <> 'hold' then min(i.state) else 1 end as state
           from incoming i join twice t using (item_key)
          group by i.item_key, t.is_agreed
     """)  # noqa: S608 - policy is one of four words of the mapping, checked by the caller
@@ -213,6 +216,22 @@ def resolve_duplicates(db: sa.Connection, policy: str, column: str) -> list[tupl
 def _list(values: list[Any]) -> str:
     texts = [str(value) for value in values]
     return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts)
+
+
+def refuse_quarantined(db: sa.Connection, quarantined: frozenset[str]) -> list[tuple[int, str]]:
+    """Make the records faulty that the merchant rejected before; returns their (line, item key)."""
+    rows = [int(entry[4:]) for entry in quarantined if entry.startswith("row:")]
+    if not rows:
+        return []
+    signed = np.array(rows, dtype=np.uint64).view(np.int64).tolist()
+    found = db.execute(
+        sa.text(
+            "update incoming set state = 1 where digest = any(cast(:digests as bigint[])) and state = 0"
+            " returning line, item_key"
+        ),
+        {"digests": signed},
+    )
+    return sorted((row[0], row[1]) for row in found)
 
 
 def find_missing(db: sa.Connection, place: Place, gone: Digests | None) -> int:
