@@ -1,0 +1,147 @@
+"""The web application: what every request has in common, and the blueprints put together."""
+
+from __future__ import annotations
+
+import hashlib
+
+import sqlalchemy as sa
+import structlog
+from flask import Flask, Response, current_app, g, request
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
+
+from connector.bootstrap import Runtime
+from connector.ports.errors import NotFound, PortError
+from connector.web import auth, health, webhooks
+from connector.web.assets import static_files
+from connector.web.pages import overview
+from connector.web.sign_up_limits import SignUpLimits
+from connector.web.storefront import storefront
+from connector.web.view import is_htmx, nonce, page
+
+log = structlog.get_logger()
+
+MOST_BYTES = 1_000_000
+"""The largest request a page takes; webhooks and the storefront have limits of their own."""
+
+SESSION_DAYS = 14
+
+
+def create_app(rt: Runtime) -> Flask:
+    """The application for one runtime. Makes no connection: the first request does."""
+    app = Flask("connector.web", static_folder=None, template_folder=None)
+    is_https = rt.base_url.startswith("https://")
+    keys = [_session_key(key) for key in rt.settings.secret_keys]
+    app.config.update(
+        RUNTIME=rt,
+        SECRET_KEY=keys[0],
+        SECRET_KEY_FALLBACKS=keys[1:],
+        # With this prefix browsers take the cookie only from this very host, over TLS.
+        SESSION_COOKIE_NAME="__Host-dispo" if is_https else "dispo",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=is_https,
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=SESSION_DAYS * 86_400,
+        MAX_CONTENT_LENGTH=MOST_BYTES,
+        MAX_FORM_PARTS=200,
+        # A page may stay open for as long as its session.
+        WTF_CSRF_TIME_LIMIT=None,
+        RATELIMIT_HEADERS_ENABLED=False,
+    )
+    csrf = CSRFProtect()
+    hooks = webhooks.receiver(rt)
+    limits_url = rt.settings.redis_url.replace("unix://", "redis+unix://") or "memory://"
+    shop = storefront(rt, SignUpLimits(limits_url, rt.keyring))
+    for public in (hooks, shop):
+        csrf.exempt(public)
+    # The guard comes first: a stranger is sent to sign in, not told that a token is missing.
+    auth.install(app, auth.make_limiter(app, rt.settings.redis_url))
+    csrf.init_app(app)
+    for blueprint in (hooks, shop, health.checks(rt), static_files()):
+        app.register_blueprint(blueprint)
+    for room in (overview,):
+        app.register_blueprint(room.routes)
+    app.after_request(_protect)
+    app.register_error_handler(CSRFError, _stale_form)
+    app.register_error_handler(NotFound, _missing)
+    app.register_error_handler(PortError, _refused)
+    app.register_error_handler(HTTPException, _http_error)
+    for error in (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError):
+        app.register_error_handler(error, _database_away)
+    app.register_error_handler(Exception, _bug)
+    return app
+
+
+def _session_key(key: str) -> bytes:
+    # Derived, so that a leaked cookie signature never helps to open a sealed secret.
+    return hashlib.sha256(b"dispo-sessions:" + key.encode()).digest()
+
+
+def _protect(answer: Response) -> Response:
+    """Headers of every answer; those a blueprint set itself stay."""
+    headers = answer.headers
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    if request.blueprint in ("storefront", "webhooks"):
+        return answer
+    headers.setdefault(
+        "Content-Security-Policy",
+        "default-src 'none'; "
+        f"script-src 'nonce-{nonce()}'; style-src 'self'; connect-src 'self'; font-src 'self'; "
+        # Pictures of products are the shop's own; shops on plain HTTP exist.
+        "img-src 'self' data: https: http:; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    )
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()")
+    if request.blueprint not in ("static_files", "health"):
+        headers.setdefault("Cache-Control", "no-store")
+        headers.setdefault("X-Robots-Tag", "noindex")
+    if current_app.config["SESSION_COOKIE_SECURE"]:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    return answer
+
+
+def _error(reason: str, status: int, headers: dict[str, str] | None = None) -> BaseResponse:
+    if is_htmx():
+        return Response(status=status, headers=headers)
+    return page("error", status, headers=headers, reason=reason)
+
+
+def _stale_form(_: CSRFError) -> BaseResponse:
+    return _error("stale", 400)
+
+
+def _missing(_: NotFound) -> BaseResponse:
+    return _error("not_found", 404)
+
+
+def _refused(error: PortError) -> BaseResponse:
+    """Something outside refused what a button asked for: its cause and remedy."""
+    return page("error", 502, reason="refused", cause=error.cause, remedy=error.remedy)
+
+
+def _http_error(error: HTTPException) -> BaseResponse:
+    code = error.code or 500
+    if code == 429:
+        return auth.too_many()
+    if code < 400:
+        return error.get_response()
+    reason = {404: "not_found", 405: "not_found", 413: "too_large"}.get(code, "failed")
+    return _error(reason, code)
+
+
+def _database_away(error: sa.exc.SQLAlchemyError) -> BaseResponse:
+    log.warning("the database cannot be asked", error=type(error).__name__)
+    # What the request began to know may be wrong now; the page must need nothing of it.
+    g.pop("account", None)
+    return _error("away", 503, {"Retry-After": "10"})
+
+
+def _bug(error: Exception) -> BaseResponse:
+    """An error nobody expected: the log has it, the person gets a page and no details."""
+    log.error("unexpected error", path=request.path, exc_info=error)
+    g.pop("account", None)
+    return _error("failed", 500)

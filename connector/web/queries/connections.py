@@ -1,0 +1,121 @@
+"""Every connection with how it is doing: when it last worked, and what to mend when it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector.accounts.connections import ConnectionRow, connections
+from connector.outbox.upkeep import PendingCount, pending_counts
+from connector.ports.errors import Misconfigured
+from connector.registry import manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One connection and its health.
+
+    `level`: "good", "wait" (for the merchant's approval), "warn" (it works, but look), "stop" (nothing
+    travels). `what` is a stable word for why, `detail` the reason in words (English, from the far side),
+    `last_at` when it last worked, `facts` the counts a page shows.
+    """
+
+    row: ConnectionRow
+    title: str
+    level: str
+    what: str
+    detail: str
+    last_at: datetime | None
+    facts: dict[str, int]
+    source_id: int | None = None
+
+
+def health(db: sa.Connection, merchant_id: int, now: datetime, kind: str = "") -> list[Health]:
+    """Every connection that has not ended, oldest first."""
+    rows = connections(db, merchant_id, kind)
+    facts = {row.id: row for row in db.execute(_FACTS, {"m": merchant_id})}
+    turns = pending_counts(db, merchant_id)
+    return [_judge(row, facts.get(row.id), turns, now) for row in rows]
+
+
+def title_of(row: ConnectionRow) -> str:
+    """The adapter's name for people."""
+    try:
+        return manifest(row.port, row.adapter).title
+    except Misconfigured:
+        return row.adapter
+
+
+def _judge(row: ConnectionRow, facts: Any, turns: list[PendingCount], now: datetime) -> Health:
+    waiting = [turn for turn in turns if turn.connection_id == row.id]
+    counts = {
+        "pending": sum(turn.pending + turn.claimed for turn in waiting),
+        "listings": facts.listings if facts else 0,
+        "managed": facts.managed if facts else 0,
+        "variants": facts.items if facts else 0,
+        "ads": facts.ads if facts else 0,
+        "paused": facts.paused if facts else 0,
+    }
+    last_at = facts.last_at if facts else None
+    stuck = next((turn for turn in waiting if turn.failures >= 3), None)
+
+    def say(level: str, what: str, detail: str = "") -> Health:
+        source_id = facts.source_id if facts else None
+        return Health(row, title_of(row), level, what, detail, last_at, counts, source_id)
+
+    if row.status == "paused":
+        return say("stop", "paused", row.status_reason)
+    if row.is_writing_stopped:
+        return say("stop", "writing_stopped")
+    if stuck is not None:
+        return say("warn", "not_delivered", stuck.last_error)
+    if facts and facts.error:
+        return say("warn", "last_failed", facts.error)
+    if row.kind == "store" and row.writing_approved_at is None:
+        return say("wait", "not_approved")
+    if row.kind == "supplier" and facts and _is_old(facts, now):
+        return say("warn", "old")
+    if row.kind != "channel" and last_at is None:
+        return say("wait", "first_read")
+    return say("good", "fine")
+
+
+def _is_old(facts: Any, now: datetime) -> bool:
+    if facts.last_at is None or facts.max_age_hours is None:
+        return False
+    return bool(now - facts.last_at > timedelta(hours=facts.max_age_hours))
+
+
+# The error of a schedule row stays until its next run ends well, so it is always the present one.
+_FACTS = sa.text("""
+    select c.id, s.id as source_id, s.max_age_hours,
+           coalesce((select count(*) from listing l where l.merchant_id = :m and l.connection_id = c.id
+                        and not l.is_gone), 0) as listings,
+           coalesce((select count(*) from listing l where l.merchant_id = :m and l.connection_id = c.id
+                        and not l.is_gone and l.is_managed), 0) as managed,
+           coalesce((select count(*) from supplier_item i where i.merchant_id = :m and i.source_id = s.id), 0)
+               as items,
+           coalesce((select count(*) from ad_link a where a.merchant_id = :m and a.connection_id = c.id
+                        and not a.is_gone), 0) as ads,
+           coalesce((select count(*) from ad_link a where a.merchant_id = :m and a.connection_id = c.id
+                        and a.paused_by_us_at is not null), 0) as paused,
+           case c.kind
+             when 'store' then (select max(r.finished_at) from reconciliation r
+                                 where r.merchant_id = :m and r.connection_id = c.id and r.error = '')
+             when 'supplier' then s.as_of
+             when 'ads' then (select max(a.seen_at) from ad_link a
+                               where a.merchant_id = :m and a.connection_id = c.id)
+           end as last_at,
+           coalesce((select h.last_error from schedule h
+                      where h.merchant_id = :m and h.last_error <> '' and h.failures > 0
+                        and ((h.kind = 'supplier.sync' and h.subject_id = s.id)
+                          or (h.kind like 'store.%' and c.kind = 'store' and h.subject_id = c.id)
+                          or (h.kind like 'ads.%' and c.kind = 'ads' and h.subject_id = c.id))
+                      order by h.failures desc limit 1), '') as error
+      from connection c
+      left join source s on s.merchant_id = c.merchant_id and s.connection_id = c.id and c.kind = 'supplier'
+     where c.merchant_id = :m and c.status <> 'ended'
+""")

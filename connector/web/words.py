@@ -1,0 +1,223 @@
+"""The words of states, causes and statuses in the merchant's language; the same as the shopper reads
+where both see the same thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from connector.i18n import gettext, ngettext
+from connector.shoppers.words import script_words
+
+
+class Words:
+    """Says the product's fixed vocabulary in one language. Unknown words come back as they are."""
+
+    def __init__(self, locale: str) -> None:
+        self.locale = locale
+        self._say = gettext(locale)
+        self._count = ngettext(locale)
+        self._shop = script_words(locale)
+
+    def state(self, state: str) -> str:
+        """An availability state, in the words of the shop's badge."""
+        return self._shop.get(state, state) if state else self._say("Not decided yet")
+
+    def run_status(self, status: str) -> str:
+        _ = self._say
+        return {
+            "running": _("Running"),
+            "unchanged": _("Nothing new"),
+            "applied": _("Applied"),
+            "partly_held": _("Partly held"),
+            "held": _("Held"),
+            "rejected": _("Rejected"),
+            "undone": _("Undone"),
+            "failed": _("Failed"),
+            "preview": _("Preview"),
+        }.get(status, status)
+
+    def run_stage(self, stage: str) -> str:
+        _ = self._say
+        return {
+            "fetch": _("fetching"),
+            "read": _("reading"),
+            "parse": _("reading"),
+            "guard": _("checking"),
+            "compare": _("comparing"),
+            "write": _("writing"),
+            "match": _("matching"),
+            "decide": _("deciding"),
+            "done": _("done"),
+        }.get(stage, stage)
+
+    def trigger(self, trigger: str) -> str:
+        _ = self._say
+        return {
+            "schedule": _("on schedule"),
+            "hand": _("by hand"),
+            "manual": _("by hand"),
+            "cli": _("by hand"),
+            "upload": _("uploaded"),
+            "push": _("sent by the supplier"),
+            "approval": _("after approval"),
+        }.get(trigger, trigger)
+
+    def cause(self, cause: str, run_id: int | None = None, reference: str = "") -> str:
+        """Why a number moved."""
+        _ = self._say
+        if cause == "run" and run_id:
+            return _("run %(id)s", id=run_id)
+        said = {
+            "run": _("supplier's file"),
+            "order": _("order"),
+            "fall": _("sale in the store"),
+            "undo": _("undo"),
+            "rule": _("your rules"),
+            "time": _("time passed"),
+            "catalogue": _("catalogue"),
+            "repair": _("repair"),
+            "unchanged": _("supplier confirmed"),
+        }.get(cause, cause)
+        return f"{said} {reference}".strip() if cause == "order" else said
+
+    def message_status(self, status: str) -> str:
+        _ = self._say
+        return {
+            "waiting": _("Waiting"),
+            "sending": _("Sending"),
+            "sent": _("Sent"),
+            "failed": _("Failed"),
+            "unknown": _("Unknown"),
+            "skipped": _("Not needed"),
+        }.get(status, status)
+
+    def message_kind(self, kind: str) -> str:
+        _ = self._say
+        return {"confirm": _("Confirmation"), "back_in_stock": _("Back in stock")}.get(kind, kind)
+
+    def subscription(self, status: str) -> str:
+        _ = self._say
+        return {
+            "unconfirmed": _("Not confirmed"),
+            "waiting": _("Waiting"),
+            "invited": _("Invited"),
+            "fulfilled": _("Told"),
+            "ended": _("Ended"),
+        }.get(status, status)
+
+    def ad_status(self, status: str) -> str:
+        _ = self._say
+        return {"enabled": _("Running"), "paused": _("Paused"), "removed": _("Removed")}.get(status, status)
+
+    def ad_action(self, action: str) -> str:
+        _ = self._say
+        return {
+            "pause": _("Paused"),
+            "resume": _("Resumed"),
+            "release": _("Left alone"),
+            "hold": _("Asked first"),
+        }.get(action, action)
+
+    def ad_outcome(self, outcome: str) -> str:
+        _ = self._say
+        return {
+            "done": _("done"),
+            "held": _("waits for you"),
+            "failed": _("failed"),
+            "rejected": _("refused"),
+            "retry": _("again later"),
+            "not verified": _("not verified"),
+            "not_found": _("gone"),
+        }.get(outcome, outcome)
+
+    def kind(self, kind: str) -> str:
+        """A kind of connection."""
+        _ = self._say
+        return {
+            "store": _("Store"),
+            "supplier": _("Supplier"),
+            "ads": _("Ads"),
+            "channel": _("Messages"),
+        }.get(kind, kind)
+
+    def health(self, level: str) -> str:
+        _ = self._say
+        return {
+            "good": _("Working"),
+            "wait": _("Waiting for you"),
+            "warn": _("Look at this"),
+            "stop": _("Stopped"),
+        }.get(level, level)
+
+    def topic(self, topic: str) -> str:
+        _ = self._say
+        return {
+            "store.quantity": _("Quantities to stores"),
+            "store.badge": _("Badges to stores"),
+            "store.receipts": _("News from stores"),
+            "shoppers.position": _("Looking who to tell"),
+            "message.email": _("E-mails to shoppers"),
+            "ads.position": _("Ads to check"),
+        }.get(topic, topic)
+
+    def basis(self, basis: str) -> str:
+        """What a restock date rests on."""
+        _ = self._say
+        return {
+            "stated": _("stated by the supplier"),
+            "lead_time": _("from the supplier's lead time"),
+            "incoming": _("from an open purchase order"),
+        }.get(basis, basis)
+
+    def how(self, how: str) -> str:
+        """How a supplier's item was matched."""
+        _ = self._say
+        return {
+            "sku": _("same SKU"),
+            "gtin": _("same barcode"),
+            "supplier_sku": _("supplier's SKU"),
+            "hand": _("by hand"),
+        }.get(how, how)
+
+    def demo(self, name: str) -> str:
+        """A part of the demonstration that one may open."""
+        _ = self._say
+        return {"storefront": _("The shop"), "mailbox": _("Mailbox"), "ads": _("Ads console")}.get(name, name)
+
+    def known(self, sentence: str) -> str:
+        """A sentence that another room wrote, translated where it is one of the fixed ones."""
+        prefix = "Not written: "
+        if sentence.startswith(prefix):
+            rest = sentence.removeprefix(prefix)
+            return f"{self._say('Not written:')} {self._say(rest)}"
+        return self._say(sentence) if sentence else ""
+
+    def units(self, count: int) -> str:
+        """A number of sellable units."""
+        return self._count("%(num)s unit", "%(num)s units", count)
+
+
+def _fixed(_: Callable[[str], str]) -> tuple[str, ...]:
+    """Sentences that other rooms write word for word, listed so that they reach the catalogues."""
+    return (
+        _("The store does not show it any more."),
+        _("you took it out of management."),
+        _("no supplier's item is matched to it."),
+        _("writing to this store is stopped."),
+        _("the first difference of this store is not approved yet."),
+        _("On its way."),
+        _("The app was removed in the store."),
+        _("Everything on its landing page is sold out."),
+        _("It can be bought again on its landing page."),
+        _("Somebody changed it since we paused it."),
+        _("It is gone."),
+        _("Already confirmed."),
+        _("The shopper left before it was sent."),
+        _("This address must not be written to."),
+        _("Sold out again before it was sent; the place is kept."),
+        _("Everything is frozen by the merchant."),
+        _("The store does not show it yet."),
+        _("Sent again by the merchant."),
+        _("The process ended while this was being sent: it may have arrived. It is not repeated."),
+        _("Paused by you."),
+    )

@@ -1,0 +1,96 @@
+"""The app on this worker's database, signed in or not, and a merchant with something to see."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from connector.accounts.merchants import add_user
+from connector.bootstrap import Runtime
+from connector.settings import Settings
+from connector.web.app import create_app
+from tests.web.shop import Shop
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def rt(settings: Settings, engine: sa.Engine) -> Iterator[Runtime]:
+    """A runtime on the shared engine."""
+    runtime = Runtime(settings)
+    runtime.__dict__["engine"] = engine  # the shared pool: nothing to dispose of
+    yield runtime
+
+
+@pytest.fixture
+def app(rt: Runtime) -> Any:
+    return create_app(rt)
+
+
+@pytest.fixture
+def shop(engine: sa.Engine, rt: Runtime) -> Shop:
+    """A merchant with a store, suppliers, products, runs, shoppers and ads; owner@shop.test signs in."""
+    made = Shop(engine, rt.now())
+    with engine.begin() as db:
+        add_user(db, made.merchant_id, email="owner@shop.test", password=PASSWORD, now=rt.now(), locale="en")
+    return made
+
+
+class Person:
+    """Somebody with a browser: `get` and `post` (with the page's own token)."""
+
+    def __init__(self, client: FlaskClient) -> None:
+        self.client = client
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.client.get(path, **options)
+
+    def token(self) -> str:
+        """The token of the sign-in page or of the session's settings page."""
+        text = self.client.get("/sign-in", follow_redirects=True).text
+        found = re.search(r'name="csrf_token" value="([^"]+)"', text)
+        assert found is not None, text
+        return found.group(1)
+
+    def post(self, path: str, data: dict[str, Any] | None = None, **options: Any) -> TestResponse:
+        return self.client.post(path, data={"csrf_token": self.token(), **(data or {})}, **options)
+
+    def sign_in(self, email: str = "owner@shop.test", password: str = PASSWORD) -> TestResponse:
+        return self.post("/sign-in", {"email": email, "password": password})
+
+
+@pytest.fixture
+def anybody(app: Any) -> Person:
+    """Nobody signed in."""
+    return Person(app.test_client())
+
+
+@pytest.fixture
+def owner(app: Any, shop: Shop) -> Person:
+    """The shop's owner, signed in."""
+    person = Person(app.test_client())
+    assert person.sign_in().status_code == 303
+    return person
+
+
+@pytest.fixture
+def stranger(app: Any, engine: sa.Engine, rt: Runtime) -> Person:
+    """Another merchant's owner, signed in."""
+    other = Shop(engine, rt.now(), is_empty=True)
+    with engine.begin() as db:
+        add_user(db, other.merchant_id, email="stranger@other.test", password=PASSWORD, now=rt.now())
+    person = Person(app.test_client())
+    assert person.sign_in("stranger@other.test").status_code == 303
+    return person
+
+
+@pytest.fixture
+def second_browser(app: Any) -> Callable[[], Person]:
+    """Further browsers of the same app."""
+    return lambda: Person(app.test_client())
