@@ -42,7 +42,8 @@ CONSENT_VERSION = "2026-11"
 MOST_BYTES = 16_384
 PAGE_HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none';"
+        " frame-ancestors 'none'"
     ),
     # The address of these pages is the key to them.
     "Referrer-Policy": "no-referrer",

@@ -351,7 +351,7 @@ def test_every_page_is_locked_down(client: FlaskClient, world: World) -> None:
     for path in paths:
         headers = client.get(path).headers
         assert headers["Content-Security-Policy"].startswith(
-            "default-src 'none'; style-src 'self'; form-action"
+            "default-src 'none'; style-src 'self'; img-src data:; form-action 'self';"
         )
         assert headers["Referrer-Policy"] == "no-referrer"
         assert headers["Cache-Control"] == "no-store"
