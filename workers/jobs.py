@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-import sqlalchemy as sa
 import structlog
 
 from connector.accounts import schedule
@@ -17,11 +16,12 @@ from connector.db import transaction
 from connector.delivery import reconcile, webhooks
 from connector.delivery.subscribe import subscribe_webhooks
 from connector.intake import runs
+from connector.intake.runtime import SourceBusy
 from connector.outbox import attempts, upkeep
 from connector.outbox.messages import Turn
 from connector.ports.errors import PortError
 from connector.positions.recheck import recheck
-from connector.shoppers import upkeep as shoppers_upkeep
+from connector.shoppers import erase, messages, subscribe
 from workers.queues import ring_key
 from workers.runtime import runtime
 
@@ -68,8 +68,6 @@ def run_due(
     ring: str = "",
 ) -> None:
     """Do what a schedule row asks for and record how it ended."""
-    from datetime import datetime
-
     rt = runtime()
     _answer(rt, ring)
     due = Due(
@@ -95,7 +93,11 @@ def run_due(
 
 
 def _sync(rt: Runtime, merchant_id: int, source_id: int) -> None:
-    runs.run(rt, merchant_id, source_id, trigger="schedule")
+    try:
+        runs.run(rt, merchant_id, source_id, trigger="schedule")
+    except SourceBusy as busy:
+        # Somebody started it by hand a moment ago: that run does what this one would.
+        log.info("source is busy", merchant=merchant_id, source=source_id, run=busy.run_id)
 
 
 def _catalog(rt: Runtime, merchant_id: int, connection_id: int) -> None:
@@ -123,7 +125,11 @@ def _ads(rt: Runtime, merchant_id: int, connection_id: int) -> None:
 
 
 def _shoppers(rt: Runtime, merchant_id: int, _: int) -> None:
-    shoppers_upkeep.tidy(rt, merchant_id)
+    """What retention ends: unconfirmed sign-ups, closed ones; messages lost in a crash are owned up to."""
+    with transaction(rt.engine) as db:
+        subscribe.expire(db, merchant_id, rt.now())
+        erase.expire_closed(db, merchant_id, rt.now())
+        messages.settle_lost(db, merchant_id, rt.now(), timedelta(minutes=15))
 
 
 def _upkeep(rt: Runtime, merchant_id: int, _: int) -> None:
@@ -152,8 +158,3 @@ def _answer(rt: Runtime, ring: str) -> None:
     if ring:
         rt.redis.delete(ring_key(ring))
 
-
-def ping(rt: Runtime) -> None:
-    """Raise when the database cannot be reached."""
-    with rt.engine.connect() as db:
-        db.execute(sa.text("select 1"))

@@ -189,7 +189,7 @@ def _look_at_ours(rt: AdsRuntime, account: Ads, merchant_id: int, connection_id:
         }
     if not ours:
         return
-    present = account.statuses(list(ours))
+    present = _present(account, list(ours))
     with transaction(rt.engine) as db:
         for external_id, ad_link_id in ours.items():
             db.execute(
@@ -297,7 +297,7 @@ def _change_batch(
         return 0
     connection_id = next(iter(rows.values())).connection_id
     expected, wanted = ("enabled", "paused") if action == "pause" else ("paused", "enabled")
-    present = account.statuses(list(rows))
+    present = _present(account, list(rows))
     touched = [e for e in rows if present.get(e) != expected]
     _settle_touched(rt, merchant_id, [(rows[e], present.get(e)) for e in touched], action, now)
     todo = [e for e in rows if present.get(e) == expected]
@@ -314,7 +314,7 @@ def _change_batch(
                 {"m": merchant_id, "at": now, "ids": [rows[e].id for e in todo]},
             )
     results = account.set_status(todo, "paused" if wanted == "paused" else "enabled", dry_run=is_dry)
-    after = present if is_dry else account.statuses(todo)
+    after = present if is_dry else _present(account, todo)
     done = 0
     with transaction(rt.engine) as db:
         for result in results:
@@ -328,6 +328,11 @@ def _change_batch(
         if any(result.status == "retry" for result in results):
             enqueue(db, merchant_id, [Intent(ADS, ACCOUNT, connection_id, delay_s=RETRY_S)])
     return done
+
+
+def _present(account: Ads, external_ids: Sequence[str]) -> dict[str, str]:
+    """The status of those that are still there; a removed ad is as gone as a missing one."""
+    return {e: status for e, status in account.statuses(external_ids).items() if status != "removed"}
 
 
 def _mark(

@@ -29,7 +29,13 @@ def merchant() -> None:
 @click.option("--currency", default="EUR", show_default=True)
 @json_option
 def add(
-    name: str, email: str, password_file: Path | None, locale: str, timezone: str, currency: str, as_json: bool
+    name: str,
+    email: str,
+    password_file: Path | None,
+    locale: str,
+    timezone: str,
+    currency: str,
+    as_json: bool,
 ) -> None:
     """Add a merchant with its first user. The password is prompted for (or --password-file, or
     DISPO_PASSWORD)."""

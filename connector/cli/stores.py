@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import click
-import sqlalchemy as sa
 
 from connector.accounts import schedule
 from connector.accounts.connections import add_connection, connection, connections
@@ -79,7 +79,7 @@ def connect(
 
 def connect_store(
     rt: Runtime, owner: int, adapter: str, name: str, config: dict[str, str], secrets: dict[str, str]
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Check a store, store its connection, import its catalogue and begin its schedules.
 
     Raises the PortError of the check before anything is stored.
@@ -130,6 +130,7 @@ def show(merchant: int | None, as_json: bool) -> None:
                 if row.is_writing_stopped
                 else ("yes" if row.writing_approved_at else "not approved"),
                 "reason": row.status_reason,
+                "public_key": row.public_key,
             }
             for row in connections(db, merchant_id(rt, merchant), "store")
         ]
@@ -138,7 +139,7 @@ def show(merchant: int | None, as_json: bool) -> None:
         as_json,
         lambda: table(
             ("id", "adapter", "name", "status", "writes", "reason"),
-            [list(row.values()) for row in rows],
+            [list(row.values())[:6] for row in rows],
             "No store yet. Connect one: dispo store connect woocommerce",
         ),
     )
@@ -218,9 +219,7 @@ def _switch(store_id: int, merchant: int | None, as_json: bool, *, is_stopped: b
     emit(
         {"stopped": is_stopped, "enqueued": count},
         as_json,
-        "Nothing is written to this store any more."
-        if is_stopped
-        else f"Writing goes on: {count} listings.",
+        "Nothing is written to this store any more." if is_stopped else f"Writing goes on: {count} listings.",
     )
 
 
@@ -272,9 +271,7 @@ def deliver(waits: bool, timeout_s: float, merchant: int | None, as_json: bool) 
     emit(
         {"pending": left, "errors": errors},
         as_json,
-        f"{left} messages still wait." + "".join(f"\n{e}" for e in errors)
-        if left
-        else "Everything is sent.",
+        f"{left} messages still wait." + "".join(f"\n{e}" for e in errors) if left else "Everything is sent.",
     )
     if left and waits:
         raise click.exceptions.Exit(1)

@@ -89,7 +89,9 @@ class Wholesaler:
         is_old = self.kind == "semicolon"
         text = io.StringIO()
         writer = csv.writer(text, delimiter=";" if is_old else ",", lineterminator="\r\n" if is_old else "\n")
-        head = ("Référence", "Disponibilité", "Réappro. prévu") if is_old else ("SKU", "Stock", "Restock date")
+        head = (
+            ("Référence", "Disponibilité", "Réappro. prévu") if is_old else ("SKU", "Stock", "Restock date")
+        )
         writer.writerow(head)
         for sku, shelf in rows:
             stock = 0 if glitch == "all_zero" else shelf.stock

@@ -20,7 +20,10 @@ class Shelf:
     `settings` are the shop's options by key ("woocommerce_manage_stock": "yes").
     """
 
-    def __init__(self, shop: Shop, settings: dict[str, str], version: tuple[int, ...]) -> None:
+    def __init__(
+        self, shop: Shop, settings: dict[str, str], version: tuple[int, ...], storefront_url: str = ""
+    ) -> None:
+        self.storefront_url = storefront_url.rstrip("/")
         self.shop = shop
         self.settings = settings
         self.version = version
@@ -99,9 +102,10 @@ class Shelf:
         return self._term_ids.setdefault(name, 15 + len(self._term_ids))
 
     def permalink(self, product: Product, home: str) -> str:
+        front = self.storefront_url or home
         if self.status(product) != "publish":
-            return f"{home}/?post_type=product&p={product.id}"
-        return f"{home}/product/{product.handle}/"
+            return f"{front}/?post_type=product&p={product.id}"
+        return f"{front}/product/{product.handle}/"
 
     def label(self, item: Item) -> str:
         """The option a variation stands for, for example "M"."""

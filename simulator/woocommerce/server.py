@@ -45,7 +45,8 @@ class WooCommerceServer:
     `key` and `secret` are a read_write key; `keyring.keys` takes further ones. `calls` counts requests
     by "METHOD route" ("POST products/batch", "PUT products/<id>"), also those that were answered with a
     fault. May be turned while running: `dials`, `version`, `is_plain_permalinks`, `body_limit_bytes`
-    (a proxy's limit, None for none) and `settings`.
+    (a proxy's limit, None for none) and `settings`. Product pages lie below `storefront_url`, or at this
+    server's own address.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class WooCommerceServer:
         deliver_webhooks: bool = True,
         version: str = "11.0.1",
         tls: ssl.SSLContext | None = None,
+        storefront_url: str = "",
     ) -> None:
         self.shop = shop
         self.dials = dials or Dials()
@@ -68,7 +70,7 @@ class WooCommerceServer:
         self.calls: Counter[str] = Counter()
         self.keyring = KeyRing([ApiKey(key, secret)])
         self.settings = options.defaults(shop)
-        self.shelf = Shelf(shop, self.settings, self._version())
+        self.shelf = Shelf(shop, self.settings, self._version(), storefront_url)
         self.products = Products(self.shelf, self._event)
         self.orders = Orders(self.shelf, version)
         self.webhooks = Webhooks(shop, self.dials, self._webhook_body, lambda: f"{self.url}/", version)

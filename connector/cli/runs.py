@@ -1,0 +1,191 @@
+"""dispo runs …, dispo subscribers …: what came in, what waits for a decision, who waits for stock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+import sqlalchemy as sa
+
+from connector.accounts.audit import record
+from connector.cli.frame import emit, json_option, merchant_id, merchant_option, open_runtime, table
+from connector.cli.suppliers import outcome_line
+from connector.db import transaction
+from connector.intake import held, undo
+from connector.intake.records import Outcome
+from connector.intake.runtime import NotPossible, SourceBusy
+
+
+@click.group()
+def runs() -> None:
+    """What suppliers sent: runs, faults, held changes."""
+
+
+@runs.command("list")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--held", "only_held", is_flag=True, help="Only those that wait for you.")
+@merchant_option
+@json_option
+def show_all(limit: int, only_held: bool, merchant: int | None, as_json: bool) -> None:
+    """The latest runs."""
+    with open_runtime() as rt, rt.engine.connect() as db:
+        rows = db.execute(
+            sa.text("""
+                select r.id, s.name as supplier, r.status, r.started_at, r.rows_read, r.rows_changed, r.rows_held,
+                       r.rows_rejected, r.variants_changed, r.error
+                  from run r join source s on s.merchant_id = r.merchant_id and s.id = r.source_id
+                 where r.merchant_id = :m and (not :held or r.status in ('held', 'partly_held'))
+                 order by r.id desc limit :n
+            """),
+            {"m": merchant_id(rt, merchant), "n": limit, "held": only_held},
+        ).all()
+    emit(
+        rows,
+        as_json,
+        lambda: table(
+            (
+                "id",
+                "supplier",
+                "status",
+                "started",
+                "rows",
+                "changed",
+                "held",
+                "rejected",
+                "variants",
+                "error",
+            ),
+            [(*row[:3], f"{row.started_at:%Y-%m-%d %H:%M}", *row[4:9], row.error[:60]) for row in rows],
+            "No run yet. Begin: dispo sync",
+        ),
+    )
+
+
+@runs.command("show")
+@click.argument("run_id", type=int)
+@merchant_option
+@json_option
+def show(run_id: int, merchant: int | None, as_json: bool) -> None:
+    """One run: counts, row faults, held changes, what it moved."""
+    with open_runtime() as rt, rt.engine.connect() as db:
+        given = {"m": merchant_id(rt, merchant), "r": run_id}
+        row = db.execute(sa.text("select * from run where merchant_id = :m and id = :r"), given).first()
+        if row is None:
+            raise click.ClickException(f"There is no run {run_id}.")
+        issues = db.execute(
+            sa.text("""
+                select line, "column", code, reason from run_issue
+                 where merchant_id = :m and run_id = :r order by line, id limit 100
+            """),
+            given,
+        ).all()
+        waiting = db.execute(
+            sa.text("""
+                select item_key, quantity_before, quantity_after, status, reason from held_change
+                 where merchant_id = :m and run_id = :r order by id limit 100
+            """),
+            given,
+        ).all()
+        moved = db.execute(
+            sa.text("""
+                select v.sku, m.available_before, m.available_after, m.state_after from movement m
+                  join variant v on v.merchant_id = m.merchant_id and v.id = m.variant_id
+                 where m.merchant_id = :m and m.run_id = :r order by m.id limit 100
+            """),
+            given,
+        ).all()
+    text = [
+        f"Run {row.id}: {row.status}. {row.rows_read} rows, {row.rows_changed} changed, {row.rows_rejected} "
+        f"rejected, {row.rows_held} held, {row.variants_changed} variants changed.",
+    ]
+    if row.error:
+        text.append(row.error)
+    if issues:
+        text.append(table(("line", "column", "fault", "reason"), issues, ""))
+    if waiting:
+        text.append(table(("item", "before", "after", "status", "why it was held"), waiting, ""))
+    if moved:
+        text.append(table(("SKU", "before", "after", "state"), moved, ""))
+    emit({"run": row, "issues": issues, "held": waiting, "moved": moved}, as_json, "\n\n".join(text))
+
+
+def _answer(
+    action: str, run_id: int, merchant: int | None, as_json: bool, do: Callable[..., Outcome], **more: Any
+) -> None:
+    with open_runtime() as rt:
+        owner = merchant_id(rt, merchant)
+        try:
+            outcome = do(rt, owner, run_id, **more)
+        except LookupError as error:
+            raise click.ClickException(f"There is no run {run_id}. See: dispo runs list") from error
+        except (NotPossible, SourceBusy) as error:
+            raise click.ClickException(str(error)) from error
+        with transaction(rt.engine) as db:
+            record(db, owner, rt.now(), "cli", f"run.{action}", f"run {run_id}")
+    emit(outcome, as_json, outcome_line(outcome))
+
+
+@runs.command("approve")
+@click.argument("run_id", type=int)
+@merchant_option
+@json_option
+def approve(run_id: int, merchant: int | None, as_json: bool) -> None:
+    """Apply what a run holds."""
+    _answer("approve", run_id, merchant, as_json, held.approve)
+
+
+@runs.command("reject")
+@click.argument("run_id", type=int)
+@merchant_option
+@json_option
+def reject(run_id: int, merchant: int | None, as_json: bool) -> None:
+    """Drop what a run holds; the same file is not taken again."""
+    _answer("reject", run_id, merchant, as_json, held.reject)
+
+
+@runs.command("undo")
+@click.argument("run_id", type=int)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@merchant_option
+@json_option
+def undo_command(run_id: int, yes: bool, merchant: int | None, as_json: bool) -> None:
+    """Restore what was observed before a run and decide again; sales made since stay."""
+    if not yes:
+        click.confirm(f"Undo run {run_id}? Its file is not taken again.", abort=True)
+    _answer("undo", run_id, merchant, as_json, undo.undo)
+
+
+@click.group()
+def subscribers() -> None:
+    """Shoppers who wait."""
+
+
+@subscribers.command("list")
+@click.option("--sku", default="", help="Only those who wait for this SKU.")
+@merchant_option
+@json_option
+def who(sku: str, merchant: int | None, as_json: bool) -> None:
+    """Who waits for what, in the order they will be told."""
+    with open_runtime() as rt, rt.engine.connect() as db:
+        rows = db.execute(
+            sa.text("""
+                select s.id, v.sku, s.address, s.status, s.wanted_units, s.locale, s.created_at
+                  from subscription s
+                  join variant v on v.merchant_id = s.merchant_id and v.id = s.variant_id
+                 where s.merchant_id = :m and s.status in ('unconfirmed', 'waiting', 'invited')
+                   and (:sku = '' or v.sku = :sku)
+                 order by v.sku, s.id
+            """),
+            {"m": merchant_id(rt, merchant), "sku": sku},
+        ).all()
+    emit(
+        rows,
+        as_json,
+        lambda: table(
+            ("id", "SKU", "address", "status", "units", "language", "since"), rows, "Nobody waits."
+        ),
+    )
+
+
+COMMANDS = (runs, subscribers)

@@ -1,0 +1,326 @@
+"""dispo supplier …, dispo sync: connect suppliers, look at their files, bring them in."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import click
+import sqlalchemy as sa
+
+from connector.accounts import schedule
+from connector.accounts.connections import add_connection
+from connector.bootstrap import Runtime
+from connector.cli.frame import (
+    ask_secret,
+    emit,
+    json_option,
+    merchant_id,
+    merchant_option,
+    open_runtime,
+    secret_files,
+    table,
+)
+from connector.cli.stores import drain
+from connector.db import transaction
+from connector.intake import runs
+from connector.intake.preview import Preview, preview
+from connector.intake.records import Outcome
+from connector.intake.runtime import SourceBusy
+from connector.ports.errors import PortError
+from connector.registry import manifest
+
+_FILE = "file_feed"
+_READ_OPTIONS = ("format", "encoding", "delimiter", "header_line", "records_path")
+_ENDED_WELL = ("applied", "unchanged", "partly_held")
+
+
+@click.group()
+def supplier() -> None:
+    """Where the stock comes from."""
+
+
+@supplier.command("connect")
+@click.argument("kind", type=click.Choice(["file"]))
+@click.argument("address")
+@click.option("--name", help="How you call the supplier; the address when left out.")
+@click.option("--every", "every_s", type=click.IntRange(5), default=900, show_default=True, help="Seconds.")
+@click.option("--lead-time-days", type=click.IntRange(1, 730), help="Used where no date is stated.")
+@click.option(
+    "--handover-hours",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="How long after a sale the supplier learns of it.",
+)
+@click.option("--max-age-hours", type=click.IntRange(1), help="Older stock shows neither date nor count.")
+@click.option(
+    "--missing",
+    type=click.Choice(["keep", "zero_after", "zero"]),
+    default="keep",
+    show_default=True,
+    help="What a row that is missing from the file means.",
+)
+@click.option(
+    "--set", "pairs", multiple=True, metavar="FIELD=VALUE", help="As delimiter=; or header_name=X-Key."
+)
+@click.option("--secret-file", "files", multiple=True, metavar="FIELD=PATH")
+@merchant_option
+@json_option
+def connect(
+    kind: str, address: str, name: str | None, every_s: int, lead_time_days: int | None, handover_hours: int,
+    max_age_hours: int | None, missing: str, pairs: tuple[str, ...], files: tuple[str, ...],
+    merchant: int | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Connect a supplier's file: ADDRESS is https://… or a path below an allowed directory.
+
+    A password or token comes from DISPO_SECRET_FIELD or --secret-file FIELD=PATH.
+    """
+    config: dict[str, str] = secret_files(pairs)
+    config["url" if "://" in address else "path"] = address
+    fields = manifest("suppliers", _FILE).fields
+    given = secret_files(files)
+    secrets = {field.name: ask_secret(field, given) for field in fields if field.is_secret}
+    with open_runtime() as rt:
+        owner = merchant_id(rt, merchant)
+        rules = {
+            "lead_time_days": lead_time_days,
+            "handover_hours": handover_hours,
+            "max_age_hours": max_age_hours,
+            "missing_policy": missing,
+        }
+        source_id = connect_file(rt, owner, name or address, config, secrets, every_s, rules)
+    emit(
+        {"supplier": source_id},
+        as_json,
+        f"Supplier {source_id} is connected. Look first: dispo supplier preview {source_id}, "
+        f"then bring it in: dispo sync --supplier {source_id}",
+    )
+
+
+def connect_file(
+    rt: Runtime,
+    owner: int,
+    name: str,
+    config: dict[str, str],
+    secrets: dict[str, str],
+    every_s: int,
+    rules: dict[str, Any],
+) -> int:
+    """Check that the file can be reached, store connection and source, begin its schedule; returns the
+    source's id. Raises the PortError of the check before anything is stored."""
+    kept = {key: value for key, value in secrets.items() if value}
+    manifest("suppliers", _FILE).build(config, kept, rt.environment).check()
+    with transaction(rt.engine) as db:
+        connection_id = add_connection(
+            db,
+            rt.keyring,
+            owner,
+            kind="supplier",
+            adapter=_FILE,
+            name=name,
+            config=config,
+            secrets=kept,
+            now=rt.now(),
+        )
+        source_id = db.execute(
+            sa.text("""
+                insert into source (merchant_id, connection_id, name, every_s, lead_time_days, handover_hours,
+                                    max_age_hours, missing_policy, read_options)
+                values (:m, :c, :name, :every, :lead_time_days, :handover_hours, :max_age_hours,
+                        :missing_policy, cast(:options as jsonb))
+                returning id
+            """),
+            {
+                "m": owner,
+                "c": connection_id,
+                "name": name,
+                "every": every_s,
+                "options": json.dumps({key: config[key] for key in _READ_OPTIONS if config.get(key)}),
+                **rules,
+            },
+        ).scalar_one()
+        schedule.ensure(db, owner, "supplier.sync", int(source_id), every_s)
+    return int(source_id)
+
+
+@supplier.command("list")
+@merchant_option
+@json_option
+def show(merchant: int | None, as_json: bool) -> None:
+    """The connected suppliers."""
+    with open_runtime() as rt, rt.engine.connect() as db:
+        rows = db.execute(
+            sa.text("""
+                select s.id, s.name, c.status, s.as_of, s.every_s,
+                       (select count(*) from observation o
+                         where o.merchant_id = s.merchant_id and o.source_id = s.id) as items
+                  from source s join connection c on c.merchant_id = s.merchant_id and c.id = s.connection_id
+                 where s.merchant_id = :m order by s.id
+            """),
+            {"m": merchant_id(rt, merchant)},
+        ).all()
+    emit(
+        rows,
+        as_json,
+        lambda: table(
+            ("id", "name", "status", "as of", "every s", "items"),
+            rows,
+            "No supplier yet. Connect one: dispo supplier connect file https://…",
+        ),
+    )
+
+
+@supplier.command("preview")
+@click.argument("supplier_id", type=int)
+@merchant_option
+@json_option
+def look(supplier_id: int, merchant: int | None, as_json: bool) -> None:
+    """Fetch the file and show how it is read and what it would change; nothing is written."""
+    with open_runtime() as rt:
+        owner = merchant_id(rt, merchant)
+        found = _known(lambda: preview(rt, owner, supplier_id), supplier_id)
+    emit(_preview_json(found), as_json, lambda: _preview_text(found))
+    if found.problem:
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@click.option("--supplier", "supplier_id", type=int, help="One supplier; all of them when left out.")
+@click.option("--wait", "waits", is_flag=True, help="Also send what follows to the stores, and wait for it.")
+@click.option("--dry-run", is_flag=True, help="Say what would change; write nothing.")
+@merchant_option
+@json_option
+def sync(supplier_id: int | None, waits: bool, dry_run: bool, merchant: int | None, as_json: bool) -> None:
+    """Fetch suppliers now, decide, and (with --wait) deliver."""
+    with open_runtime() as rt:
+        owner = merchant_id(rt, merchant)
+        ids = [supplier_id] if supplier_id else _sources(rt, owner)
+        if not ids:
+            raise click.ClickException("No supplier is connected: dispo supplier connect file https://…")
+        if dry_run:
+            found = {one: _known(lambda one=one: preview(rt, owner, one, dry_run=True), one) for one in ids}
+            emit(
+                {one: _preview_json(p) for one, p in found.items()},
+                as_json,
+                lambda: "\n\n".join(_preview_text(p) for p in found.values()),
+            )
+            return
+        outcomes, errors = _run_all(rt, owner, ids)
+        left: int | None = None
+        if waits:
+            left, turns = drain(rt, owner, timeout_s=600, waits=True)
+            errors += turns
+    emit(
+        {"runs": outcomes, "errors": errors, "pending": left},
+        as_json,
+        lambda: "\n".join(
+            [*(outcome_line(o) for o in outcomes), *errors]
+            + ([] if left is None else ["Everything is sent." if not left else f"{left} still wait."])
+        ),
+    )
+    if errors or left or any(o.status not in _ENDED_WELL for o in outcomes):
+        raise click.exceptions.Exit(1)
+
+
+def _run_all(rt: Runtime, owner: int, ids: list[int]) -> tuple[list[Outcome], list[str]]:
+    """Every supplier is tried: one that fails never stops the others."""
+    outcomes, errors = [], []
+    for one in ids:
+        try:
+            outcomes.append(_known(lambda one=one: runs.run(rt, owner, one, trigger="cli"), one))
+        except PortError as error:
+            errors.append(f"Supplier {one}: {error}")
+    return outcomes, errors
+
+
+def outcome_line(outcome: Outcome) -> str:
+    """One run in one sentence."""
+    if outcome.error:
+        return f"Run {outcome.run_id}: {outcome.status}. {outcome.error}"
+    counts = (
+        f"{outcome.rows_read} rows, {outcome.rows_changed} changed, {outcome.rows_new} new, "
+        f"{outcome.rows_missing} missing, {outcome.rows_rejected} rejected, {outcome.rows_held} held; "
+        f"{outcome.variants_changed} of {outcome.variants_decided} variants changed"
+    )
+    hint = f" Look at them: dispo runs show {outcome.run_id}" if "held" in outcome.status else ""
+    return f"Run {outcome.run_id}: {outcome.status}. {counts}.{hint}"
+
+
+def _known(call: Any, source_id: int) -> Any:
+    """Run `call`; an unknown or busy supplier is a message, not a traceback."""
+    try:
+        return call()
+    except LookupError as error:
+        raise click.ClickException(f"There is no supplier {source_id}. See: dispo supplier list") from error
+    except SourceBusy as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _sources(rt: Runtime, owner: int) -> list[int]:
+    with contextlib.closing(rt.engine.connect()) as db:
+        return list(
+            db.execute(
+                sa.text("""
+                    select s.id from source s
+                      join connection c on c.merchant_id = s.merchant_id and c.id = s.connection_id
+                     where s.merchant_id = :m and c.status = 'active' order by s.id
+                """),
+                {"m": owner},
+            ).scalars()
+        )
+
+
+def _preview_json(found: Preview) -> dict[str, Any]:
+    return {
+        "shape": found.shape,
+        "guesses": found.guesses,
+        "problem": found.problem,
+        "rows": found.total_rows,
+        "items": found.items,
+        "matched": found.matched,
+        "new": found.new,
+        "missing": found.missing,
+        "rejected": found.rejected,
+        "observed": found.observed,
+        "stores": found.stores,
+        "holds": [str(hold) for hold in found.holds],
+        "sample": found.rows,
+    }
+
+
+def _preview_text(found: Preview) -> str:
+    shape = found.shape
+    lines = [
+        f"{shape.format}, {shape.encoding or 'no'} encoding, delimiter {shape.delimiter!r}, "
+        f"header in line {shape.header_line}."
+    ]
+    lines += [
+        f"  {guess.column!r} is {guess.field or 'not used'} ({guess.confidence:.0%})"
+        for guess in found.guesses
+    ]
+    lines.append(
+        table(
+            ("line", "item", "quantity", "cells"),
+            [
+                (row.line, row.item_key or "rejected", "" if row.quantity is None else row.quantity,
+                 " | ".join(row.cells)[:60])
+                for row in found.rows
+            ],
+            "The file has no rows.",
+        )
+    )  # fmt: skip
+    if found.problem:
+        return "\n".join([*lines, f"Not readable yet: {found.problem}"])
+    change = found.stores
+    lines.append(
+        f"{found.items} items, {found.matched} matched ({found.match_rate:.0%}), {found.rejected} rejected. "
+        f"In the stores: {change.to_zero} to zero, {change.down} down, {change.back} back, {change.up} up, "
+        f"{change.same} the same."
+    )
+    lines += [f"Would be held: {hold}" for hold in found.holds]
+    return "\n".join(lines)
+
+
+COMMANDS = (supplier, sync)
