@@ -14,7 +14,7 @@ from simulator.shopify.model import DEFAULT_SCOPES
 
 TOKEN = "shpat_conformance_token"
 SECRET = "conformance webhook secret"
-ENVIRONMENT = Environment(allowed_private_hosts=frozenset({"127.0.0.1"}), timeout_s=5.0)
+ENVIRONMENT = Environment(allowed_private_hosts=frozenset({"127.0.0.1"}), timeout_s=30.0)
 
 
 def connected(

@@ -31,7 +31,7 @@ def whole_schema() -> GraphQLSchema:
 
 
 def test_the_file_of_documents_is_read_whole() -> None:
-    assert len(documents()) == 14
+    assert len(documents()) == 15
     assert documents()["Locations"].startswith("query Locations($first: Int!, $after: String) {")
 
 
@@ -70,7 +70,8 @@ def test_the_cut_schema_says_what_the_whole_one_says(whole_schema: GraphQLSchema
     ("name", "variables", "points"),
     [
         ("VariantsPage", {"first": catalogue.PAGE}, 800),
-        ("ProductsChanged", {"first": catalogue.PRODUCTS_PAGE}, 250),
+        ("ProductsChanged", {"first": catalogue.CHANGES_PAGE}, 250),
+        ("VariantsChanged", {"first": catalogue.CHANGES_PAGE}, 500),
         (
             "ProductCollections",
             {"ids": ["x"] * catalogue.COLLECTIONS_AT_ONCE, "first": catalogue.COLLECTIONS_PAGE},

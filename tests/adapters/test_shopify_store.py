@@ -381,6 +381,20 @@ def test_a_failed_bulk_query_is_retryable(shop: Shop, server: ShopifyServer) -> 
     assert caught.value.cause == "It ended as FAILED (INTERNAL_SERVER_ERROR)."
 
 
+@pytest.mark.parametrize("fault", ["error", "cut_before", "timeout_after_success", "cut_after_success"])
+def test_a_catalogue_that_breaks_off_is_retryable_wherever_it_breaks(
+    server: ShopifyServer, dials: Dials, fault: Any
+) -> None:
+    """The calls are the shop, its locations, the start of the bulk query, a poll, and the download."""
+    store = connected(server)
+    for calls_before in (2, 3):
+        dials.fail_next = ["none"] * calls_before + [fault]
+        with pytest.raises(Retryable):
+            list(connected(server).catalog())
+    assert dials.fail_next == []
+    assert len(by_sku(store.catalog())) == 4
+
+
 def test_an_empty_shop_has_an_empty_catalogue(clock: ManualClock) -> None:
     with serve(Shop("Empty", clock=clock)) as server:
         assert list(connected(server).catalog()) == []

@@ -45,7 +45,7 @@ class Api:
             base_url=server.url,
             headers={"X-Shopify-Access-Token": token} if token else {},
             trust_env=False,
-            timeout=5.0,
+            timeout=30.0,
         )
 
     def send(self, text: str, /, version: str = VERSION, **variables: Any) -> dict[str, Any]:

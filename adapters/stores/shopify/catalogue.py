@@ -14,12 +14,13 @@ from adapters.stores.shopify.documents import bulk_catalogue
 from connector.ports.errors import Rejected, Retryable
 from connector.ports.stores import ListingRef, StoreListing
 
-# Chosen so that the requested cost stays under 1,000 points: nine objects a variant here, eleven a product
-# below, and one for each changed product.
+# Chosen so that the requested cost stays under 1,000 points: eight objects a variant of a page, eleven a
+# product with its collections, two a changed variant.
 PAGE = 100
 COLLECTIONS_AT_ONCE = 80
 COLLECTIONS_PAGE = 10
-PRODUCTS_PAGE = 250
+CHANGES_PAGE = 250
+COLLECTIONS_LONG_PAGE = 250
 PRODUCTS_IN_A_QUERY = 50
 BULK_PAGE = 250
 # A bulk query of a large shop takes minutes; Shopify itself gives up after ten days.
@@ -65,29 +66,21 @@ class Catalogue:
             yield page
 
     def changed(self, since: datetime) -> Iterator[list[StoreListing]]:
-        """Variants changed at or after `since`, and all variants of products changed since.
+        """All variants of the products that changed at or after `since`, or of which a variant did.
 
-        A product's own change (title, publication) does not touch its variants' stamps, hence both.
+        A product's own change (title, publication) does not touch its variants' stamps, and nothing
+        promises the reverse, hence both are asked for; the listings are then read once.
         """
         # Cut to the second as Shopify's own stamps are, so that nothing of that second is missed.
         at = since.astimezone(UTC).replace(microsecond=0).strftime("%Y-%m-%dT%H:%M:%SZ")
-        query = f"updated_at:>='{at}'"
-        seen: set[str] = set()
-        yield from self._unseen(self._pages(query), seen)
-        ids = [node["id"].rsplit("/", 1)[1] for node in self._changed_products(query)]
+        asked = {"first": CHANGES_PAGE, "query": f"updated_at:>='{at}'"}
+        products = [node["id"] for node in nodes(self._client, "ProductsChanged", "products", asked)]
+        variants = nodes(self._client, "VariantsChanged", "productVariants", asked)
+        products += [node["product"]["id"] for node in variants]
+        ids = [product_id.rsplit("/", 1)[1] for product_id in dict.fromkeys(products)]
         for start in range(0, len(ids), PRODUCTS_IN_A_QUERY):
             group = ",".join(ids[start : start + PRODUCTS_IN_A_QUERY])
-            yield from self._unseen(self._pages(f"product_ids:{group}"), seen)
-
-    def _unseen(self, pages: Iterable[list[StoreListing]], seen: set[str]) -> Iterator[list[StoreListing]]:
-        for page in pages:
-            fresh = [one for one in page if one.ref.external_id not in seen]
-            seen.update(one.ref.external_id for one in fresh)
-            if fresh:
-                yield fresh
-
-    def _changed_products(self, query: str) -> Iterator[dict[str, Any]]:
-        return nodes(self._client, "ProductsChanged", "products", {"first": PRODUCTS_PAGE, "query": query})
+            yield from self._pages(f"product_ids:{group}")
 
     def _pages(self, query: str) -> Iterator[list[StoreListing]]:
         collections: dict[str, list[str]] = {}
@@ -127,7 +120,7 @@ class Catalogue:
         """The collections of a product that is in more than a page of them."""
         cursor: str | None = after
         while cursor is not None:
-            asked = {"ids": [product_id], "first": PRODUCTS_PAGE, "after": cursor}
+            asked = {"ids": [product_id], "first": COLLECTIONS_LONG_PAGE, "after": cursor}
             node = self._client.query("ProductCollections", asked)["nodes"][0]
             if node is None:
                 return
@@ -138,7 +131,8 @@ class Catalogue:
     def _bulk_url(self) -> str | None:
         """Start a bulk query and wait for its result; None when the shop has no products."""
         text = bulk_catalogue(self._location_id)
-        payload = self._client.mutate("BulkRead", {"query": text})["bulkOperationRunQuery"]
+        # A mutation by name, but a read: starting it twice does no harm, so its points are waited for.
+        payload = self._client.query("BulkRead", {"query": text})["bulkOperationRunQuery"]
         for error in payload["userErrors"]:
             if error["code"] in ("OPERATION_IN_PROGRESS", "LIMIT_REACHED"):
                 raise Retryable(ADAPTER, "the bulk query", error["message"])

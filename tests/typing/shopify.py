@@ -1,0 +1,15 @@
+"""mypy proves here that the Shopify adapter keeps the port's signatures; nothing runs."""
+
+from __future__ import annotations
+
+from adapters.stores.shopify.adapter import ShopifyStore
+from adapters.stores.shopify.webhooks import ShopifyWebhooks
+from connector.ports.stores import Store, StoreWebhooks
+
+
+def shopify(adapter: ShopifyStore) -> Store:
+    return adapter
+
+
+def shopify_webhooks(verifier: ShopifyWebhooks) -> StoreWebhooks:
+    return verifier
