@@ -413,6 +413,18 @@ def test_a_renamed_product_brings_its_variants_again(
     ]
 
 
+@pytest.mark.parametrize(("products", "pages", "bulks"), [(500, 10, 0), (501, 0, 1)])
+def test_many_changes_are_read_by_one_bulk_query(
+    clock: ManualClock, products: int, pages: int, bulks: int
+) -> None:
+    shop = Shop("Busy", clock=clock)
+    for n in range(products):
+        shop.add_product(f"P{n}", [{"sku": f"S{n}", "price_minor": 1, "stock": n}])
+    with serve(shop, bucket=100_000) as server:
+        assert len(by_sku(connected(server).catalog(clock.now()))) == products
+        assert (server.calls["VariantsPage"], server.calls["BulkRead"]) == (pages, bulks)
+
+
 def test_both_readings_say_the_same(shop: Shop, clock: ManualClock) -> None:
     many = tuple(f"Collection {n:02}" for n in range(23))
     shop.add_product(
