@@ -22,7 +22,7 @@ from adapters.stores.shopify.writes import (
     read_quantities_answer,
     results,
 )
-from connector.ports.errors import Misconfigured, Rejected, Unauthorized, Unsupported
+from connector.ports.errors import Misconfigured, OutcomeUnknown, Rejected, Unsupported
 from connector.ports.stores import (
     BadgeChange,
     FrozenRequest,
@@ -277,7 +277,8 @@ def _is_writable(node: Mapping[str, Any]) -> bool:
 def _user_errors(data: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
     payload = data.get(field)
     if payload is None:
-        raise Unauthorized(ADAPTER, field, "Shopify gave no answer to the write.", "Check the app's scopes.")
+        # Null without an error says nothing about the effect.
+        raise OutcomeUnknown(ADAPTER, field, "Shopify's answer to the write is empty.")
     errors: list[dict[str, Any]] = payload["userErrors"]
     return errors
 
