@@ -70,7 +70,10 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 def migrate(url: str) -> None:
-    """Bring the database at `url` to the newest revision. Safe to run by several processes at once."""
+    """Bring the database at `url` to the newest revision. Safe to run by several processes at once, and
+    quick when there is nothing to do."""
+    if _is_current(url):
+        return
     from alembic import command
     from alembic.config import Config
 
@@ -78,3 +81,14 @@ def migrate(url: str) -> None:
     config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
     config.attributes["url"] = url
     command.upgrade(config, "head")
+
+
+def _is_current(url: str) -> bool:
+    """Whether the database has the newest revision of this release already."""
+    newest = max(path.name for path in Path(__file__).with_name("migrations").glob("versions/[0-9]*.py"))
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        if connection.scalar(sa.text("select to_regclass('alembic_version')")) is None:
+            return False
+        found = connection.scalar(sa.text("select version_num from alembic_version"))
+    return found is not None and newest.startswith(f"{found}_")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from zoneinfo import available_timezones
 
 import sqlalchemy as sa
@@ -108,7 +109,7 @@ def sign_in(db: sa.Connection, email: str, password: str) -> SignedIn | None:
         """),
         {"email": address},
     ).first()
-    stored = row.password_hash if row else _NOBODY
+    stored = row.password_hash if row else _nobody()
     if not check_password_hash(stored, password) or row is None:
         return None
     return SignedIn(row.merchant_id, row.id, row.email, row.locale, row.session_version)
@@ -128,5 +129,7 @@ def _check_password(password: str) -> None:
         raise AccountError(f"The password needs at least {MIN_PASSWORD_LENGTH} characters.")
 
 
-# The hash of a password nobody has, so that an unknown address costs the same time as a known one.
-_NOBODY = generate_password_hash("no such user")
+@cache
+def _nobody() -> str:
+    """The hash of a password nobody has, so that an unknown address costs the same time as a known one."""
+    return generate_password_hash("no such user")

@@ -11,8 +11,13 @@ import sys
 import click
 
 from connector.accounts.merchants import AccountError
-from connector.cli import accounts, ads, runs, service, stores, suppliers
+from connector.cli.accounts import COMMANDS as ACCOUNTS
+from connector.cli.ads import COMMANDS as ADS
 from connector.cli.frame import fail
+from connector.cli.runs import COMMANDS as RUNS
+from connector.cli.service import COMMANDS as SERVICE
+from connector.cli.stores import COMMANDS as STORES
+from connector.cli.suppliers import COMMANDS as SUPPLIERS
 from connector.crypto import SealBroken
 from connector.embedded import EmbeddedError
 from connector.ports.errors import PortError
@@ -24,14 +29,7 @@ def cli() -> None:
     """Dispo keeps a shop's stock true: quantities, badges, restock dates, alerts and ads."""
 
 
-for command in (
-    *service.COMMANDS,
-    *accounts.COMMANDS,
-    *stores.COMMANDS,
-    *suppliers.COMMANDS,
-    *runs.COMMANDS,
-    *ads.COMMANDS,
-):
+for command in (*SERVICE, *ACCOUNTS, *STORES, *SUPPLIERS, *RUNS, *ADS):
     cli.add_command(command)
 
 

@@ -8,6 +8,7 @@ import httpx2
 
 from simulator.demo.town import WOO, Town
 from simulator.mailbox.messages import StoredMessage
+from simulator.storefront.server import CONSENT_VERSION
 
 CLAIMS = 0.35
 _NAMES = (
@@ -43,8 +44,8 @@ class People:
             json={
                 "id": town.storefront.external_id(WOO, item),
                 "email": f"{self._dice.choice(_NAMES)}.{self._number}@example.net",
-                "locale": self._dice.choice(("en", "en", "fr")),
-                "consent_version": "2026-11",
+                "lang": self._dice.choice(("en", "en", "fr")),
+                "consent": CONSENT_VERSION,
                 "units": 1,
             },
         )
