@@ -368,6 +368,15 @@ def test_a_number_ignored_by_the_shop_is_rejected_with_the_remedy(
     assert (result.status, shop.by_sku("CUP-005")[0].stock) == ("rejected", 5)
 
 
+def test_an_item_written_twice_in_one_batch_gets_its_results_in_order(
+    shop: Shop, store: WooCommerceStore
+) -> None:
+    ref = listed(store)["CUP-009"].ref
+    (request,) = store.plan_quantities([QuantityChange(ref, 3, None), QuantityChange(ref, 4, None)])
+    assert [one.status for one in store.send(request, "key")] == ["done", "done"]
+    assert shop.by_sku("CUP-009")[0].stock == 4
+
+
 def test_the_variations_of_a_parent_that_is_gone_are_not_found(shop: Shop, store: WooCommerceStore) -> None:
     found = listed(store)
     for sku in ("A-S", "A-M"):
@@ -466,6 +475,14 @@ def test_a_redirect_names_the_address_to_enter_and_no_key(answering: Answering) 
         list(connect(answering.server.url).catalog())
     assert caught.value.cause == "The shop redirects to https://www.shop.example."
     assert len(answering.queries) == 1, "it was not followed"
+
+
+def test_a_key_that_the_shop_repeats_is_not_repeated(answering: Answering) -> None:
+    answering.status = 400
+    answering.body = f'{{"code":"x","message":"<b>{KEY}</b> and {SECRET} &amp; more"}}'.encode()
+    with pytest.raises(PortError) as caught:
+        connect(answering.server.url)._client.get("products")
+    assert "… and … & more" in str(caught.value)
 
 
 def test_parameters_are_sent_once_over_plain_http(answering: Answering) -> None:

@@ -1,8 +1,8 @@
 """The simulated WooCommerce answers recorded requests as the real one did.
 
-62 of the 62 recordings that concern Dispo are replayed. Compared are the status, the content type, the
-headers that count, link and allow, error bodies in full, the ids and order of rows, the set of fields,
-and the fields of `woocommerce_replay.COMPARED`.
+Every recording but those of coupons, categories and tags is replayed. Compared are the status, the
+content type, the headers that count, link and allow, error bodies in full, the ids and order of rows,
+the set of fields, and the fields of `woocommerce_replay.COMPARED`.
 """
 
 from __future__ import annotations
