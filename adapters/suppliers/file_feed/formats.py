@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from adapters.suppliers.file_feed import detect, records
+from adapters.suppliers.file_feed import delimiters, encodings, records
 from adapters.suppliers.file_feed.header import find_header
 from adapters.suppliers.file_feed.json_table import JsonTable, json_cells, json_columns, record_of
 from adapters.suppliers.file_feed.records import ADAPTER, Splitter
@@ -130,11 +130,11 @@ def open_table(feed: Feed, options: ReadOptions, max_bytes: int) -> Table:
     if not head.strip(b" \t\r\n\0\xef\xbb\xbf\xff\xfe"):
         _refuse_blank(path, feed.name)
     _refuse_foreign(head, feed.name)
-    encoding = detect.find_encoding(path, options.encoding, feed.name)
+    encoding = encodings.find_encoding(path, options.encoding, feed.name)
     used = encoding.name
-    if not detect.keeps_ascii(encoding.name):
-        path = detect.transcode(path, encoding, feed.name, max_bytes)
-        encoding = detect.Encoding("utf-8")
+    if not encodings.keeps_ascii(encoding.name):
+        path = encodings.transcode(path, encoding, feed.name, max_bytes)
+        encoding = encodings.Encoding("utf-8")
     with path.open("rb") as file:
         file.seek(encoding.offset)
         start = file.read(65_536).decode(encoding.name, "ignore")
@@ -147,21 +147,21 @@ def open_table(feed: Feed, options: ReadOptions, max_bytes: int) -> Table:
 
 
 def _delimited(
-    path: Path, encoding: detect.Encoding, used: str, options: ReadOptions, subject: str
+    path: Path, encoding: encodings.Encoding, used: str, options: ReadOptions, subject: str
 ) -> LineTable:
     wanted = options.delimiter or _DELIMITER_OF.get(options.format.lower(), "")
-    delimiter, sample = detect.find_delimiter(path, encoding, wanted, subject)
+    delimiter, sample = delimiters.find_delimiter(path, encoding, wanted, subject)
     header = find_header(sample, options.header_line, subject)
     if not any(line > header.data_from for line, _ in sample):
         raise _empty(subject, "It has a header but no rows.")
-    splitter = Splitter(path, delimiter, has_quotes=detect.holds(path, b'"'))
-    has_nul = detect.holds(path, b"\0")
+    splitter = Splitter(path, delimiter, has_quotes=encodings.holds(path, b'"'))
+    has_nul = encodings.holds(path, b"\0")
 
     def parse(found: list[bytes], strays: frozenset[int]) -> list[list[str]]:
         texts = [record.decode(encoding.name) for record in found]
         if has_nul:  # PostgreSQL stores none, and no cell means one
             texts = [text.replace("\0", "") for text in texts]
-        return detect.split_cells(texts, delimiter, strays)
+        return delimiters.split_cells(texts, delimiter, strays)
 
     shape = TableShape(_FORMAT_OF.get(delimiter, "csv"), used, delimiter, header.line, header.columns)
     plain = delimiter.encode("ascii")
@@ -170,11 +170,11 @@ def _delimited(
     return LineTable(splitter, encoding.offset, shape, header.data_from, parse, blanks)
 
 
-def _json_lines(path: Path, encoding: detect.Encoding, used: str, subject: str) -> LineTable:
+def _json_lines(path: Path, encoding: encodings.Encoding, used: str, subject: str) -> LineTable:
     splitter = Splitter(path, ",", has_quotes=False)
     first: list[dict[str, str]] = []
-    for block in splitter.blocks(encoding.offset, limit_bytes=1):
-        for record in block.records[: detect.SAMPLE_RECORDS]:
+    for block in splitter.blocks(encoding.offset, limit_bytes=delimiters.SAMPLE_BYTES):
+        for record in block.records[: delimiters.SAMPLE_RECORDS]:
             found = _json_line(record, encoding.name)
             if found:
                 first.append(found)

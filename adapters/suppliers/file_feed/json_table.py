@@ -22,6 +22,7 @@ from connector.ports.errors import FileFault
 from connector.ports.suppliers import Digests, RawRow, TableShape
 
 MOST_COLUMNS = 2_000
+DEEPEST = 64
 _LOOK_AT_EVENTS = 20_000
 
 
@@ -90,18 +91,18 @@ class JsonTable:
 
     def _find_list(self, records_path: str) -> str:
         """The ijson prefix of the records: the list with most objects among the first events."""
-        if records_path:
-            return f"{records_path}.item"
         objects: Counter[str] = Counter()
         lists: dict[str, None] = {}
         depth = 0
         with self._path.open("rb") as file:
             file.seek(self._offset)
             try:
-                for count, (prefix, event, _) in enumerate(ijson.parse(file)):
+                for count, (prefix, event, _) in enumerate(ijson.parse(file, buf_size=4096)):
                     if event == "start_array":
                         depth += 1
                         lists[f"{prefix}.item" if prefix else "item"] = None
+                        if depth > DEEPEST:  # ijson's time grows with the square of it
+                            raise self._broken()
                     elif event == "end_array":
                         depth -= 1
                     # A list inside a record (its sizes, its pictures) is no list of records.
@@ -111,6 +112,8 @@ class JsonTable:
                         break
             except (ijson.JSONError, UnicodeError) as exc:
                 raise self._broken() from exc
+        if records_path:
+            return f"{records_path}.item"
         if objects:
             return max(objects, key=lambda prefix: objects[prefix])
         if lists:

@@ -65,25 +65,20 @@ class Splitter:
         `limit_bytes` stops the reading there (0: at the end of the file), and leaves out what is cut.
         Raises FileFault("no_table") for a record above LONGEST_RECORD_BYTES.
         """
+        size_bytes = self.path.stat().st_size
         with self.path.open("rb") as file:
             file.seek(offset)
             carry = b""
-            read_bytes = 0
             while True:
-                chunk = file.read(BLOCK_BYTES)
-                read_bytes += len(chunk)
-                is_last = not chunk or 0 < limit_bytes <= read_bytes
-                text = carry + chunk
-                if is_last and not chunk:
-                    cut = len(text)
-                else:
-                    cut = _whole_lines(text)
-                taken, used, count = self._split(text[:cut], line, is_last=not chunk)
+                text = carry + file.read(BLOCK_BYTES)
+                is_end = file.tell() >= size_bytes
+                cut = len(text) if is_end else _whole_lines(text)
+                taken, used, count = self._split(text[:cut], line, is_end)
                 carry = text[used:]
                 if taken.records:
                     yield taken
                 line += count
-                if is_last:
+                if is_end or 0 < limit_bytes <= file.tell() - offset:
                     return
                 if len(carry) > LONGEST_RECORD_BYTES:
                     raise FileFault(
@@ -94,7 +89,7 @@ class Splitter:
                         code="no_table",
                     )
 
-    def _split(self, text: bytes, line: int, is_last: bool) -> tuple[Block, int, int]:
+    def _split(self, text: bytes, line: int, is_end: bool) -> tuple[Block, int, int]:
         """The complete records of `text`, how many bytes they took and how many lines."""
         records = text.splitlines()
         if not self._has_quotes or b'"' not in text:
@@ -103,10 +98,10 @@ class Splitter:
         opening = [at for at, record in enumerate(records) if ends(record) is None]
         if not opening:
             return Block(records, range(line, line + len(records))), len(text), len(records)
-        return self._join(text, records, opening, line, is_last)
+        return self._join(text, records, opening, line, is_end)
 
     def _join(
-        self, text: bytes, singles: list[bytes], opening: list[int], line: int, is_last: bool
+        self, text: bytes, singles: list[bytes], opening: list[int], line: int, is_end: bool
     ) -> tuple[Block, int, int]:
         """As `_split`, where the lines at `opening` open a quoted cell that they do not close."""
         parts = text.splitlines(keepends=True)
@@ -122,7 +117,7 @@ class Splitter:
             at = start
             window = parts[start : start + LONGEST_CELL_LINES]
             match = self._spanning.match(b"".join(window))
-            if match is None and len(window) < LONGEST_CELL_LINES and not is_last:
+            if match is None and len(window) < LONGEST_CELL_LINES and not is_end:
                 # It may close in the next block.
                 return Block(records, lines, frozenset(strays)), sum(map(len, parts[:at])), at
             if match is None:
