@@ -6,8 +6,8 @@ here, so a record that is already known costs one hash.
 
 What counts as a quoted cell follows Python's csv reader: a quote opens one only as the first character
 of a cell, so `12" pipe` is text. Beyond it: a quoted cell may span lines only when its closing quote ends
-the cell, within LONGEST_CELL_LINES. Else the quote is a stray inch sign, and its line a record of its
-own; the csv reader would swallow rows up to the next quote, silently.
+the cell, within LONGEST_CELL_LINES. Else the quote is a stray inch sign and its line a record of its own;
+the csv reader would swallow rows up to the next quote, silently.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from connector.ports.suppliers import Digests
 BLOCK_BYTES = 1 << 19
 LONGEST_RECORD_BYTES = 8_000_000
 LONGEST_CELL_LINES = 200
+LONGEST_CELL_BYTES = 1_000_000
 ADAPTER = "file_feed"
 
 
@@ -116,8 +117,10 @@ class Splitter:
             lines += range(line + at, line + start)
             at = start
             window = parts[start : start + LONGEST_CELL_LINES]
-            match = self._spanning.match(b"".join(window))
-            if match is None and len(window) < LONGEST_CELL_LINES and not is_end:
+            joined = b"".join(window)
+            match = self._spanning.match(joined)
+            is_short = len(window) < LONGEST_CELL_LINES and len(joined) < LONGEST_CELL_BYTES
+            if match is None and is_short and not is_end:
                 # It may close in the next block.
                 return Block(records, lines, frozenset(strays)), sum(map(len, parts[:at])), at
             if match is None:
