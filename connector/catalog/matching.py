@@ -30,6 +30,8 @@ __all__ = [
 
 _BATCH = 20_000
 
+_OBSERVED = "(select * from observation where merchant_id = %(merchant)s and source_id = %(source)s)"
+
 
 @dataclass(frozen=True, slots=True)
 class Unmatched:
@@ -59,12 +61,16 @@ class Ambiguity:
 
 def match_items(db: sa.Connection, merchant_id: int, source_id: int, item_keys: Iterable[str]) -> set[int]:
     """Link those of these observed items that are not linked yet; returns the variants newly linked."""
-    db.exec_driver_sql("create temp table chosen (item_key text) on commit drop")
-    with _driver(db).cursor() as cursor, cursor.copy("copy chosen from stdin") as copy:
+    db.exec_driver_sql("create temp table chosen_item (item_key text) on commit drop")
+    with _driver(db).cursor() as cursor, cursor.copy("copy chosen_item from stdin") as copy:
         for key in item_keys:
             copy.write_row((key,))
-    linked = match_source(db, merchant_id, source_id, only="select item_key from chosen")
-    db.exec_driver_sql("drop table chosen")
+    items = (
+        "(select o.* from observation o join chosen_item c on c.item_key = o.item_key"
+        " where o.merchant_id = %(merchant)s and o.source_id = %(source)s)"
+    )
+    linked = match_source(db, merchant_id, source_id, items=items)
+    db.exec_driver_sql("drop table chosen_item")
     return linked
 
 
@@ -74,17 +80,17 @@ def match_source(
     source_id: int,
     *,
     variant_ids: Sequence[int] | None = None,
-    only: str = "",
+    items: str = _OBSERVED,
 ) -> set[int]:
     """Link the items of a source that are not linked yet; returns the variants newly linked.
 
-    `variant_ids`: consider these variants only (the catalogue grew by them). `only`: SQL of the caller
-    that selects the item keys to consider, from a temporary table of this transaction.
+    `variant_ids`: link these variants only (the catalogue grew by them). `items`: SQL of the caller, a
+    relation with item_key, sku, gtin and supplier_sku of the observed items to consider.
     """
     if variant_ids is not None and not variant_ids:
         return set()
     rules, key_field = _rules_of(db, merchant_id, source_id)
-    _fill_candidates(db, merchant_id, source_id, only, "", rules, key_field)
+    _fill_candidates(db, merchant_id, source_id, items, rules, key_field)
     given: dict[str, Any] = {"merchant": merchant_id, "source": source_id}
     among = ""
     if variant_ids is not None:
@@ -114,7 +120,7 @@ def match_staged(
     """Fill the temporary table `matched (item_key, variant_id, units_per_variant)` with the links that the
     items of `relation` have or would get under these rules; nothing is linked. `relation` is a temporary
     table of this transaction with item_key (made from `key_field`), sku, gtin and supplier_sku."""
-    _fill_candidates(db, merchant_id, source_id, "", relation, rules, key_field)
+    _fill_candidates(db, merchant_id, source_id, relation, rules, key_field)
     db.execute(
         sa.text(f"""
             create temp table matched on commit drop as
@@ -191,7 +197,7 @@ def ambiguities(db: sa.Connection, merchant_id: int, limit: int = 100) -> list[A
 
 def _ambiguities_of(db: sa.Connection, merchant_id: int, source_id: int, limit: int) -> list[Ambiguity]:
     rules, key_field = _rules_of(db, merchant_id, source_id)
-    _fill_candidates(db, merchant_id, source_id, "", "", rules, key_field)
+    _fill_candidates(db, merchant_id, source_id, _OBSERVED, rules, key_field)
     rows = db.execute(
         sa.text(f"""
             with {_hits(rules)},
@@ -271,31 +277,28 @@ def _rules_of(db: sa.Connection, merchant_id: int, source_id: int) -> tuple[KeyR
 
 
 def _fill_candidates(
-    db: sa.Connection,
-    merchant_id: int,
-    source_id: int,
-    only: str,
-    relation: str,
-    rules: KeyRules,
-    key_field: str,
+    db: sa.Connection, merchant_id: int, source_id: int, items: str, rules: KeyRules, key_field: str
 ) -> None:
-    """Put the items of the source (or of `relation`) that are not linked, with their keys, into the
-    temporary table `candidate`."""
+    """Put those of `items` that are not linked and share a code with some variant, with their keys, into
+    the temporary table `candidate`."""
     db.exec_driver_sql(
         "create temp table candidate (item_key text, sku_key text, gtin text, supplier_key text) on commit drop"
     )
-    which = f"and o.item_key in ({only})" if only else ""
-    observed = "select * from observation where merchant_id = %(merchant)s and source_id = %(source)s"
-    unlinked = f"""
-          from {relation or f"({observed})"} o
-         where not exists (select 1 from supplier_item l where l.merchant_id = %(merchant)s
-                              and l.source_id = %(source)s and l.item_key = o.item_key) {which}
-    """  # noqa: S608 - `only` and `relation` are SQL of the caller, never input
     given = {"merchant": merchant_id, "source": source_id}
+    unlinked = f"""
+          from {items} o
+         where not exists (select 1 from supplier_item l where l.merchant_id = %(merchant)s
+                              and l.source_id = %(source)s and l.item_key = o.item_key)
+    """  # noqa: S608 - SQL of the caller, never input
     if rules == NO_RULES and key_field == "sku":
-        # The item's own key already is its SKU as compared: no need to bring a million codes here.
+        # The item's own key already is its SKU as compared, so that of a million items only those few
+        # are looked at that a variant's code names.
+        named = "exists (select 1 from variant v where v.merchant_id = %(merchant)s and {})"
+        by_gtin = named.format("v.gtin <> '' and v.gtin = o.gtin")
         db.exec_driver_sql(
-            f"insert into candidate select o.item_key, o.item_key, o.gtin, '' {unlinked}",
+            "insert into candidate select o.item_key, o.item_key, o.gtin,"
+            f" '' {unlinked} and {named.format('v.sku_key = o.item_key')}"
+            f" union select o.item_key, o.item_key, o.gtin, '' {unlinked} and o.gtin <> '' and {by_gtin}",
             given,
         )
     else:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from connector.catalog import matching
 from connector.intake.guard import Hold
 from connector.intake.reading import Issues
-from connector.intake.staging import NO_DIGESTS, VALUES, Place, driver, is_in, units_of
+from connector.intake.staging import VALUES, Place, distinct, driver, is_in, units_of
 from connector.ports.suppliers import Digests
 
 PREVIOUS = (
@@ -56,23 +56,29 @@ def write_observations(
     they held for, so that sales since then go on being deducted from them.
     """
     given = {**place.given, "run": run_id, "as_of_before": as_of_before}
-    new_names = ", ".join(f"{name.strip()} = excluded.{name.strip()}" for name in VALUES.split(","))
     values = ", ".join(f"i.{name.strip()}" for name in VALUES.split(","))
-    written = db.execute(
+    new = db.execute(
         sa.text(f"""
-            insert into observation as o (merchant_id, source_id, item_key, {VALUES}, line, line_digest, run_id)
+            insert into observation (merchant_id, source_id, item_key, {VALUES}, line, line_digest, run_id)
             select :merchant, :source, i.item_key, {values}, i.line, i.digest, :run
               from incoming i
-             where i.state = 0
-               and not exists (select 1 from known k where k.item_key = i.item_key and not k.differs)
+             where i.state = 0 and not exists (select 1 from known k where k.item_key = i.item_key)
              order by i.item_key
-                on conflict (merchant_id, source_id, item_key) do update
-               set {new_names}, line = excluded.line, line_digest = excluded.line_digest, run_id = excluded.run_id,
-                   previous = {KEEP_PREVIOUS}, missed_runs = 0, as_of = null
         """),  # noqa: S608 - column names of this module
         given,
     ).rowcount
-    differing = int(db.exec_driver_sql("select count(*) from known where differs").scalar_one())
+    sets = ", ".join(f"{name.strip()} = i.{name.strip()}" for name in VALUES.split(","))
+    changed = db.execute(
+        sa.text(f"""
+            update observation o
+               set {sets}, line = i.line, line_digest = i.digest, run_id = :run, previous = {KEEP_PREVIOUS},
+                   missed_runs = 0, as_of = null
+              from incoming i join known k on k.item_key = i.item_key
+             where o.merchant_id = :merchant and o.source_id = :source and o.item_key = i.item_key
+               and k.differs
+        """),  # noqa: S608 - column names of this module
+        given,
+    ).rowcount
     db.execute(
         sa.text("""
             update observation o set line = k.line, line_digest = k.digest, missed_runs = 0, as_of = null
@@ -93,7 +99,7 @@ def write_observations(
         given,
     )
     zeroed = _write_missing(db, given)
-    return Written(differing + zeroed, written - differing, _variants(db, given))
+    return Written(changed + zeroed, new, _variants(db, given))
 
 
 def _write_missing(db: sa.Connection, given: dict[str, Any]) -> int:
@@ -153,11 +159,12 @@ def match_new(db: sa.Connection, place: Place) -> set[int]:
         " or (select count(*) from incoming where state = 0) > (select count(*) from known where state = 0)"
     ).scalar_one()
     if looked_at:
-        only = (
-            "select i.item_key from incoming i left join known k on k.item_key = i.item_key"
-            " where i.state = 0 and (k.item_key is null or k.is_renamed)"
+        items = (
+            "(select i.item_key, i.sku, i.gtin, i.supplier_sku"
+            " from incoming i left join known k on k.item_key = i.item_key"
+            " where i.state = 0 and (k.item_key is null or k.is_renamed))"
         )
-        changed |= matching.match_source(db, place.merchant_id, place.source_id, only=only)
+        changed |= matching.match_source(db, place.merchant_id, place.source_id, items=items)
     return changed
 
 
@@ -255,14 +262,15 @@ def write_issues(db: sa.Connection, merchant_id: int, run_id: int, issues: Issue
                 copy.write_row((merchant_id, run_id, 0, "", "summary", reason, "[]"))
 
 
-def applied_digests(db: sa.Connection) -> Digests:
-    """The digests of the records of `incoming` that were applied."""
+def applied_digests(db: sa.Connection, read: Digests | None = None) -> Digests:
+    """The digests of the records of `incoming` that were applied (sorted). `read` are those of all the
+    usable ones where none were made one: then only the exceptions are asked for."""
+    which = "state <> 0" if read is not None else "state = 0 and digest <> 0"
     with driver(db).cursor() as cursor:
-        cursor.execute("select digest from incoming where state = 0 and digest <> 0")
-        parts = [NO_DIGESTS.view(np.int64)]
-        while rows := cursor.fetchmany(100_000):
-            parts.append(np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows)))
-    return np.sort(np.concatenate(parts).view(np.uint64))
+        cursor.execute(f"select digest from incoming where {which}")  # noqa: S608 - constants above
+        found = np.array([row[0] for row in cursor], dtype=np.int64).view(np.uint64)
+    found.sort()
+    return found if read is None else read[~is_in(read, found)]
 
 
 def next_snapshot(file: Digests, *applied: Digests) -> Digests:
@@ -270,7 +278,7 @@ def next_snapshot(file: Digests, *applied: Digests) -> Digests:
     kept = np.zeros(len(file), dtype=bool)
     for digests in applied:
         kept |= is_in(file, digests)
-    return np.unique(file[kept])
+    return distinct(file[kept])
 
 
 def write_snapshot(db: sa.Connection, place: Place, version: str, rows: int, digests: Digests) -> None:

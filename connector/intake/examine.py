@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from array import array
 from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from connector.intake import staging
 from connector.intake.guard import FIXED, Evidence, Limits, Verdict, judge
 from connector.intake.mapping import Mapping, guess, mapping_from
 from connector.intake.reading import Issue, Issues, RowReader
-from connector.intake.staging import NO_DIGESTS, Known, Place, is_in
+from connector.intake.staging import NO_DIGESTS, Known, Place, distinct, is_in
 from connector.ports.errors import FileFault
 from connector.ports.suppliers import Digests, ReadOptions, Table
 
@@ -74,12 +75,16 @@ class SnapshotRow:
 
 @dataclass(slots=True)
 class Examined:
-    """What a file would do. `mapping` is the one it was read under, signs and orders learnt included."""
+    """What a file would do. `mapping` is the one it was read under, signs and orders learnt included.
+
+    All digests are sorted: of the `file`, those applied before (`old`), those read now from usable
+    records (`read`, None where several became one) and from records left out on purpose (`skipped`)."""
 
     mapping: Mapping
     version: str
     file: Digests
     old: Digests
+    read: Digests | None
     skipped: Digests
     known: Known
     evidence: Evidence
@@ -218,20 +223,20 @@ def examine(
         )
     staging.compare(db, place)
     known = staging.read_known(db)
-    twins = np.unique(known.digest_before[_is_twin(known, file)])
+    twins = distinct(np.sort(known.digest_before[_is_twin(known, file)]))
     if len(twins):
         # The other line of these items did not change, so it was not read: read it too.
         staging.load(db, table, reader, file[~is_in(file, twins)], lambda rows: tell("read", rows))
     issues = reader.issues
-    if len(twins) or len(np.unique(np.frombuffer(reader.key_hashes, dtype=np.int64))) < len(
-        reader.key_hashes
-    ):
+    read: Digests | None = _sorted(reader.digests)
+    if len(twins) or len(distinct(_sorted(reader.key_hashes))) < len(reader.key_hashes):
         for issue, lines in staging.resolve_duplicates(
             db, mapping.duplicate_policy, mapping.columns[mapping.key_field]
         ):
             issues.add(issue, lines)
         staging.compare(db, place)
         known = staging.read_known(db)
+        read = None
     tell("guard", len(in_order))
     gone = None
     if is_same_reading:
@@ -263,7 +268,8 @@ def examine(
         version=version_of(source, mapping, table),
         file=file,
         old=old,
-        skipped=np.sort(np.frombuffer(reader.skipped, dtype=np.int64).view(np.uint64)),
+        read=read,
+        skipped=_sorted(reader.skipped),
         known=known,
         evidence=evidence,
         verdict=verdict,
@@ -291,6 +297,10 @@ def _read(
             break
         mapping = learnt
     return reader, mapping
+
+
+def _sorted(signed: array[int]) -> Digests:
+    return np.sort(np.array(signed, dtype=np.int64).view(np.uint64))
 
 
 def _is_twin(known: Known, file: Digests) -> Any:

@@ -14,7 +14,7 @@ from connector.intake.examine import SourceRow, read_snapshot, read_source
 from connector.intake.mapping import Mapping
 from connector.intake.records import Outcome, SourceLock, outcome_of, update_run
 from connector.intake.runtime import Cause, Decide, NotPossible, Runtime
-from connector.intake.staging import NO_DIGESTS, VALUES, Place, is_in
+from connector.intake.staging import NO_DIGESTS, VALUES, Place, distinct, is_in
 from connector.positions.facts import variants_with_open_deductions
 
 _ROWS = """
@@ -160,7 +160,7 @@ def _apply(rt: Runtime, db: sa.Connection, source: SourceRow, run: Any) -> set[i
         old = snapshot.digests if snapshot.version == version else NO_DIGESTS
         old = old[~is_in(old, np.sort(known.digest_before))]
         rows = run.rows_read if is_file else snapshot.rows or run.rows_read
-        apply.write_snapshot(db, place, version, rows, np.unique(np.concatenate([old, applied])))
+        apply.write_snapshot(db, place, version, rows, distinct(np.sort(np.concatenate([old, applied]))))
     db.execute(
         sa.text(
             "update held_change set status = 'approved'"

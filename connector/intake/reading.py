@@ -34,7 +34,13 @@ _CACHED_TEXTS = 200_000
 _SPECIAL = re.compile(r"[\\\t\n\r\x00]")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\x00": ""})
 
+_PLAIN_MONEY = re.compile(r"\d{1,9}\.\d{1,2}", re.ASCII)
+_HALF, _WHOLE = 1 << 63, 1 << 64
+
 OK, FAULTY = 0, 1
+
+LONGEST_KEY = 255
+"""Characters of an item code; beyond it is prose in the wrong column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +78,9 @@ class RowReader:
     """Reads the records of one file under one mapping.
 
     `line(row)` gives the record as a line for COPY into the staging table, or None when it has no key.
-    `issues`, `rows` (records seen) and `key_hashes` (one per staged line, to find duplicates) grow as it
-    reads; so do the proofs of decimal sign and date order. Raises KeyError for a mapping without a key
+    `issues`, `rows` (records seen), `key_hashes` (one per staged line, to find duplicates), `digests` (of
+    the usable ones) and `skipped` (of those left out on purpose) grow as it reads, the digests as signed
+    64-bit numbers; so do the proofs of decimal sign and date order. Raises KeyError for a mapping without a key
     or a quantity column: the caller checks that first.
     """
 
@@ -82,6 +89,7 @@ class RowReader:
         self.rows = 0
         self.skipped = array("q")
         self.key_hashes = array("q")
+        self.digests = array("q")
         self.signs = {name: DecimalSign() for name in ("quantity", "cost")}
         self.date_order = DateOrder()
         self._mapping = mapping
@@ -99,68 +107,81 @@ class RowReader:
         self._locations = {fold(name) for name in mapping.locations}
         self._needed = 1 + max(self._key, self._quantity)
         self._width = len(columns)
-        rules = QuantityRules(
+        self._rules = QuantityRules(
             decimal=mapping.decimal.get("quantity", ""), negative=mapping.negatives, words=mapping.words
         )
         self._quantities: dict[str, tuple[str, str]] = {}
-        self._rules = rules
-        self._optional = [
-            _Column(place.get("restock_on", -1), self._date),
-            _Column(place.get("lead_time", -1), _lead_time),
-            _Column(place.get("cost", -1), self._cost),
-        ]
+        self._restock = _Column(place.get("restock_on", -1), self._date)
+        self._lead_time = _Column(place.get("lead_time", -1), _lead_time)
+        self._cost = _Column(place.get("cost", -1), self._money)
+        self._is_plain = self._sku == self._key and self._gtin < 0 and self._supplier_sku < 0
 
     def line(self, row: RawRow) -> str | None:
         """The record as a COPY line (text format), or None when it is to be left out."""
         self.rows += 1
         cells = row.cells
-        count = len(cells)
-        if count != self._width and not self._width_is_usable(row):
+        if len(cells) != self._width and not self._width_is_usable(row):
             return None
+        digest = row.digest
+        if digest >= _HALF:
+            digest -= _WHOLE
         if self._locations and fold(cells[self._location]) not in self._locations:
-            self.skipped.append(_signed(row.digest))
+            self.skipped.append(digest)
             return None
         raw_key = cells[self._key]
-        key = sku_key(raw_key)
-        if not key:
-            if any(cell.strip() for cell in cells):
-                self._fault(row, self._key, "no_key", "The row names no item.")
+        # Nearly every code is plain: the short way gives what `sku_key` and the escapes give.
+        is_plain = raw_key.isascii() and raw_key.isprintable() and " " not in raw_key and "\\" not in raw_key
+        key = raw_key.lower() if is_plain else sku_key(raw_key)
+        if not 0 < len(key) <= LONGEST_KEY:
+            self._refuse_key(row, key)
             return None
         text = cells[self._quantity]
-        known = self._quantities.get(text)
-        if known is None:
-            known = self._read_quantity(text)
-        fragment, code = known
+        fragment, code = self._quantities.get(text) or self._read_quantity(text)
         state = OK
         if code:
             if fragment:
-                self._note(
-                    row, self._quantity, code, f"“{text[:60]}” was read as {fragment.split(chr(9))[0]}."
-                )
+                units = fragment.partition("\t")[0]
+                self._note(row, self._quantity, code, f"“{text[:60]}” was read as {units}.")
             else:
                 state = FAULTY
                 self._fault(row, self._quantity, *self._why_not(text))
                 fragment = "\\N\tf\tf"
-        rest = ""
-        for column in self._optional:
-            index = column.index
-            if index < 0 or index >= count:
-                rest += "\t\\N"
-                continue
-            cell = cells[index]
-            answer = column.cache.get(cell)
-            if answer is None:
-                answer = column.learn(cell)
-            if answer[1]:
-                self._note(row, index, *answer[1].split(":", 1))
-            rest += "\t" + answer[0]
+        restock, lead_time, cost = self._restock, self._lead_time, self._cost
+        dated = self._optional(row, restock) if restock.index >= 0 else "\\N"
+        days = self._optional(row, lead_time) if lead_time.index >= 0 else "\\N"
+        money = self._optional(row, cost) if cost.index >= 0 else "\\N"
+        self.key_hashes.append(hash(key))
+        if state == OK:
+            self.digests.append(digest)
+        codes = f"{key}\t{raw_key}\t\t" if is_plain and self._is_plain else self._codes(row, key)
+        return f"{codes}\t{fragment}\t{dated}\t{days}\t{money}\t{row.line}\t{digest}\t{state}\n"
+
+    def _codes(self, row: RawRow, key: str) -> str:
+        """Key, SKU, GTIN and supplier SKU for COPY."""
+        cells, count = row.cells, len(row.cells)
         sku = cells[self._sku].strip() if 0 <= self._sku < count else ""
         gtin = self._read_gtin(row) if 0 <= self._gtin < count else ""
         supplier_sku = cells[self._supplier_sku].strip() if 0 <= self._supplier_sku < count else ""
-        if _SPECIAL.search(raw_key) or _SPECIAL.search(sku) or _SPECIAL.search(supplier_sku):
-            key, sku, supplier_sku = (text.translate(_ESCAPES) for text in (key, sku, supplier_sku))
-        self.key_hashes.append(hash(key))
-        return f"{key}\t{sku}\t{gtin}\t{supplier_sku}\t{fragment}{rest}\t{row.line}\t{_signed(row.digest)}\t{state}\n"
+        codes = (key, sku, gtin, supplier_sku)
+        if any(_SPECIAL.search(code) for code in codes):
+            codes = tuple(code.translate(_ESCAPES) for code in codes)  # type: ignore[assignment]
+        return "\t".join(codes)
+
+    def _optional(self, row: RawRow, column: _Column) -> str:
+        if column.index >= len(row.cells):
+            return "\\N"
+        cell = row.cells[column.index]
+        fragment, note = column.cache.get(cell) or column.learn(cell)
+        if note:
+            self._note(row, column.index, *note.split(":", 1))
+        return fragment
+
+    def _refuse_key(self, row: RawRow, key: str) -> None:
+        if key:
+            reason = f"The item code has {len(key):,} characters; at most {LONGEST_KEY} are possible."
+            self._fault(row, self._key, "bad_key", reason)
+        elif any(cell.strip() for cell in row.cells):
+            self._fault(row, self._key, "no_key", "The row names no item.")
 
     def learnt(self) -> Mapping | None:
         """The mapping with signs and date order that this file proved and that would have let more cells
@@ -231,9 +252,12 @@ class RowReader:
         day = read_date(text, self._mapping.date_order, self._today)
         return day.isoformat() if day else "\\N"
 
-    def _cost(self, text: str) -> str:
-        self.signs["cost"].add(text)
+    def _money(self, text: str) -> str:
         sign: Sign = self._mapping.decimal.get("cost", "")
+        if sign != "," and _PLAIN_MONEY.fullmatch(text):
+            self.signs["cost"].proved.add(".")
+            return text
+        self.signs["cost"].add(text)
         value = read_cost(text, sign)
         return "\\N" if value is None else str(value)
 
@@ -271,8 +295,3 @@ class _Column:
         if len(self.cache) < _CACHED_TEXTS:
             self.cache[text] = answer
         return answer
-
-
-def _signed(digest: int) -> int:
-    """The digest as PostgreSQL's bigint holds it: the same 64 bits, signed."""
-    return digest - 0x1_0000_0000_0000_0000 if digest >= 0x8000_0000_0000_0000 else digest

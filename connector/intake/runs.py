@@ -265,7 +265,9 @@ class _Work:
             },
         )
         affected |= apply.match_new(db, place)
-        digests = apply.next_snapshot(found.file, found.old, apply.applied_digests(db), found.skipped)
+        digests = apply.next_snapshot(
+            found.file, found.old, apply.applied_digests(db, found.read), found.skipped
+        )
         apply.write_snapshot(db, place, found.version, found.evidence.rows, digests)
         apply.forget_absent(db, place, snapshot.quarantined, found.file)
         status = "partly_held" if held else "applied"

@@ -1,0 +1,278 @@
+"""A supplier's file of a million rows, from fetch to committed decisions, on a durable PostgreSQL.
+
+The reference is the standard csv reader alone on the same file, measured just before. Each measurement
+runs in a process of its own, so that its peak memory is its own; the time is that of `runs.run`, start
+of the interpreter and imports left out. `python -m benchmarks.intake` prints one JSON line for each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector.db import make_engine, migrate
+from connector.embedded import start_postgres
+from connector.intake.runs import run
+from connector.registry import Environment, manifest
+
+ROWS = 1_000_000
+VARIANTS = 10_000
+CHANGED = 10_000
+COME_AND_GONE = 1_000
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A database with one shop and a directory with its supplier's file."""
+
+    url: str
+    directory: Path
+
+    @property
+    def feed(self) -> Path:
+        return self.directory / "feeds-in" / "stock.csv"
+
+
+class _Runtime:
+    """The installation as intake sees it: the real adapter on a directory."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.engine = make_engine(lab.url)
+        self.data_dir = lab.directory / "data"
+        self._lab = lab
+
+    def clock(self) -> datetime:
+        return datetime.now(UTC)
+
+    def supplier(self, merchant_id: int, connection_id: int) -> Any:
+        environment = Environment(feed_directories=(self._lab.feed.parent,))
+        return manifest("suppliers", "file_feed").build({"path": str(self._lab.feed)}, {}, environment)
+
+
+@contextmanager
+def laboratory(rows: int = ROWS) -> Iterator[Lab]:
+    """A migrated PostgreSQL of its own, a shop of 10,000 variants and a first file of `rows` rows."""
+    with tempfile.TemporaryDirectory(prefix="dispo-bench-") as name:
+        directory = Path(name)
+        with start_postgres(directory / "postgres") as server:
+            migrate(server.url)
+            lab = Lab(server.url, directory)
+            lab.feed.parent.mkdir()
+            _make_shop(lab)
+            _write(lab.feed, _first_rows(rows))
+            yield lab
+
+
+def _make_shop(lab: Lab) -> None:
+    engine = make_engine(lab.url)
+    with engine.begin() as db:
+        db.exec_driver_sql("insert into merchant (name, created_at) values ('Bench', now())")
+        for kind in ("store", "supplier"):
+            db.exec_driver_sql(
+                "insert into connection (merchant_id, kind, adapter, name, public_key, created_at,"
+                " writing_approved_at) values (1, %s, 'x', %s, %s, now(), now())",
+                (kind, kind, kind),
+            )
+        db.exec_driver_sql("insert into source (merchant_id, connection_id, name) values (1, 2, 'Bench')")
+        db.execute(
+            sa.text(
+                "insert into variant (merchant_id, sku, sku_key, title)"
+                " select 1, 'SKU-' || lpad(n::text, 7, '0'), 'sku-' || lpad(n::text, 7, '0'), 'T'"
+                "   from generate_series(0, :last) n"
+            ),
+            {"last": VARIANTS - 1},
+        )
+        db.exec_driver_sql(
+            "insert into listing (merchant_id, connection_id, variant_id, external_id, product_id, stock_id,"
+            " sku, believed_available, seen_at) select 1, 1, id, id, id, id, sku, 1, now() from variant"
+        )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+        db.exec_driver_sql("vacuum analyze")
+    engine.dispose()
+
+
+def _first_rows(rows: int) -> list[list[str]]:
+    random = Random(7)
+    table = [
+        [
+            f"SKU-{n:07d}",
+            str(random.randrange(0, 500)),
+            f"{random.randrange(100, 99999) / 100:.2f}",
+            "2026-12-24",
+        ]
+        for n in range(rows)
+    ]
+    random.shuffle(table)
+    return table
+
+
+def _next_rows(rows: int) -> list[list[str]]:
+    """The first file a day later: shuffled again, every item of the shop changed, some gone, some new."""
+    random = Random(8)
+    table = _first_rows(rows)
+    for row in table:
+        if int(row[0][4:]) < CHANGED:
+            row[1] = str(int(row[1]) + 1 + random.randrange(9))
+    gone = {f"SKU-{n:07d}" for n in range(rows - COME_AND_GONE, rows)}
+    table = [row for row in table if row[0] not in gone]
+    table += [[f"NEW-{n:07d}", "5", "9.90", ""] for n in range(COME_AND_GONE)]
+    random.shuffle(table)
+    return table
+
+
+def _write(path: Path, table: list[list[str]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["SKU", "Stock", "Cost", "ETA"])
+        writer.writerows(table)
+
+
+def csv_reader_s(path: Path) -> float:
+    """Seconds of a plain csv.reader over the file, the best of three."""
+    best = float("inf")
+    for _ in range(3):
+        start = time.perf_counter()
+        with path.open(encoding="utf-8", newline="") as file:
+            for _row in csv.reader(file):
+                pass
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def _measure(lab: Lab) -> dict[str, Any]:
+    """One run in a process of its own: seconds, peak memory in MB, and how the run ended."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.intake", "--child", lab.url, str(lab.directory)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).resolve().parent.parent,
+    )
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def _child(lab: Lab) -> None:
+    rt = _Runtime(lab)
+    manifest("suppliers", "file_feed")
+    with rt.engine.connect():
+        pass
+    start = time.perf_counter()
+    outcome = run(rt, 1, 1, trigger="bench")
+    seconds = time.perf_counter() - start
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    peak_kb = int(status.split("VmHWM:")[1].split()[0])
+    with rt.engine.connect() as db:
+        pending = db.exec_driver_sql("select count(*) from outbox_message where status = 'pending'").scalar()
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "peak_mb": peak_kb / 1024,
+                "status": outcome.status,
+                "rows_changed": outcome.rows_changed,
+                "rows_new": outcome.rows_new,
+                "rows_missing": outcome.rows_missing,
+                "variants_changed": outcome.variants_changed,
+                "outbox_pending": pending,
+            }
+        )
+    )
+
+
+def _result(name: str, found: dict[str, Any], reference: float, aim: float, is_right: bool) -> dict[str, Any]:
+    ratio = found["seconds"] / reference
+    return {
+        "name": name,
+        "value": round(found["seconds"], 3),
+        "unit": "s",
+        "reference": round(reference, 3),
+        "ratio": round(ratio, 2),
+        "aim": aim,
+        "ok": is_right and ratio <= aim,
+        **{key: value for key, value in found.items() if key != "seconds"},
+        "peak_mb": round(found["peak_mb"]),
+    }
+
+
+def intake_first(lab: Lab) -> dict[str, Any]:
+    """The first import of a source: every row read, observed and matched; 10,000 variants decided."""
+    reference = csv_reader_s(lab.feed)
+    found = _measure(lab)
+    is_right = (found["status"], found["variants_changed"]) == ("applied", VARIANTS)
+    return _result("intake_first", found, reference, 40, is_right)
+
+
+def intake_unchanged(lab: Lab) -> dict[str, Any]:
+    """The same bytes again under a new file time, after `intake_first`; the best of three."""
+    reference = csv_reader_s(lab.feed)
+    tries = []
+    for _ in range(3):
+        os.utime(lab.feed)
+        tries.append(_measure(lab))
+    found = min(tries, key=lambda each: float(each["seconds"]))
+    return _result("intake_unchanged", found, reference, 0.5, found["status"] == "unchanged")
+
+
+def intake_1pct(lab: Lab, rows: int = ROWS) -> dict[str, Any]:
+    """The next file, shuffled, with 1 % of the rows changed, after `intake_first`: 10,000 decisions and
+    their outbox rows are committed within the time. Peak memory at most 400 MB."""
+    _write(lab.feed, _next_rows(rows))
+    engine = make_engine(lab.url)
+    with engine.begin() as db:
+        # What the first import asked for has been delivered meanwhile.
+        db.exec_driver_sql("update outbox_message set status = 'done', settled_at = now()")
+        db.exec_driver_sql(
+            "update listing set believed_available = wanted_available, believed_state = wanted_state"
+        )
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as db:
+        db.exec_driver_sql("vacuum analyze")
+        db.exec_driver_sql("checkpoint")
+    engine.dispose()
+    reference = csv_reader_s(lab.feed)
+    found = _measure(lab)
+    is_right = (
+        found["status"] == "applied"
+        and found["rows_changed"] == CHANGED
+        and found["rows_new"] == COME_AND_GONE
+        and found["rows_missing"] == COME_AND_GONE
+        and found["variants_changed"] == VARIANTS
+        and found["outbox_pending"] >= VARIANTS
+        and found["peak_mb"] <= 400
+    )
+    return _result("intake_1pct", found, reference, 5, is_right)
+
+
+def main(rows: int = ROWS) -> list[dict[str, Any]]:
+    """All three on one laboratory, in the order they build on each other."""
+    with laboratory(rows) as lab:
+        results = [intake_first(lab), intake_unchanged(lab), intake_1pct(lab, rows)]
+    for result in results:
+        print(json.dumps(result))
+    return results
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--child", nargs=2, metavar=("URL", "DIRECTORY"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        _child(Lab(given.child[0], Path(given.child[1])))
+    else:
+        sys.exit(0 if all(result["ok"] for result in main(given.rows)) else 1)
