@@ -36,9 +36,8 @@ for command in (*SERVICE, *ACCOUNTS, *STORES, *SUPPLIERS, *RUNS, *ADS):
 def main() -> None:
     """The entry point: turns every expected error into one clear message and exit code 1."""
     try:
-        cli.main(prog_name="dispo", standalone_mode=False)
-    except click.exceptions.Exit as error:
-        sys.exit(error.exit_code)
+        # Without its standalone mode click returns the code a command ended with.
+        sys.exit(cli.main(prog_name="dispo", standalone_mode=False) or 0)
     except click.Abort:
         fail("Stopped.", code=130)
     except click.ClickException as error:

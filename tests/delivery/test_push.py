@@ -68,6 +68,19 @@ def test_a_lost_answer_is_settled_without_inventing_a_sale(scene: Scene) -> None
     assert {"succeeded", "resolved"} >= set(scene.attempts())
 
 
+def test_a_platform_that_runs_a_repeated_key_again_does_not_invent_a_sale(shopify: Scene) -> None:
+    shopify.server.keys = type(shopify.server.keys)(shopify.shop.now, False)
+    shopify.server.dials.fail_next = ["timeout_after_success"]
+    shopify.supply(A_1=4)
+    shopify.deliver()
+
+    shopify.wake()
+    shopify.deliver()
+
+    assert (4, 4) == (shopify.stock("A-1"), shopify.listing("A-1").believed_available)
+    assert {} == shopify.world.allocated(shopify.variant("A-1"))
+
+
 def test_a_sale_after_a_lost_answer_is_learnt(scene: Scene) -> None:
     scene.server.dials.fail_next = (
         ["none", "timeout_after_success"]
