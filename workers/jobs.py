@@ -20,7 +20,8 @@ from connector.intake.runtime import SourceBusy
 from connector.outbox import attempts, upkeep
 from connector.outbox.messages import Turn
 from connector.ports.errors import PortError
-from connector.positions.recheck import recheck
+from connector.positions.decide import Cause
+from connector.positions.recheck import decide_all, recheck
 from connector.shoppers import erase, messages, subscribe
 from workers.queues import ring_key
 from workers.runtime import runtime
@@ -120,6 +121,10 @@ def _recheck(rt: Runtime, merchant_id: int, _: int) -> None:
     recheck(rt.engine, merchant_id, now=rt.now())
 
 
+def _decide_all(rt: Runtime, merchant_id: int, _: int) -> None:
+    decide_all(rt.engine, merchant_id, now=rt.now(), cause=Cause("rule"))
+
+
 def _ads(rt: Runtime, merchant_id: int, connection_id: int) -> None:
     read_account(rt, merchant_id, connection_id)
 
@@ -146,6 +151,7 @@ KINDS: Mapping[str, Callable[[Runtime, int, int], None]] = {
     "store.full": _full,
     "store.orders": _orders,
     "store.webhooks": _webhooks,
+    "positions.all": _decide_all,
     "positions.recheck": _recheck,
     "ads.read": _ads,
     "shoppers.upkeep": _shoppers,
@@ -157,4 +163,3 @@ def _answer(rt: Runtime, ring: str) -> None:
     """The ring was heard: another one may be rung from now on."""
     if ring:
         rt.redis.delete(ring_key(ring))
-

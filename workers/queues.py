@@ -25,6 +25,7 @@ QUEUE_OF_KIND: Mapping[str, str] = {
     "store.full": "intake",
     "store.orders": "push",
     "store.webhooks": "intake",
+    "positions.all": "intake",
     "positions.recheck": "intake",
     "ads.read": "ads",
     "shoppers.upkeep": "notify",

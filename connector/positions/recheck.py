@@ -30,3 +30,24 @@ def recheck(engine: sa.Engine, merchant_id: int, *, now: datetime) -> int:
         if decided.changed == 0:
             # Nothing moved on although its time had come: ask again at the next look, not for ever now.
             return changed
+
+
+def decide_all(engine: sa.Engine, merchant_id: int, *, now: datetime, cause: Cause) -> int:
+    """Decide every variant of this merchant again, as after a change of its rules. Returns how many
+    changed. Works in chunks by id: repeating it after a kill costs time and nothing else."""
+    changed = after = 0
+    while True:
+        with engine.connect() as db:
+            ids = list(
+                db.execute(
+                    sa.text("""
+                        select variant_id from position
+                         where merchant_id = :m and variant_id > :after order by variant_id limit :n
+                    """),
+                    {"m": merchant_id, "after": after, "n": CHUNK},
+                ).scalars()
+            )
+        if not ids:
+            return changed
+        changed += decide(engine, merchant_id, ids, now=now, cause=cause).changed
+        after = ids[-1]

@@ -15,7 +15,7 @@ from connector.bootstrap import Runtime
 from connector.ports.errors import NotFound, PortError
 from connector.web import auth, health, webhooks
 from connector.web.assets import static_files
-from connector.web.pages import overview
+from connector.web.pages import ads, connections, overview, people, products, runs, settings
 from connector.web.sign_up_limits import SignUpLimits
 from connector.web.storefront import storefront
 from connector.web.view import is_htmx, nonce, page
@@ -61,7 +61,7 @@ def create_app(rt: Runtime) -> Flask:
     csrf.init_app(app)
     for blueprint in (hooks, shop, health.checks(rt), static_files()):
         app.register_blueprint(blueprint)
-    for room in (overview,):
+    for room in (overview, products, runs, people, ads, connections, settings):
         app.register_blueprint(room.routes)
     app.after_request(_protect)
     app.register_error_handler(CSRFError, _stale_form)

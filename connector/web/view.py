@@ -87,7 +87,8 @@ def _environment(locale: str) -> Environment:
         "shortday": lambda on: dates.format_date(on, "d MMM", locale=locale),
         "num": lambda value: "–" if value is None else i18n.number(value, locale),
         "amount": lambda value, currency: amount(value, currency, locale),
-        "host": lambda url: urlsplit(url).netloc,
+        "iso": datetime.fromisoformat,
+        "path": lambda url: urlsplit(url).path or url,
     }
     return env
 
@@ -156,7 +157,9 @@ def nonce() -> str:
     return found
 
 
-def page(name: str, status: int = 200, *, headers: dict[str, str] | None = None, **context: Any) -> Response:
+def page(
+    name: str, status: int = 200, /, *, headers: dict[str, str] | None = None, **context: Any
+) -> Response:
     """The page `templates/pages/<name>.html`, whole."""
     answer = Response(render(name, **context), status, content_type="text/html; charset=utf-8")
     answer.headers["Content-Language"] = chosen_locale()
@@ -164,7 +167,7 @@ def page(name: str, status: int = 200, *, headers: dict[str, str] | None = None,
     return answer
 
 
-def render(name: str, **context: Any) -> str:
+def render(name: str, /, **context: Any) -> str:
     """The HTML of one template with what every page knows."""
     account = g.get("account")
     flashes = session.pop("flashes", []) if account is not None and not name.startswith("_") else []
@@ -193,7 +196,7 @@ def digest(value: object) -> str:
     return hashlib.sha256(f"{chosen_locale()}{text}".encode()).hexdigest()[:16]
 
 
-def fragment(name: str, seen: str, facts: object, **context: Any) -> Response:
+def fragment(name: str, seen: str, facts: object, /, **context: Any) -> Response:
     """A part that a page polls for; 204 (nothing is swapped) when it has seen these very facts."""
     mark = digest(facts)
     if seen == mark:

@@ -50,6 +50,46 @@ class Words:
             "done": _("done"),
         }.get(stage, stage)
 
+    def held(self, reason: str) -> str:
+        """Why a file or a row was held."""
+        _ = self._say
+        return {
+            "column_shift": _("The columns seem to have moved"),
+            "rows_vanished": _("Many rows are gone"),
+            "keys_changed": _("The item codes seem to have changed"),
+            "many_to_zero": _("Many items would go to zero"),
+            "all_equal": _("All quantities are the same"),
+            "unit_change": _("The unit seems to have changed"),
+            "stale_file": _("The file is older than the last one"),
+            "large_change": _("Unusually large change"),
+            "missing": _("Not in the file any more"),
+            "faulty": _("Its row cannot be read"),
+        }.get(reason, reason)
+
+    def fault(self, code: str) -> str:
+        """What is wrong with a file that was not used, or why nothing could be fetched."""
+        _ = self._say
+        return {
+            "bad_encoding": _("The letters of the file cannot be read"),
+            "bad_json": _("The file is not valid JSON"),
+            "empty": _("The file is empty"),
+            "html_page": _("A web page came instead of a file"),
+            "mapping_needed": _("The columns must be named first"),
+            "missing_column": _("A column is missing"),
+            "no_table": _("There is no table in the file"),
+            "too_large": _("The file is too large"),
+            "truncated": _("The file is cut off"),
+            "unsupported_format": _("This kind of file is not known"),
+            "Unauthorized": _("The supplier refused the key"),
+            "Misconfigured": _("A setting is wrong"),
+            "NotFound": _("There is nothing at this address"),
+            "Retryable": _("The supplier could not be reached"),
+            "RateLimited": _("The supplier asks to wait"),
+            "quarantined": _("This file was rejected before"),
+            "waiting": _("The same file waits for your answer"),
+            "superseded": _("A newer file was accepted"),
+        }.get(code, _("It could not be used"))
+
     def trigger(self, trigger: str) -> str:
         _ = self._say
         return {
@@ -178,6 +218,31 @@ class Words:
             "supplier_sku": _("supplier's SKU"),
             "hand": _("by hand"),
         }.get(how, how)
+
+    def action(self, action: str) -> str:
+        """What somebody did, as in the audit log."""
+        _ = self._say
+        return {
+            "user.sign_in": _("signed in"),
+            "user.password": _("changed the password"),
+            "store.approve": _("approved writing"),
+            "store.stop_writing": _("stopped writing"),
+            "store.go_on": _("went on writing"),
+            "ads.stop": _("stopped changing ads"),
+            "ads.go_on": _("went on with ads"),
+            "ads.approve": _("approved many pauses"),
+            "ads.dry_run": _("switched the dry run"),
+            "run.approve": _("approved a run"),
+            "run.reject": _("rejected a run"),
+            "run.undo": _("undid a run"),
+            "message.resend": _("sent a message again"),
+            "rules.save": _("changed rules"),
+            "connection.pause": _("paused a connection"),
+            "connection.resume": _("resumed a connection"),
+            "connection.read": _("asked for a reading"),
+            "merchant.freeze": _("froze everything"),
+            "merchant.go_on": _("let everything go on"),
+        }.get(action, action)
 
     def demo(self, name: str) -> str:
         """A part of the demonstration that one may open."""

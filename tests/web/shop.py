@@ -213,7 +213,7 @@ class Shop(World):
                 run_id=self.held_run_id,
                 source_id=self.source_id,
                 item_key=f"item-{self.variants[sku]}",
-                reason="to_zero",
+                reason="many_to_zero",
                 quantity_before=24,
                 quantity_after=0,
             )

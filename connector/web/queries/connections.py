@@ -119,3 +119,44 @@ _FACTS = sa.text("""
       left join source s on s.merchant_id = c.merchant_id and s.connection_id = c.id and c.kind = 'supplier'
      where c.merchant_id = :m and c.status <> 'ended'
 """)
+
+
+def reconciliations(
+    db: sa.Connection, merchant_id: int, connection_id: int, limit: int = 8
+) -> list[sa.Row[Any]]:
+    """The latest comparisons of a store with what it should say."""
+    return list(
+        db.execute(
+            sa.text("""
+                select id, started_at, finished_at, listings_read, sales_learnt, drifted, repaired, error
+                  from reconciliation where merchant_id = :m and connection_id = :c
+                 order by id desc limit :n
+            """),
+            {"m": merchant_id, "c": connection_id, "n": limit},
+        )
+    )
+
+
+def schedules(
+    db: sa.Connection, merchant_id: int, connection_id: int, source_id: int | None
+) -> list[sa.Row[Any]]:
+    """What is done regularly for this connection and when next."""
+    return list(
+        db.execute(
+            sa.text("""
+                select kind, subject_id, every_s, least(next_run_at, rerun_at) as due_at, failures, last_error
+                  from schedule
+                 where merchant_id = :m
+                   and ((kind = 'supplier.sync' and subject_id = :s)
+                     or (split_part(kind, '.', 1) in ('store', 'ads') and subject_id = :c))
+                 order by kind
+            """),
+            {"m": merchant_id, "c": connection_id, "s": source_id or 0},
+        )
+    )
+
+
+EXPORT = sa.text("""
+    select id, kind, adapter, name, status, status_reason, writing_approved_at, is_writing_stopped, created_at
+      from connection where merchant_id = :m and status <> 'ended' order by id
+""")

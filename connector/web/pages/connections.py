@@ -1,0 +1,262 @@
+"""Connections: how each is doing, the switches, the first approval, and freezing everything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Blueprint, abort, g, redirect
+from werkzeug.wrappers import Response
+
+from connector.accounts import schedule
+from connector.accounts.audit import record
+from connector.accounts.connections import ConnectionRow, connection, pause, resume
+from connector.advertising.switches import set_frozen, stop_account
+from connector.db import transaction
+from connector.delivery import approval
+from connector.outbox.upkeep import pending_counts, wake
+from connector.ports.errors import Misconfigured
+from connector.positions.decide import enqueue_store
+from connector.registry import manifest
+from connector.web.pages.overview import kept
+from connector.web.queries import connections
+from connector.web.view import confirm, csv_file, flash, page, reading, runtime, stream, translate
+
+routes = Blueprint("connections", __name__)
+
+READ_NOW: Mapping[str, tuple[str, ...]] = {
+    "store": ("store.catalog", "store.orders"),
+    "supplier": ("supplier.sync",),
+    "ads": ("ads.read",),
+}
+SAMPLES = 20
+
+
+@routes.get("/connections")
+def index() -> Response:
+    with reading() as db:
+        rows = connections.health(db, g.merchant_id, runtime().now())
+        turns = pending_counts(db, g.merchant_id)
+    names = {one.row.id: one.row.name for one in rows}
+    return page("connections", rows=rows, turns=turns, names=names)
+
+
+@routes.get("/connections.csv")
+def export() -> Response:
+    return csv_file(
+        "connections.csv",
+        (
+            "id",
+            "kind",
+            "adapter",
+            "name",
+            "status",
+            "reason",
+            "writing_approved_at",
+            "writing_stopped",
+            "created_at",
+        ),
+        stream(connections.EXPORT, {"m": g.merchant_id}),
+    )
+
+
+def _row(connection_id: int) -> ConnectionRow:
+    """The connection of this merchant; 404 for everybody else."""
+    with reading() as db:
+        row = connection(db, g.merchant_id, connection_id)
+    if row.status == "ended":
+        abort(404)
+    return row
+
+
+@routes.get("/connections/<int:connection_id>")
+def one(connection_id: int) -> Response:
+    row = _row(connection_id)
+    with reading() as db:
+        found = next(
+            health
+            for health in connections.health(db, g.merchant_id, runtime().now(), row.kind)
+            if health.row.id == connection_id
+        )
+        is_new_store = row.kind == "store" and row.writing_approved_at is None
+        return page(
+            "connection",
+            one=found,
+            settings=_settings(row),
+            schedules=connections.schedules(db, g.merchant_id, connection_id, found.source_id),
+            reconciliations=connections.reconciliations(db, g.merchant_id, connection_id),
+            difference={
+                "counts": approval.difference(db, g.merchant_id, connection_id),
+                "samples": approval.samples(db, g.merchant_id, connection_id, SAMPLES),
+            }
+            if is_new_store
+            else None,
+        )
+
+
+def _settings(row: ConnectionRow) -> list[tuple[str, str]]:
+    """The settings that are no secrets, with their labels."""
+    try:
+        fields = manifest(row.port, row.adapter).fields
+    except Misconfigured:
+        return []
+    return [
+        (field.label, str(row.config[field.name]))
+        for field in fields
+        if not field.is_secret and row.config.get(field.name) not in (None, "")
+    ]
+
+
+@routes.get("/connections/<int:connection_id>/<any(pause, stop, approve):what>")
+def ask(connection_id: int, what: str) -> Response:
+    row = _row(connection_id)
+    if (what == "approve" and row.kind != "store") or (what == "stop" and row.kind not in ("store", "ads")):
+        abort(404)
+    _ = translate
+    here = f"/connections/{connection_id}"
+    if what == "approve":
+        return _ask_approval(row, here)
+    if what == "pause":
+        title = _("Pause %(name)s?", name=row.name)
+        lead = _("Nothing is read from it or written to it until you resume it.")
+        points = [_("Numbers in your stores stay as they are."), _("What waits for it is kept.")]
+    elif row.kind == "ads":
+        title = _("Stop changing ads of %(name)s?", name=row.name)
+        lead = _("Ads stay as they are now: those that are paused stay paused.")
+        points = [_("You can go on at any time.")]
+    else:
+        title = _("Stop writing to %(name)s?", name=row.name)
+        lead = _("Its numbers and badges stay as they are now.")
+        points = [_("It is still read, so nothing is missed."), _("You can go on at any time.")]
+    return confirm(
+        title=title,
+        lead=lead,
+        points=points,
+        action=f"{here}/{what}",
+        submit=_("Pause") if what == "pause" else _("Stop"),
+        back=here,
+        is_danger=True,
+    )
+
+
+def _ask_approval(row: ConnectionRow, here: str) -> Response:
+    _ = translate
+    with reading() as db:
+        found = approval.difference(db, g.merchant_id, row.id)
+    points = [
+        _("%(count)s items go to zero: they sell but are out.", count=found.to_zero),
+        _("%(count)s items show fewer.", count=found.down),
+        _("%(count)s items come back.", count=found.back),
+        _("%(count)s items show more.", count=found.up),
+    ]
+    return confirm(
+        title=_("Let Dispo write to %(name)s?", name=row.name),
+        lead=_("%(count)s numbers in your store change now, and from then on they follow your stock.",
+               count=found.total),
+        points=[*points, _("You can stop writing at any time.")],
+        action=f"{here}/approve",
+        submit=_("Approve and write"),
+        back=here,
+    )  # fmt: skip
+
+
+@routes.post("/connections/<int:connection_id>/<any(pause, resume, stop, approve):what>")
+@routes.post("/connections/<int:connection_id>/<any('go-on', read):what>")
+def act(connection_id: int, what: str) -> Response:
+    row = _row(connection_id)
+    rt, actor, now = runtime(), g.account.email, runtime().now()
+    _ = translate
+    with transaction(rt.engine) as db:
+        if what == "approve":
+            if row.kind != "store":
+                abort(404)
+            count = approval.approve(db, g.merchant_id, connection_id, actor=actor, now=now)
+            said = _("Approved: %(count)s changes are on their way.", count=count)
+        elif what in ("stop", "go-on"):
+            said = _switch(db, row, is_stopped=what == "stop")
+        elif what == "read":
+            said = _read_now(db, row)
+        else:
+            said = _pause_or_resume(db, row, what)
+            record(db, g.merchant_id, now, actor, f"connection.{what}", f"connection {connection_id}")
+    kept().forget(g.merchant_id)
+    flash(said)
+    return redirect(f"/connections/{connection_id}", 303)
+
+
+def _switch(db: sa.Connection, row: ConnectionRow, *, is_stopped: bool) -> str:
+    given: dict[str, Any] = {"is_stopped": is_stopped, "actor": g.account.email, "now": runtime().now()}
+    if row.kind == "store":
+        approval.stop_writing(db, g.merchant_id, row.id, **given)
+    elif row.kind == "ads":
+        stop_account(db, g.merchant_id, row.id, **given)
+    else:
+        abort(404)
+    if is_stopped:
+        return translate("Stopped. Nothing is changed at %(name)s any more.", name=row.name)
+    return translate("Dispo goes on with %(name)s.", name=row.name)
+
+
+def _pause_or_resume(db: sa.Connection, row: ConnectionRow, what: str) -> str:
+    if what == "pause":
+        pause(db, g.merchant_id, row.id, "Paused by you.")
+        return translate("%(name)s is paused.", name=row.name)
+    resume(db, g.merchant_id, row.id)
+    wake(db, g.merchant_id, row.id)
+    if row.kind == "store":
+        enqueue_store(db, g.merchant_id, row.id)
+    return translate("%(name)s works again.", name=row.name)
+
+
+def _read_now(db: sa.Connection, row: ConnectionRow) -> str:
+    subject = row.id
+    if row.kind == "supplier":
+        found = db.execute(
+            sa.text("select id from source where merchant_id = :m and connection_id = :c"),
+            {"m": g.merchant_id, "c": row.id},
+        ).scalar()
+        subject = int(found or 0)
+    asked = [schedule.run_now(db, g.merchant_id, kind, subject) for kind in READ_NOW.get(row.kind, ())]
+    if any(asked):
+        return translate("%(name)s is read in a moment.", name=row.name)
+    return translate("There is nothing to read at %(name)s.", name=row.name)
+
+
+@routes.get("/connections/<any(freeze, unfreeze):what>")
+def ask_freeze(what: str) -> Response:
+    _ = translate
+    if what == "freeze":
+        return confirm(
+            title=_("Freeze everything?"),
+            lead=_("Use it when numbers look wrong and you do not know why yet."),
+            points=[
+                _("Nothing is written to any store: numbers stay as they are."),
+                _("No message about stock is sent; everybody keeps their place."),
+                _("No ad is paused or resumed."),
+                _("Suppliers and stores are still read, so you can look for the cause."),
+            ],
+            action="/connections/freeze",
+            submit=_("Freeze everything"),
+            back="/connections",
+            is_danger=True,
+        )
+    return confirm(
+        title=_("Go on?"),
+        lead=_("Stores, messages and ads follow your stock again from now on."),
+        points=[_("What should have changed meanwhile is changed now, to the numbers of this moment.")],
+        action="/connections/unfreeze",
+        submit=_("Go on"),
+        back="/connections",
+    )
+
+
+@routes.post("/connections/<any(freeze, unfreeze):what>")
+def freeze(what: str) -> Response:
+    rt = runtime()
+    with transaction(rt.engine) as db:
+        set_frozen(db, g.merchant_id, is_frozen=what == "freeze", actor=g.account.email, now=rt.now())
+    kept().forget(g.merchant_id)
+    if what == "unfreeze":
+        flash(translate("Everything goes on."))
+    return redirect("/", 303)
