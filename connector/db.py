@@ -58,6 +58,8 @@ def make_engine(url: str, *, pool_size: int = 10) -> sa.Engine:
         pool_size=pool_size,
         max_overflow=10,
         pool_pre_ping=True,
+        # An error's text may reach a log, and parameters may be somebody's address.
+        hide_parameters=True,
         connect_args={"options": "-c timezone=UTC", "application_name": "dispo"},
     )
 
