@@ -89,7 +89,8 @@ def _intent(db: sa.Connection, merchant_id: int, message_id: int, *, lane: int =
         .order_by(_CONNECTION.c.id)
         .limit(1)
     )
-    return Intent(EMAIL, str(message_id), connection_id=own or 0, lane=lane)
+    # Claims sort by group_key as text: the digits are filled up so that those who came first go first.
+    return Intent(EMAIL, str(message_id), own or 0, lane, group_key=f"{message_id:019}")
 
 
 def work_messages(rt: ShopperRuntime, claim: Claim) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +14,7 @@ from connector.accounts.tables import Connection, Merchant
 from connector.catalog.tables import Listing, Variant
 from connector.crypto import Keyring
 from connector.outbox import messages as outbox
+from connector.outbox.work import Topic, serve_turn
 from connector.ports.channels import Accepted, OutgoingMessage
 from connector.positions.tables import Position
 from connector.positions.topics import SHOPPERS
@@ -23,6 +24,12 @@ from tests.support import ManualClock
 
 KEY = "pk-shop-one"
 FERNET = "c3VwZXItc2VjcmV0LWtleS1mb3ItdGVzdHMtMTIzNDU="
+
+
+TOPICS = {
+    SHOPPERS: Topic(SHOPPERS, episodes.work_positions),
+    messages.EMAIL: Topic(messages.EMAIL, messages.work_messages),
+}
 
 
 @dataclass
@@ -169,19 +176,15 @@ class World:
         self.mail.sent.clear()
         return ids
 
-    def run(self, topics: Sequence[str] = (SHOPPERS, messages.EMAIL)) -> None:
+    def run(self, *, rounds: int = 50) -> None:
         """Work everything that is due, as the workers do."""
-        work = {SHOPPERS: episodes.work_positions, messages.EMAIL: messages.work_messages}
-        for _ in range(50):
+        for _ in range(rounds):
             with self.engine.connect() as db:
-                turns = outbox.due_turns(db, topics, 10)
-            claims = [outbox.claim(self.engine, turn, 100) for turn in turns]
-            for claim in claims:
-                if claim is not None:
-                    work[claim.turn.topic](self, claim)
-                    outbox.finish(self.engine, claim)
+                turns = outbox.due_turns(db, list(TOPICS), 10)
             if not turns:
                 return
+            for turn in turns:
+                serve_turn(self, turn, TOPICS)
 
     def make_due(self) -> None:
         """The database's clock is real: let what is delayed be due now, as if the time had passed."""
@@ -221,6 +224,3 @@ def _add(db: sa.Connection, table: Any, **values: Any) -> int:
     return int(
         db.execute(sa.insert(table.__table__).values(**values).returning(table.__table__.c.id)).scalar_one()
     )
-
-
-DAY = date(2026, 1, 5)

@@ -1,0 +1,217 @@
+"""Restock episodes: who is told when a variant comes back, and who keeps their place."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from connector.shoppers.subscribe import confirm
+from tests.shoppers.world import World
+from tests.support import ManualClock
+
+
+def people(count: int) -> list[str]:
+    return [f"p{number:02}@example.com" for number in range(1, count + 1)]
+
+
+def test_the_first_wave_is_units_divided_by_the_claim_rate(world: World) -> None:
+    world.waiting(*people(8))
+    world.set_stock(1)
+    world.run()
+    assert world.told() == people(5)
+    assert world.statuses() == ["fulfilled"] * 5 + ["waiting"] * 3
+
+
+def test_sales_start_no_further_wave(world: World) -> None:
+    world.waiting(*people(12))
+    world.set_stock(2)
+    world.run()
+    assert len(world.told()) == 10
+    world.set_stock(1)
+    world.run()
+    assert len(world.told()) == 10
+
+
+def test_the_next_wave_comes_when_invitations_lapse(world: World, clock: ManualClock) -> None:
+    world.waiting(*people(8))
+    world.set_stock(1)
+    world.run()
+    clock.advance(hours=23, minutes=59)
+    world.make_due()
+    world.run()
+    assert len(world.told()) == 5
+    clock.advance(minutes=2)
+    world.make_due()
+    world.run()
+    assert world.told() == people(8)
+    assert world.row("select count(*) as n from episode").n == 1
+    assert world.row("select count(lapsed_at) as n from invitation").n == 5
+
+
+def test_the_look_at_lapse_time_is_already_planned(world: World) -> None:
+    world.waiting(*people(8))
+    world.set_stock(1)
+    world.run()
+    planned = world.row(
+        "select round(extract(epoch from due_at - now()) / 3600) as hours from outbox_message"
+        " where status = 'pending' and topic = 'shoppers.position'"
+    )
+    assert planned.hours == 24
+
+
+def test_a_new_restock_tells_those_who_are_left_in_their_order(world: World) -> None:
+    world.waiting(*people(8))
+    world.set_stock(1)
+    world.run()
+    world.set_stock(0)
+    world.run()
+    world.set_stock(1)
+    world.run()
+    assert world.told() == people(8)
+    closed = [row.closed_by for row in world.rows("select closed_by from episode order by id")]
+    assert closed == ["sold out", ""]
+
+
+def test_a_position_decided_again_and_again_is_one_episode(world: World) -> None:
+    world.waiting(*people(8))
+    for units in (1, 1, 1):
+        world.set_stock(units)
+        world.run()
+    assert len(world.told()) == 5
+    assert world.row("select count(*) as n from episode").n == 1
+
+
+@pytest.mark.parametrize("state", ["backorder", "preorder", "made_to_order", "restocking"])
+def test_only_stock_opens_an_episode(world: World, state: str) -> None:
+    world.waiting("ann@example.com")
+    world.set_stock(3, state=state)
+    world.run()
+    assert world.told() == []
+    assert world.rows("select id from episode") == []
+
+
+def test_nobody_is_told_before_the_store_shows_it(world: World) -> None:
+    world.waiting("ann@example.com")
+    world.set_stock(3, confirmed=0)
+    world.run()
+    assert world.told() == []
+    assert world.statuses() == ["waiting"]
+    waits = world.row(
+        "select extract(epoch from due_at - now()) as s from outbox_message where status = 'pending'"
+    )
+    assert 0 < waits.s <= 3
+    world.set_stock(3)
+    world.run()
+    assert world.told() == ["ann@example.com"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["is_managed = false", "is_published = false", "is_excluded = true", "is_gone = true"],
+)
+def test_a_listing_nobody_can_buy_from_tells_nobody(world: World, change: str) -> None:
+    world.waiting("ann@example.com")
+    with world.engine.begin() as db:
+        db.execute(sa.text(f"update listing set {change}"))
+    world.set_stock(3)
+    world.run(rounds=3)
+    assert world.told() == []
+    assert world.statuses() == ["waiting"]
+
+
+def test_shoppers_of_another_store_wait_until_their_own_store_shows_it(world: World) -> None:
+    with world.engine.begin() as db:
+        db.execute(
+            sa.text("""
+                insert into connection (merchant_id, kind, adapter, name, public_key, created_at)
+                values (1, 'store', 'shopify', 'Second', 'pk-second', now())
+            """)
+        )
+    ids = world.waiting("ann@example.com", "bob@example.com")
+    with world.engine.begin() as db:
+        db.execute(sa.text("update subscription set connection_id = 2 where id = :i"), {"i": ids[0]})
+    world.set_stock(3)
+    world.run(rounds=5)
+    assert world.told() == ["bob@example.com"]
+    assert world.statuses() == ["waiting", "fulfilled"]
+
+
+def test_nobody_is_told_while_the_merchant_froze_everything(world: World) -> None:
+    world.waiting("ann@example.com")
+    with world.engine.begin() as db:
+        db.execute(sa.text("update merchant set is_frozen = true"))
+    world.set_stock(3)
+    world.run()
+    assert world.told() == []
+    with world.engine.begin() as db:
+        db.execute(sa.text("update merchant set is_frozen = false"))
+    world.make_due()
+    world.run()
+    assert world.told() == ["ann@example.com"]
+
+
+def test_somebody_who_confirms_after_the_restock_is_told_too(world: World) -> None:
+    world.sign_up("ann@example.com")
+    world.run()
+    world.set_stock(3)
+    world.run()
+    assert confirm(world, world.merchant_id, 1)
+    world.run()
+    assert world.mail.sent[-1].subject == "Back in stock: Blue mug"
+    assert world.statuses() == ["fulfilled"]
+
+
+def test_without_anybody_waiting_nothing_is_written(world: World) -> None:
+    world.set_stock(3)
+    world.run()
+    assert world.rows("select id from episode") == []
+    assert world.rows("select id from outbox_message where status = 'pending'") == []
+
+
+def test_a_thousand_people_are_told_in_order_in_one_look(engine: sa.Engine, clock: ManualClock) -> None:
+    world = World(engine, clock).seed()
+    with engine.begin() as db:
+        db.execute(
+            sa.text("""
+                insert into subscription (merchant_id, variant_id, connection_id, address, address_key,
+                                          status, created_at, confirmed_at)
+                select 1, 1, 1, 'p' || n || '@example.com', 'p' || n || '@example.com', 'waiting', :now, :now
+                  from generate_series(1, 1200) n order by n
+            """),
+            {"now": clock.now()},
+        )
+    world.set_stock(220)
+    world.run()
+    assert world.told() == [f"p{number}@example.com" for number in range(1, 1101)]
+    assert world.row("select count(*) as n from subscription where status = 'waiting'").n == 100
+
+
+def test_two_workers_at_once_invite_nobody_twice(world: World) -> None:
+    import threading
+
+    from connector.shoppers import episodes
+
+    world.waiting(*people(9))
+    world.set_stock(1)
+    start = threading.Barrier(4)
+
+    def look() -> None:
+        start.wait()
+        episodes.look(world, world.merchant_id, world.variant_id)
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert world.row("select count(*) as n from invitation").n == 5
+    assert world.statuses() == ["invited"] * 5 + ["waiting"] * 4
+
+
+def test_a_merchants_people_are_not_told_of_anothers_stock(world: World, clock: ManualClock) -> None:
+    world.waiting("ann@example.com")
+    stranger = World(world.engine, clock).seed()
+    stranger.set_stock(9)
+    stranger.run()
+    assert stranger.told() == []
+    assert world.statuses() == ["waiting"]
