@@ -60,7 +60,7 @@ def chosen_locale() -> str:
     return i18n.best_locale([session.get("locale", ""), *request.accept_languages.values()])
 
 
-def translate(message: str, **values: object) -> str:
+def gettext(message: str, **values: object) -> str:
     """`message` in the language of this request."""
     return i18n.gettext(chosen_locale())(message, **values)
 

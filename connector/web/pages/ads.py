@@ -12,7 +12,7 @@ from connector.advertising.pausing import approve_blast
 from connector.db import transaction
 from connector.web.pages.overview import kept
 from connector.web.queries import ads, overview
-from connector.web.view import confirm, csv_file, flash, number_arg, page, reading, runtime, stream, translate
+from connector.web.view import confirm, csv_file, flash, gettext, number_arg, page, reading, runtime, stream
 
 routes = Blueprint("ads", __name__)
 
@@ -89,9 +89,9 @@ def dry_run() -> Response:
         )
         record(db, g.merchant_id, rt.now(), g.account.email, "ads.dry_run", "ads", {"dry_run": is_dry})
     flash(
-        translate("From now on it is only written down what would be done.")
+        gettext("From now on it is only written down what would be done.")
         if is_dry
-        else translate("From now on ads are paused and resumed for real.")
+        else gettext("From now on ads are paused and resumed for real.")
     )
     return redirect("/ads", 303)
 
@@ -103,7 +103,7 @@ def ask_approve(connection_id: int) -> Response:
         rules = ads.rules(db, g.merchant_id)
     if connection_id not in accounts:
         abort(404)
-    _ = translate
+    _ = gettext
     return confirm(
         title=_("Pause many ads at once?"),
         lead=_("%(name)s: more ads than your limit of %(limit)s lead to sold-out products.",
@@ -129,5 +129,5 @@ def approve(connection_id: int) -> Response:
         record(db, g.merchant_id, rt.now(), g.account.email, "ads.approve", f"connection {connection_id}")
         approve_blast(db, g.merchant_id, connection_id, now=rt.now(), actor=g.account.email)
     kept().forget(g.merchant_id)
-    flash(translate("Approved. The ads are paused within a minute."))
+    flash(gettext("Approved. The ads are paused within a minute."))
     return redirect("/ads", 303)

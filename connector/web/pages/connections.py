@@ -21,7 +21,7 @@ from connector.positions.decide import enqueue_store
 from connector.registry import manifest
 from connector.web.pages.overview import kept
 from connector.web.queries import connections
-from connector.web.view import confirm, csv_file, flash, page, reading, runtime, stream, translate
+from connector.web.view import confirm, csv_file, flash, gettext, page, reading, runtime, stream
 
 routes = Blueprint("connections", __name__)
 
@@ -113,7 +113,7 @@ def ask(connection_id: int, what: str) -> Response:
     row = _row(connection_id)
     if (what == "approve" and row.kind != "store") or (what == "stop" and row.kind not in ("store", "ads")):
         abort(404)
-    _ = translate
+    _ = gettext
     here = f"/connections/{connection_id}"
     if what == "approve":
         return _ask_approval(row, here)
@@ -141,15 +141,16 @@ def ask(connection_id: int, what: str) -> Response:
 
 
 def _ask_approval(row: ConnectionRow, here: str) -> Response:
-    _ = translate
+    _ = gettext
     with reading() as db:
         found = approval.difference(db, g.merchant_id, row.id)
-    points = [
-        _("%(count)s items go to zero: they sell but are out.", count=found.to_zero),
-        _("%(count)s items show fewer.", count=found.down),
-        _("%(count)s items come back.", count=found.back),
-        _("%(count)s items show more.", count=found.up),
-    ]
+    counted = (
+        (found.to_zero, _("%(count)s go to zero: they sell but are out.", count=found.to_zero)),
+        (found.down, _("%(count)s show fewer.", count=found.down)),
+        (found.back, _("%(count)s come back.", count=found.back)),
+        (found.up, _("%(count)s show more.", count=found.up)),
+    )
+    points = [said for count, said in counted if count]
     return confirm(
         title=_("Let Dispo write to %(name)s?", name=row.name),
         lead=_("%(count)s numbers in your store change now, and from then on they follow your stock.",
@@ -166,7 +167,7 @@ def _ask_approval(row: ConnectionRow, here: str) -> Response:
 def act(connection_id: int, what: str) -> Response:
     row = _row(connection_id)
     rt, actor, now = runtime(), g.account.email, runtime().now()
-    _ = translate
+    _ = gettext
     with transaction(rt.engine) as db:
         if what == "approve":
             if row.kind != "store":
@@ -194,19 +195,19 @@ def _switch(db: sa.Connection, row: ConnectionRow, *, is_stopped: bool) -> str:
     else:
         abort(404)
     if is_stopped:
-        return translate("Stopped. Nothing is changed at %(name)s any more.", name=row.name)
-    return translate("Dispo goes on with %(name)s.", name=row.name)
+        return gettext("Stopped. Nothing is changed at %(name)s any more.", name=row.name)
+    return gettext("Dispo goes on with %(name)s.", name=row.name)
 
 
 def _pause_or_resume(db: sa.Connection, row: ConnectionRow, what: str) -> str:
     if what == "pause":
         pause(db, g.merchant_id, row.id, "Paused by you.")
-        return translate("%(name)s is paused.", name=row.name)
+        return gettext("%(name)s is paused.", name=row.name)
     resume(db, g.merchant_id, row.id)
     wake(db, g.merchant_id, row.id)
     if row.kind == "store":
         enqueue_store(db, g.merchant_id, row.id)
-    return translate("%(name)s works again.", name=row.name)
+    return gettext("%(name)s works again.", name=row.name)
 
 
 def _read_now(db: sa.Connection, row: ConnectionRow) -> str:
@@ -219,13 +220,13 @@ def _read_now(db: sa.Connection, row: ConnectionRow) -> str:
         subject = int(found or 0)
     asked = [schedule.run_now(db, g.merchant_id, kind, subject) for kind in READ_NOW.get(row.kind, ())]
     if any(asked):
-        return translate("%(name)s is read in a moment.", name=row.name)
-    return translate("There is nothing to read at %(name)s.", name=row.name)
+        return gettext("%(name)s is read in a moment.", name=row.name)
+    return gettext("There is nothing to read at %(name)s.", name=row.name)
 
 
 @routes.get("/connections/<any(freeze, unfreeze):what>")
 def ask_freeze(what: str) -> Response:
-    _ = translate
+    _ = gettext
     if what == "freeze":
         return confirm(
             title=_("Freeze everything?"),
@@ -258,5 +259,5 @@ def freeze(what: str) -> Response:
         set_frozen(db, g.merchant_id, is_frozen=what == "freeze", actor=g.account.email, now=rt.now())
     kept().forget(g.merchant_id)
     if what == "unfreeze":
-        flash(translate("Everything goes on."))
+        flash(gettext("Everything goes on."))
     return redirect("/", 303)

@@ -12,7 +12,7 @@ from connector.db import transaction
 from connector.shoppers.messages import resend
 from connector.web.pages.overview import kept
 from connector.web.queries import people
-from connector.web.view import confirm, csv_file, flash, number_arg, page, reading, runtime, stream, translate
+from connector.web.view import confirm, csv_file, flash, gettext, number_arg, page, reading, runtime, stream
 
 routes = Blueprint("people", __name__)
 
@@ -112,7 +112,7 @@ def _message(message_id: int) -> Any:
 @routes.get("/messages/<int:message_id>/resend")
 def ask_resend(message_id: int) -> Response:
     row = _message(message_id)
-    _ = translate
+    _ = gettext
     points = [_("It is checked once more before it leaves: stock, consent and unsubscription.")]
     if row.status == "unknown":
         points.insert(0, _("It may have arrived already: then this person gets it twice."))
@@ -133,8 +133,8 @@ def do_resend(message_id: int) -> Response:
     if resend(rt, g.merchant_id, message_id):
         with transaction(rt.engine) as db:
             record(db, g.merchant_id, rt.now(), g.account.email, "message.resend", f"message {message_id}")
-        flash(translate("It is on its way again."))
+        flash(gettext("It is on its way again."))
     else:
-        flash(translate("This message cannot be sent again: it was sent, or the shopper left."), "note")
+        flash(gettext("This message cannot be sent again: it was sent, or the shopper left."), "note")
     kept().forget(g.merchant_id)
     return redirect("/messages", 303)

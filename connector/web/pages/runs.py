@@ -21,12 +21,12 @@ from connector.web.view import (
     digest,
     flash,
     fragment,
+    gettext,
     number_arg,
     page,
     reading,
     runtime,
     stream,
-    translate,
 )
 from connector.web.work import briefly
 
@@ -188,7 +188,7 @@ DECISIONS: Mapping[str, Decision] = {
 def ask(run_id: int, what: str) -> Response:
     row = _run(run_id)
     if row.status not in DECISIONS[what].statuses:
-        flash(translate("Nothing is left to decide about this run."), "note")
+        flash(gettext("Nothing is left to decide about this run."), "note")
         return redirect(f"/runs/{run_id}", 303)
     with reading() as db:
         waiting = runs.held_count(db, g.merchant_id, run_id)
@@ -211,23 +211,23 @@ def act(run_id: int, what: str) -> Response:
     try:
         is_done = briefly(lambda: DECISIONS[what].work(rt, merchant_id, run_id))
     except NotPossible:
-        flash(translate("Nothing is left to decide about this run."), "note")
+        flash(gettext("Nothing is left to decide about this run."), "note")
         return redirect(here, 303)
     except SourceBusy:
-        flash(translate("This supplier is being read just now. Please try again in a moment."), "note")
+        flash(gettext("This supplier is being read just now. Please try again in a moment."), "note")
         return redirect(here, 303)
     with transaction(rt.engine) as db:
         record(db, merchant_id, rt.now(), g.account.email, f"run.{what}", f"run {run_id}")
     kept().forget(merchant_id)
     if not is_done:
-        flash(translate("It is being done; this page shows how far it is."), "note")
+        flash(gettext("It is being done; this page shows how far it is."), "note")
     else:
         flash(_done(what))
     return redirect(here, 303)
 
 
 def _done(what: str) -> str:
-    _ = translate
+    _ = gettext
     return {
         "approve": _("Approved. What was held is applied, and the stores follow."),
         "reject": _("Rejected. The earlier numbers stay."),
@@ -236,7 +236,7 @@ def _done(what: str) -> str:
 
 
 def _question(what: str, row: Any, waiting: int) -> tuple[str, str, list[str], str]:
-    _ = translate
+    _ = gettext
     if what == "approve":
         return (
             _("Approve run %(id)s?", id=row.id),

@@ -18,7 +18,7 @@ from connector.positions.recheck import decide_all
 from connector.web.pages.overview import kept
 from connector.web.queries import settings
 from connector.web.rules import read_rules
-from connector.web.view import csv_file, flash, number_arg, page, reading, runtime, stream, translate
+from connector.web.view import csv_file, flash, gettext, number_arg, page, reading, runtime, stream
 from connector.web.work import briefly
 
 routes = Blueprint("settings", __name__)
@@ -38,7 +38,7 @@ def index() -> Response:
 
 @routes.post("/settings")
 def save() -> Response:
-    found = read_rules(request.form, translate)
+    found = read_rules(request.form, gettext)
     if found.errors:
         return _form({**request.form.to_dict(), **_switches()}, found.errors, 422)
     rt = runtime()
@@ -68,7 +68,7 @@ def save() -> Response:
 
 
 def _said(changed: set[str], is_large: bool) -> str:
-    _ = translate
+    _ = gettext
     if not changed:
         return _("Nothing was changed.")
     if not changed & settings.DECIDING:
@@ -102,7 +102,7 @@ def _form(values: dict[str, Any], errors: dict[str, str], status: int) -> Respon
 @routes.post("/settings/password")
 def password() -> Response:
     """Change the password; every other session of this person ends."""
-    rt, _ = runtime(), translate
+    rt, _ = runtime(), gettext
     new = request.form.get("new", "")[:1000]
     with transaction(rt.engine) as db:
         if sign_in(db, g.account.email, request.form.get("current", "")[:1000]) is None:
