@@ -163,7 +163,10 @@ def distinct(ordered: Digests) -> Digests:
     """`ordered` (sorted) without repetitions. numpy.unique hashes and takes a hundred times as long."""
     if len(ordered) < 2:
         return ordered
-    return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])]
+    first = np.empty(len(ordered), dtype=bool)
+    first[0] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
 
 
 _DUPLICATE_KEYS = """

@@ -57,7 +57,7 @@ sur demande|nous consulter|consultar|su richiesta|op aanvraag|sob consulta|na za
 
 def fold(text: str) -> str:
     """Text as words are compared: compatibility forms, single spaces, no case, no closing punctuation."""
-    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    folded = " ".join(unicodedata.normalize("NFKC", text).replace("\u2212", "-").casefold().split())
     return folded.rstrip(" .!") or folded
 
 

@@ -1,0 +1,201 @@
+"""What waits for the merchant: held files, held rows, approval, rejection."""
+
+from __future__ import annotations
+
+import pytest
+
+from connector.intake.held import approve, reject
+from connector.intake.runtime import NotPossible
+from tests.intake.conftest import MERCHANT, Shop
+
+
+def _file(**units: int | str) -> str:
+    return "SKU,Stock\n" + "".join(f"{sku},{value}\n" for sku, value in units.items())
+
+
+def _stock(count: int, units: int = 9) -> dict[str, int | str]:
+    return {f"S{n}": units + n for n in range(count)}
+
+
+@pytest.fixture
+def stocked(shop: Shop) -> Shop:
+    """A shop of 40 variants whose supplier has stock of each."""
+    for n in range(40):
+        shop.add_variant(f"S{n}")
+    shop.run(_file(**_stock(40)))
+    return shop
+
+
+def _all_to_zero() -> str:
+    return _file(**{f"S{n}": 0 for n in range(20)}, **{f"S{n}": 9 + n for n in range(20, 40)})
+
+
+class TestAHeldFile:
+    def test_changes_nothing_and_says_why(self, stocked: Shop) -> None:
+        before = stocked.observed(), stocked.available(), stocked.all("select as_of, mark from source")
+
+        outcome = stocked.run(_all_to_zero())
+
+        assert (outcome.status, outcome.error_code, outcome.rows_held) == ("held", "many_to_zero", 20)
+        assert outcome.error == "20 of 40 items in stock would go to zero (50 %)."
+        assert before == (
+            stocked.observed(),
+            stocked.available(),
+            stocked.all("select as_of, mark from source"),
+        )
+        assert stocked.all(
+            "select item_key, status, quantity_before, quantity_after from held_change order by id limit 2"
+        ) == [("s0", "held", 9, 0), ("s1", "held", 10, 0)]
+
+    def test_the_same_file_again_is_not_held_twice(self, stocked: Shop) -> None:
+        stocked.run(_all_to_zero())
+
+        outcome = stocked.run()
+
+        assert (outcome.status, outcome.error_code) == ("unchanged", "waiting")
+        assert outcome.error == "The same file as run 2, which waits for your answer."
+        assert stocked.all("select count(*) from held_change") == [(20,)]
+
+    def test_approval_applies_it_as_if_it_had_been_accepted(self, stocked: Shop) -> None:
+        stocked.run(_all_to_zero())
+        taken_at = stocked.rt.clock()
+
+        outcome = approve(stocked.rt, MERCHANT, 2)
+
+        assert (outcome.status, outcome.error, outcome.rows_held, outcome.rows_changed) == (
+            "applied",
+            "",
+            0,
+            20,
+        )
+        assert (outcome.variants_decided, outcome.variants_changed) == (20, 20)
+        assert stocked.available()["S3"] == 0
+        assert stocked.available()["S33"] == 42
+        assert stocked.all("select as_of from source") == [(taken_at,)]
+        assert stocked.all("select distinct status from held_change") == [("approved",)]
+        assert stocked.run().status == "unchanged"
+
+    def test_after_approval_the_next_file_is_read_by_its_changes_only(self, stocked: Shop) -> None:
+        stocked.run(_all_to_zero())
+        approve(stocked.rt, MERCHANT, 2)
+
+        outcome = stocked.run(_all_to_zero().replace("S39,48", "S39,47"))
+
+        assert (outcome.status, outcome.rows_changed) == ("applied", 1)
+        assert stocked.supplier.tables[-1].parsed == 1
+
+    def test_approval_zeroes_missing_items_and_pins_unreadable_ones(self, stocked: Shop) -> None:
+        stocked.source(missing_policy="zero")
+        first = stocked.rt.clock()
+        text = _all_to_zero().replace("S39,48\n", "").replace("S38,47", "S38,soon")
+        stocked.run(text)
+
+        approve(stocked.rt, MERCHANT, 2)
+
+        assert stocked.available()["S39"] == 0
+        assert stocked.all("select quantity, as_of from observation where item_key = 's38'") == [(47, first)]
+
+    def test_rejection_keeps_what_was_known_and_never_takes_that_file_again(self, stocked: Shop) -> None:
+        stocked.run(_all_to_zero())
+
+        outcome = reject(stocked.rt, MERCHANT, 2)
+
+        assert outcome.status == "rejected"
+        assert stocked.observed()["s3"] == 12
+        again = stocked.run()
+        assert (again.status, again.error_code) == ("rejected", "quarantined")
+        assert stocked.all("select distinct status from held_change") == [("rejected",)]
+
+    def test_a_newer_accepted_file_supersedes_it(self, stocked: Shop) -> None:
+        stocked.run(_all_to_zero())
+
+        assert stocked.run(_file(**_stock(40, units=10))).status == "applied"
+
+        assert stocked.all("select status, error_code from run where id = 2") == [("rejected", "superseded")]
+        assert stocked.all("select distinct status from held_change") == [("superseded",)]
+        with pytest.raises(NotPossible, match=r"it is rejected\. A newer file was accepted since\."):
+            approve(stocked.rt, MERCHANT, 2)
+        assert stocked.observed()["s3"] == 13
+
+    def test_a_held_first_file_can_be_approved(self, shop: Shop) -> None:
+        shop.add_variant("A-1")
+        text = "SKU,Stock\nA-1,5\nB-2,red\nC-3,blue\n"
+        shop.source(mapping={"columns": {"sku": "SKU", "quantity": "Stock"}})
+        assert shop.run(text).error_code == "column_shift"
+        assert shop.observed() == {}
+
+        approve(shop.rt, MERCHANT, 1)
+
+        assert shop.observed() == {"a-1": 5}
+        assert shop.available() == {"A-1": 5}
+
+
+class TestHeldRows:
+    def test_only_the_suspicious_row_waits(self, stocked: Shop) -> None:
+        first = stocked.rt.clock()
+        text = _file(**{**_stock(40), "S1": 9_000, "S2": 3})
+
+        outcome = stocked.run(text)
+
+        assert (outcome.status, outcome.rows_held, outcome.rows_changed) == ("partly_held", 1, 1)
+        assert (stocked.available()["S1"], stocked.available()["S2"]) == (10, 3)
+        assert stocked.all("select as_of from observation where item_key = 's1'") == [(first,)]
+        assert stocked.all("select item_key, reason, quantity_before, quantity_after from held_change") == [
+            ("s1", "large_change", 10, 9_000)
+        ]
+
+    def test_approval_applies_the_row(self, stocked: Shop) -> None:
+        stocked.run(_file(**{**_stock(40), "S1": 9_000, "S2": 3}))
+
+        outcome = approve(stocked.rt, MERCHANT, 2)
+
+        assert (outcome.status, outcome.rows_held, outcome.rows_changed) == ("applied", 0, 2)
+        assert stocked.available()["S1"] == 9_000
+        assert stocked.all("select as_of, run_id from observation where item_key = 's1'") == [(None, 2)]
+        assert stocked.run(_file(**{**_stock(40), "S1": 9_000, "S2": 4})).status == "applied"
+
+    def test_an_unanswered_row_is_asked_about_once_more_by_the_newer_run(self, stocked: Shop) -> None:
+        stocked.run(_file(**{**_stock(40), "S1": 9_000}))
+
+        assert stocked.run(_file(**{**_stock(40), "S1": 9_000, "S2": 3})).status == "partly_held"
+
+        assert stocked.all("select run_id, status from held_change order by id") == [
+            (2, "superseded"),
+            (3, "held"),
+        ]
+
+    def test_a_rejected_row_is_not_asked_about_again_while_the_file_repeats_it(self, stocked: Shop) -> None:
+        stocked.run(_file(**{**_stock(40), "S1": 9_000}))
+        assert reject(stocked.rt, MERCHANT, 2).status == "applied"
+
+        outcome = stocked.run(_file(**{**_stock(40), "S1": 9_000, "S2": 3}))
+
+        assert (outcome.status, outcome.rows_held, outcome.rows_rejected) == ("applied", 0, 1)
+        assert stocked.issues() == [(3, "", "rejected_before")]
+        assert stocked.available()["S1"] == 10
+        stocked.run(_file(**{**_stock(40), "S1": 12}))
+        assert stocked.available()["S1"] == 12
+        assert stocked.all("select quarantined from snapshot") == [([],)]
+
+    def test_the_number_going_back_to_what_it_was_closes_the_question(self, stocked: Shop) -> None:
+        stocked.run(_file(**{**_stock(40), "S1": 9_000}))
+
+        stocked.run(_file(**{**_stock(40), "S2": 3}))
+
+        assert stocked.all("select status from held_change") == [("superseded",)]
+        assert stocked.all("select quantity, as_of from observation where item_key = 's1'") == [(10, None)]
+
+
+def test_a_run_that_holds_nothing_cannot_be_answered(stocked: Shop) -> None:
+    for answer in (approve, reject):
+        with pytest.raises(NotPossible, match=r"Nothing of run 1 waits: it is applied\."):
+            answer(stocked.rt, MERCHANT, 1)
+
+
+def test_another_merchants_run_does_not_exist(stocked: Shop) -> None:
+    stocked.run(_all_to_zero())
+
+    for answer in (approve, reject):
+        with pytest.raises(LookupError, match=r"Merchant 2 has no run 2\."):
+            answer(stocked.rt, 2, 2)
+    assert stocked.all("select status from run where id = 2") == [("held",)]

@@ -1,0 +1,90 @@
+"""A look that writes nothing."""
+
+from __future__ import annotations
+
+from connector.intake.preview import Changes, PreviewRow, preview
+from tests.intake.conftest import MERCHANT, SOURCE, Shop
+
+TABLES = "run, run_issue, held_change, observation, snapshot, supplier_item, position, outbox_message, source, listing"
+
+
+def _everything(shop: Shop) -> list[object]:
+    return [shop.all(f"select to_jsonb(t) from {name} t order by 1") for name in TABLES.split(", ")]
+
+
+def test_a_first_look_shows_the_guess_the_match_rate_and_the_difference_to_the_store(shop: Shop) -> None:
+    for sku in ("A-1", "B-2", "C-3", "E-5"):
+        shop.add_variant(sku)  # the store says 7 of each
+    shop.supplier.text = "SKU,Stock\nA-1,0\nB-2,3\nC-3,9\nD-4,1\nE-5,7\nF-6,red\nG-7,1\n"
+    before = _everything(shop)
+
+    seen = preview(shop.rt, MERCHANT, SOURCE)
+
+    assert [(offer.field, offer.column) for offer in seen.guesses] == [("sku", "SKU"), ("quantity", "Stock")]
+    assert (seen.total_rows, seen.items, seen.matched, seen.new, seen.rejected) == (7, 6, 4, 6, 1)
+    assert seen.match_rate == 4 / 6
+    assert seen.stores == Changes(to_zero=1, down=1, up=1, same=1)
+    assert seen.observed == Changes()
+    assert seen.rows[0] == PreviewRow(2, ["A-1", "0"], "a-1", 0)
+    assert seen.rows[5] == PreviewRow(7, ["F-6", "red"], None, None)
+    assert [issue.code for issue in seen.issues] == ["unknown_quantity"]
+    assert _everything(shop) == before
+    assert [path for path in shop.rt.data_dir.rglob("*") if path.is_file()] == []
+
+
+def test_a_dry_run_counts_what_the_next_run_would_change(shop: Shop) -> None:
+    shop.add_variant("A-1")
+    shop.run("SKU,Stock\nA-1,5\nB-2,7\nC-3,0\nD-4,4\nE-5,1\n")
+    shop.supplier.text = "SKU,Stock\nA-1,0\nB-2,6\nC-3,2\nD-4,8\n"
+    before = _everything(shop)
+
+    seen = preview(shop.rt, MERCHANT, SOURCE, dry_run=True)
+
+    assert seen.observed == Changes(to_zero=1, down=1, back=1, up=1, same=0)
+    assert (seen.missing, seen.new, seen.holds) == (1, 0, ())
+    assert _everything(shop) == before
+
+
+def test_a_look_under_another_mapping(shop: Shop) -> None:
+    shop.supplier.text = "Code,Nummer,Frei\nx,A-1,5\n"
+    shop.add_variant("A-1")
+
+    unsure = preview(shop.rt, MERCHANT, SOURCE)
+    chosen = preview(shop.rt, MERCHANT, SOURCE, mapping={"columns": {"sku": "Nummer", "quantity": "Frei"}})
+
+    assert unsure.mapping is None
+    assert unsure.problem.startswith("The columns (Code, Nummer, Frei) do not tell")
+    assert unsure.rows == [PreviewRow(2, ["x", "A-1", "5"], None, None)]
+    assert (chosen.matched, chosen.rows[0].item_key, chosen.rows[0].quantity) == (1, "a-1", 5)
+    assert shop.all("select mapping from source") == [({},)]
+
+
+def test_prefixes_of_a_mapping_that_is_not_saved_yet_count(shop: Shop) -> None:
+    shop.supplier.text = "SKU,Stock\nACME-A-1,5\n"
+    shop.add_variant("A-1")
+    columns = {"sku": "SKU", "quantity": "Stock"}
+
+    without = preview(shop.rt, MERCHANT, SOURCE, mapping={"columns": columns})
+    with_prefix = preview(
+        shop.rt, MERCHANT, SOURCE, mapping={"columns": columns, "keys": {"prefix": "acme-"}}
+    )
+
+    assert (without.matched, with_prefix.matched) == (0, 1)
+
+
+def test_only_twenty_rows_are_shown(shop: Shop) -> None:
+    shop.supplier.text = "SKU,Stock\n" + "".join(f"A-{n},{n}\n" for n in range(50))
+
+    seen = preview(shop.rt, MERCHANT, SOURCE)
+
+    assert [row.item_key for row in seen.rows] == [f"a-{n}" for n in range(20)]
+    assert seen.total_rows == 50
+
+
+def test_what_would_be_held_is_said(shop: Shop) -> None:
+    shop.run("SKU,Stock\n" + "".join(f"A-{n},{n + 1}\n" for n in range(40)))
+    shop.supplier.text = "SKU,Stock\nA-1,5\n"
+
+    seen = preview(shop.rt, MERCHANT, SOURCE, dry_run=True)
+
+    assert [hold.code for hold in seen.holds] == ["rows_vanished"]
