@@ -22,10 +22,18 @@ PER_NETWORK = (parse("20 per 10 minutes"), parse("100 per day"))
 PER_STORE = (parse("600 per minute"),)
 
 
+_INSIDE = tuple(
+    ipaddress.ip_network(text)
+    for text in ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
+)
+
+
 def network_of(client: str) -> str:
     """The network a client belongs to as far as limits go: /24 of IPv4, /64 of IPv6; "" if unknown.
 
     People behind one router share a limit, and somebody with a block of addresses gets one, not many.
+    A private or loopback address is that of a proxy which does not say for whom it asks: counting it
+    would lock every shopper out after the first twenty.
     """
     try:
         address = ipaddress.ip_address(client)
@@ -33,6 +41,8 @@ def network_of(client: str) -> str:
         return ""
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
+    if any(address in network for network in _INSIDE):
+        return ""
     bits = 24 if address.version == 4 else 64
     return str(ipaddress.ip_network(f"{address}/{bits}", strict=False))
 

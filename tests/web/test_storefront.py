@@ -38,7 +38,8 @@ def client(world: World) -> Iterator[FlaskClient]:
 def post(client: FlaskClient, address: str = "ann@example.com", **fields: str) -> Any:
     headers = {"Accept": fields.pop("accept", "application/json")}
     form = {"id": "501", "email": address, "lang": "en", "consent": CONSENT_VERSION, "website": "", **fields}
-    return client.post(f"/s/{KEY}/subscribe", data=form, headers=headers)
+    client_address = {"REMOTE_ADDR": "192.0.2.7"}
+    return client.post(f"/s/{KEY}/subscribe", data=form, headers=headers, environ_overrides=client_address)
 
 
 def mail_link(world: World, path: str) -> str:
@@ -175,6 +176,9 @@ def test_limits_are_shared_in_redis_and_hold_no_address(world: World, redis: Any
         ("::ffff:192.0.2.7", "192.0.2.0/24"),
         ("", ""),
         ("nonsense", ""),
+        ("127.0.0.1", ""),
+        ("10.1.2.3", ""),
+        ("::1", ""),
     ],
 )
 def test_clients_are_counted_by_network(client_address: str, network: str) -> None:
