@@ -46,6 +46,7 @@ class History:
             self.by_day[sold.day].append(sold)
             self.price_minor[sold.sku] = price
             units[sold.sku] += sold.units
+        self._trading_days = sorted(self.by_day)
         self.daily_mean: dict[str, float] = {sku: total / DAYS for sku, total in units.items()}
 
     @property
@@ -53,10 +54,11 @@ class History:
         return sorted(self.price_minor)
 
     def baskets(self, day: int) -> list[Basket]:
-        """The day's orders, in the order of their moments. Day 120 is day 0 again."""
+        """The day's orders, in the order of their moments. Only days on which the shop sold count; after
+        the last one comes the first again."""
         dice = random.Random(f"baskets:{day}")
         lines = []
-        for sold in self.by_day[day % DAYS]:
+        for sold in self.by_day[self._trading_days[day % len(self._trading_days)]]:
             share, rest = divmod(sold.units, sold.orders)
             lines += [(sold.sku, share + (n < rest)) for n in range(sold.orders) if share + (n < rest)]
         dice.shuffle(lines)

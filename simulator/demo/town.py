@@ -32,7 +32,7 @@ ON_SHOPIFY = 600
 
 # One wholesaler misbehaves now and then: (day of a cycle of four, who, how).
 GLITCHES: tuple[tuple[float, int, Glitch], ...] = ((0.6, 0, "all_zero"), (1.9, 1, "html"), (3.1, 2, "half"))
-GLITCH_LASTS_DAYS = 0.2
+GLITCH_LASTS_DAYS = 0.6
 
 
 class Town:
