@@ -37,7 +37,10 @@ class Listing(SQLModel, table=True):
 
     `wanted_*` is decided; `believed_*` is what the store holds as far as we know (our writes plus the
     sales we learnt); `confirmed_*` is what the store itself last told us. None in `believed_available`
-    means "not known": the next write reads first. Only `is_managed` listings are ever written. `page_key`
+    means "not known": the next write reads first. `doubted_units` widens it: the store holds something
+    between `believed_available` and that much more (an order or a cancel whose moment lies so close to
+    our own look that nobody can say whether the number had it already); it is read before it is written.
+    None in `confirmed_at` asks for that too. Only `is_managed` listings are ever written. `page_key`
     is the product page as landing pages are compared (host and path).
     """
 
@@ -80,6 +83,7 @@ class Listing(SQLModel, table=True):
     wanted_restock_on: date | None = None
     wanted_restock_until: date | None = None
     believed_available: int | None = None
+    doubted_units: int = 0
     believed_state: str = ""
     believed_count: int | None = None
     believed_restock_on: date | None = None

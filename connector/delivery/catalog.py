@@ -57,7 +57,10 @@ def read_catalog(
             total.gone = db.execute(
                 sa.text("""
                     update listing set is_gone = true
-                     where merchant_id = :m and connection_id = :c and seen_at < :started and not is_gone
+                     where merchant_id = :m and id in (
+                           select id from listing
+                            where merchant_id = :m and connection_id = :c and seen_at < :started and not is_gone
+                            order by id for update)
                 """),
                 {"m": merchant_id, "c": connection_id, "started": started},
             ).rowcount
@@ -78,10 +81,14 @@ def _match_and_decide(rt: DeliveryRuntime, merchant_id: int, total: CatalogRead)
         # A variant known from another store brings its suppliers along: its listing here is ours too.
         db.execute(
             sa.text("""
-                update listing l set is_managed = true
-                 where l.merchant_id = :m and l.variant_id = any(:ids) and not l.is_managed and not l.is_excluded
-                   and exists (select 1 from supplier_item i
-                                where i.merchant_id = l.merchant_id and i.variant_id = l.variant_id)
+                update listing set is_managed = true
+                 where merchant_id = :m and id in (
+                       select l.id from listing l
+                        where l.merchant_id = :m and l.variant_id = any(:ids) and not l.is_managed
+                          and not l.is_excluded
+                          and exists (select 1 from supplier_item i
+                                       where i.merchant_id = l.merchant_id and i.variant_id = l.variant_id)
+                        order by l.id for update)
             """),
             {"m": merchant_id, "ids": ids},
         )

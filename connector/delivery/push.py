@@ -156,9 +156,7 @@ def _bundles(work: Work) -> Iterator[tuple[list[Any], list[FrozenRequest]]]:
     where each batch must be read first."""
     rows = work.open_rows()
     by_key = {key_of(ref_of(row)): row for row in rows}
-    planned = [
-        (request, [by_key[key_of(ref)] for ref in request.refs]) for request in _plan(work, rows)
-    ]
+    planned = [(request, [by_key[key_of(ref)] for ref in request.refs]) for request in _plan(work, rows)]
     planned.sort(key=lambda one: min(work.lane(row.id) for row in one[1]))
     facts = work.store.capabilities
     if not work.is_quantity or facts.compare_and_set != "read_then_write":

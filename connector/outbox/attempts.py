@@ -19,7 +19,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -34,6 +34,7 @@ __all__ = [
     "discard_frozen",
     "fail",
     "freeze",
+    "freeze_sent",
     "mark_sent",
     "next_generation",
     "open_attempts",
@@ -85,25 +86,19 @@ def freeze(
 ) -> Attempt:
     """Store the request `body` (JSON values only) of `operation` under a new key, in the caller's
     transaction. Raises TypeError or ValueError where `body` is no JSON."""
-    request = dict(body)
-    digest = _digest(operation, request)
-    attempt_id = int(
-        db.execute(sa.text("select nextval(pg_get_serial_sequence('delivery_attempt', 'id'))")).scalar_one()
-    )
-    row = db.execute(
-        _FREEZE,
-        {
-            "merchant": merchant_id,
-            "id": attempt_id,
-            "connection": connection_id,
-            "topic": topic,
-            "operation": operation,
-            "request": json.dumps(request, allow_nan=False),
-            "digest": digest,
-            "key": _key(merchant_id, attempt_id, digest, 0),
-        },
-    ).one()
-    return Attempt(*row)
+    return _freeze(db, merchant_id, connection_id, topic, operation, body, "frozen")
+
+
+def freeze_sent(
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    topic: str,
+    operation: str,
+    body: Mapping[str, Any],
+) -> Attempt:
+    """`freeze` and `mark_sent` in one statement, for a request that leaves right after the commit."""
+    return _freeze(db, merchant_id, connection_id, topic, operation, body, "sent")
 
 
 def mark_sent(db: sa.Connection, attempt: Attempt) -> Attempt:
@@ -172,6 +167,52 @@ def prune(engine: sa.Engine, older_than: timedelta) -> int:
         return db.execute(_PRUNE, {"older_s": older_than.total_seconds()}).rowcount
 
 
+def _freeze(
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    topic: str,
+    operation: str,
+    body: Mapping[str, Any],
+    status: str,
+) -> Attempt:
+    request = dict(body)
+    # Hundreds of items: written as text once, for the column and the digest, and not read back.
+    text = _canonical(request)
+    digest = _digest(operation, text)
+    attempt_id = int(db.execute(_NEXT_ID).scalar_one())
+    key = _key(merchant_id, attempt_id, digest, 0)
+    row = db.execute(
+        _FREEZE,
+        {
+            "merchant": merchant_id,
+            "id": attempt_id,
+            "connection": connection_id,
+            "topic": topic,
+            "operation": operation,
+            "request": text,
+            "digest": digest,
+            "key": key,
+            "status": status,
+        },
+    ).one()
+    return Attempt(
+        merchant_id,
+        attempt_id,
+        connection_id,
+        topic,
+        operation,
+        request,
+        digest,
+        0,
+        key,
+        status,
+        row.created_at,
+        row.sent_at,
+        "",
+    )
+
+
 def _move(
     db: sa.Connection, attempt: Attempt, status: str, change: str, allowed: tuple[str, ...], note: str = ""
 ) -> Attempt:
@@ -179,7 +220,7 @@ def _move(
         sa.text(
             f"update delivery_attempt set status = :status, note = :note, {change} "  # noqa: S608 (constants)
             "where merchant_id = :merchant and id = :id and generation = :generation "
-            f"and status = any(cast(:allowed as text[])) returning {_COLUMNS}"
+            "and status = any(cast(:allowed as text[])) returning sent_at"
         ),
         {
             "merchant": attempt.merchant_id,
@@ -192,7 +233,7 @@ def _move(
     ).one_or_none()
     if row is None:
         raise AttemptMoved(_moved(attempt, status))
-    return Attempt(*row)
+    return replace(attempt, status=status, sent_at=row.sent_at, note=clip(note))
 
 
 def _moved(attempt: Attempt, status: str) -> str:
@@ -202,11 +243,13 @@ def _moved(attempt: Attempt, status: str) -> str:
     )
 
 
-def _digest(operation: str, request: Mapping[str, Any]) -> str:
-    canonical = json.dumps(
-        [operation, request], sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return hashlib.sha256(canonical.encode()).hexdigest()
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _digest(operation: str, request_text: str) -> str:
+    """Of the canonical JSON list [operation, request]."""
+    return hashlib.sha256(f"[{_canonical(operation)},{request_text}]".encode()).hexdigest()
 
 
 def _key(merchant_id: int, attempt_id: int, digest: str, generation: int) -> uuid.UUID:
@@ -215,13 +258,17 @@ def _key(merchant_id: int, attempt_id: int, digest: str, generation: int) -> uui
 
 _SETTLED = "settled_at = clock_timestamp()"
 
-_FREEZE = sa.text(f"""
+_NEXT_ID = sa.text("select nextval(pg_get_serial_sequence('delivery_attempt', 'id'))")
+
+_FREEZE = sa.text("""
 insert into delivery_attempt
-       (merchant_id, id, connection_id, topic, operation, request, digest, idempotency_key, created_at)
+       (merchant_id, id, connection_id, topic, operation, request, digest, idempotency_key, status, created_at,
+        sent_at)
 values (:merchant, :id, :connection, :topic, :operation, cast(:request as jsonb), :digest, :key,
-        clock_timestamp())
-returning {_COLUMNS}
-""")  # noqa: S608 (the column list is a constant)
+        cast(:status as text), clock_timestamp(),
+        case when cast(:status as text) = 'sent' then clock_timestamp() end)
+returning created_at, sent_at
+""")
 
 _NEXT_GENERATION = sa.text(f"""
 update delivery_attempt

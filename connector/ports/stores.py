@@ -22,6 +22,7 @@ class StoreCapabilities:
     companion plugin) or "read_then_write" (the caller reads just before it writes; a window remains).
     `honours_keys`: the platform repeats the stored answer when a request comes again under its key.
     `badge_with_quantity`: one write carries quantity and badge, so a pending badge rides along.
+    `batches_by_product`: one batch holds variants of one product only, or products without variants.
     Sizes are items per call.
     """
 
@@ -33,6 +34,7 @@ class StoreCapabilities:
     badge_with_quantity: bool
     has_locations: bool
     reads_orders: bool
+    batches_by_product: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -241,15 +241,16 @@ _SPREAD = sa.text("""
 """)
 
 _DIFFERENT = """
-    select l.id, l.connection_id, l.product_id, l.external_id, l.believed_available, l.wanted_available,
-           (l.believed_available is distinct from l.wanted_available) as is_quantity
+    select l.id, l.connection_id, l.product_id, l.external_id, l.wanted_available,
+           case when l.doubted_units = 0 then l.believed_available end as believed_available,
+           (l.believed_available is distinct from l.wanted_available or l.doubted_units > 0) as is_quantity
       from listing l
       join connection c on c.merchant_id = l.merchant_id and c.id = l.connection_id
      where l.merchant_id = :merchant and {which}
        and l.is_managed and not l.is_excluded and not l.is_gone and l.problem = ''
        and l.wanted_available is not null
        and c.status = 'active' and c.writing_approved_at is not null and not c.is_writing_stopped
-       and ((l.believed_available is distinct from l.wanted_available)
+       and (l.believed_available is distinct from l.wanted_available or l.doubted_units > 0
          or (l.believed_state, l.believed_count, l.believed_restock_on, l.believed_restock_until)
              is distinct from
             (l.wanted_state, l.wanted_count, l.wanted_restock_on, l.wanted_restock_until))

@@ -4,44 +4,50 @@ A sale reaches us twice: the store's number falls, and an order arrives, in eith
 first takes the units off the sources. An order first takes over what a fall in that store has already
 deducted; only the rest is new. In its own store a sale lowers believed together with wanted (the store
 has already lowered its number), so nothing is written there.
+
+What we believe of a store's number is a range: from `believed_available` up to `doubted_units` more. It
+opens where an order or a cancel lies too close to our own look for anyone to say whether the number had
+it already, and closes with the next look. A number inside the range is no news; one below it is a sale.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from connector.ports.stores import StoreOrder
 
-# Clocks of shop and ours differ by seconds; within this margin of a write we cannot tell whether the
-# write overwrote the sale, and read the store instead of guessing.
+# Clocks of shop and ours differ by seconds.
 CLOCK_MARGIN = timedelta(seconds=10)
+# From the moment a store worked our call to the moment we noted its answer: a call's longest time and more.
+CALL_WINDOW = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
 class NumberRead:
     """A store's number for one listing, as read. `target` is what a write of unknown outcome wanted to
-    set, None when there is no such write."""
+    set, None when there is no such write. `believed` is what we believed when we asked: where an order
+    was recorded since, the number is not used, because it may or may not have it. None: not checked."""
 
     listing_id: int
     remote: int
     target: int | None = None
+    believed: int | None = None
 
 
 @dataclass(slots=True)
 class Learnt:
-    """What readings taught: units sold, listings that drifted, variants to decide again."""
+    """What readings taught: units sold, listings that drifted, variants to decide again; `moved` are the
+    listings whose reading was not used."""
 
     units_sold: int = 0
     drifted: int = 0
     confirmed: int = 0
-    variant_ids: set[int] | None = None
-
-    def __post_init__(self) -> None:
-        self.variant_ids = set(self.variant_ids or ())
+    variant_ids: set[int] = field(default_factory=set)
+    moved: set[int] = field(default_factory=set)
 
 
 def record_orders(
@@ -53,6 +59,7 @@ def record_orders(
     is ignored. Returns the variants to decide again.
     """
     touched: set[int] = set()
+    _lock_listings(db, merchant_id, connection_id, orders)
     for order in sorted(orders, key=lambda o: o.order_id):
         if not _take_order(db, merchant_id, connection_id, order):
             continue
@@ -96,9 +103,7 @@ def record_orders(
                 continue
             reference = f"{order.order_id}/{line_id}"
             if delta > 0:
-                _learn_sale(
-                    db, merchant_id, connection_id, variant_id, listing_id, delta, order.placed_at, reference
-                )
+                _learn_sale(db, merchant_id, connection_id, variant_id, listing_id, delta, order, reference)
             else:
                 _give_back(db, merchant_id, connection_id, variant_id, listing_id, -delta, reference)
             touched.add(variant_id)
@@ -110,44 +115,50 @@ def record_numbers(
 ) -> Learnt:
     """Compare what the store says with what we believed; learn sales from falls, count other drift.
 
-    A number equal to what we believed, or to the target of a write whose outcome was unknown, is no
+    A number within what we believed, or equal to the target of a write whose outcome was unknown, is no
     sale. A fall is. A rise first gives back falls learnt in this store (a cancelled order), the rest is
     drift: somebody else wrote, and the difference is repaired by the next delivery.
     """
     learnt = Learnt()
+    if not reads:
+        return learnt
     rows = {
         row.id: row
         for row in db.execute(
             sa.text("""
-                select id, variant_id, believed_available from listing
+                select id, variant_id, believed_available, doubted_units from listing
                  where merchant_id = :m and id = any(:ids) order by id for update
             """),
             {"m": merchant_id, "ids": sorted(read.listing_id for read in reads)},
         )
     }
-    seen = [read for read in reads if read.listing_id in rows]
-    for read in seen:
-        row = rows[read.listing_id]
+    seen = []
+    for read in reads:
+        row = rows.get(read.listing_id)
+        if row is None:
+            continue
+        if read.believed is not None and read.believed != row.believed_available:
+            learnt.moved.add(row.id)
+            continue
+        seen.append(read)
         learnt.confirmed += 1
         if row.believed_available is None or row.variant_id is None:
             continue
-        base = _base(row.believed_available, read.target, read.remote)
-        fall = base - read.remote
+        fall = _fall(row.believed_available, row.doubted_units, read.target, read.remote)
         if fall > 0:
             allocate(db, merchant_id, connection_id, row.variant_id, fall, now, "fall", "")
             learnt.units_sold += fall
-            learnt.variant_ids.add(row.variant_id)  # type: ignore[union-attr]
         elif fall < 0:
             left = -fall - _release_falls(db, merchant_id, connection_id, row.variant_id, -fall)
             learnt.drifted += left > 0
-            learnt.variant_ids.add(row.variant_id)  # type: ignore[union-attr]
-        elif read.target is not None:
-            learnt.variant_ids.add(row.variant_id)  # type: ignore[union-attr]
+        if fall or read.target is not None or row.doubted_units:
+            learnt.variant_ids.add(row.variant_id)
     if seen:
         db.execute(
             sa.text("""
                 update listing l
-                   set believed_available = n.remote, confirmed_available = n.remote, confirmed_at = :now
+                   set believed_available = n.remote, doubted_units = 0, confirmed_available = n.remote,
+                       confirmed_at = :now
                   from unnest(cast(:ids as bigint[]), cast(:remotes as int[])) as n(id, remote)
                  where l.merchant_id = :m and l.id = n.id
             """),
@@ -223,12 +234,41 @@ def allocate(
         )
 
 
-def _base(believed: int, target: int | None, remote: int) -> int:
-    """What the store held before shoppers acted: the smallest of the possible numbers that explains the
-    reading as a sale; when none does, the largest (then it is a rise)."""
-    possible = [believed] if target is None else [believed, target]
-    enough = [number for number in possible if number >= remote]
-    return min(enough) if enough else max(possible)
+def _fall(believed: int, doubted: int, target: int | None, remote: int) -> int:
+    """Units by which `remote` lies below what the store may have held before shoppers acted, negative
+    when it lies above.
+
+    It may have held believed … believed + doubted, or the target of a write of unknown outcome. Of
+    several explanations the smallest sale counts; orders tell the rest. Believed 10, target 4: read 3 is
+    a sale of one, read 12 a rise of two.
+    """
+    ranges = [(believed, believed + doubted)] + ([(target, target)] if target is not None else [])
+    if any(low <= remote <= high for low, high in ranges):
+        return 0
+    falls = [low - remote for low, _ in ranges if low > remote]
+    return min(falls) if falls else max(high for _, high in ranges) - remote
+
+
+def _lock_listings(
+    db: sa.Connection, merchant_id: int, connection_id: int, orders: Sequence[StoreOrder]
+) -> None:
+    """Lock every listing these orders name or named, in the order all others take: then nobody waits for
+    each other in a circle."""
+    db.execute(
+        sa.text("""
+            select 1 from listing
+             where merchant_id = :m and connection_id = :c and (external_id = any(:named) or external_id in (
+                   select external_id from store_order_line
+                    where merchant_id = :m and connection_id = :c and order_id = any(:orders)))
+             order by id for update
+        """),
+        {
+            "m": merchant_id,
+            "c": connection_id,
+            "named": sorted({line.external_id for order in orders for line in order.lines}),
+            "orders": sorted({order.order_id for order in orders}),
+        },
+    )
 
 
 def _take_order(db: sa.Connection, merchant_id: int, connection_id: int, order: StoreOrder) -> bool:
@@ -276,32 +316,36 @@ def _learn_sale(
     variant_id: int,
     listing_id: int,
     units: int,
-    sold_at: datetime,
+    order: StoreOrder,
     reference: str,
 ) -> None:
-    explained = _explain_falls(db, merchant_id, connection_id, variant_id, units, sold_at, reference)
+    explained = _explain_falls(db, merchant_id, connection_id, variant_id, units, order.placed_at, reference)
     new = units - explained
     if not new:
         return
-    allocate(db, merchant_id, connection_id, variant_id, new, sold_at, "order", reference)
-    # The store lowered its own number with the sale, unless our write may have overwritten that: then
-    # we no longer know its number, and the next delivery reads it before it writes.
+    allocate(db, merchant_id, connection_id, variant_id, new, order.placed_at, "order", reference)
+    # The store lowered its own number at some moment between `placed` and `updated`. After we last
+    # learnt its number: what we believe falls with it. Long before: the number we learnt, or wrote, came
+    # later and stands. Close to it, or where the number is in doubt anyway: both are possible.
     db.execute(
         sa.text("""
-            update listing
-               set believed_available = case
-                     when written_at is not null and :sold_at <= written_at + :margin
-                      and (confirmed_at is null or :sold_at >= confirmed_at - :window) then null
-                     else believed_available - :units end
-             where merchant_id = :m and id = :id
+            update listing l
+               set believed_available = believed_available - case when t.is_before then 0 else :units end,
+                   doubted_units = doubted_units + case when t.is_before or t.is_after then 0 else :units end,
+                   confirmed_at = case when t.is_before or t.is_after then confirmed_at end
+              from (select id, coalesce(:updated < confirmed_at - cast(:window as interval), false) as is_before,
+                           coalesce(:placed > confirmed_at + cast(:margin as interval), false) as is_after
+                      from listing where merchant_id = :m and id = :id) t
+             where l.merchant_id = :m and l.id = t.id
         """),
         {
             "m": merchant_id,
             "id": listing_id,
             "units": new,
-            "sold_at": sold_at,
+            "placed": order.placed_at,
+            "updated": max(order.placed_at, order.updated_at),
             "margin": CLOCK_MARGIN,
-            "window": timedelta(minutes=2),
+            "window": CALL_WINDOW,
         },
     )
 
@@ -316,7 +360,7 @@ def _give_back(
     reference: str,
 ) -> None:
     """A cancel or refund: the units are no longer deducted. Whether the store put them back on its shelf
-    is its merchant's choice, so its number is read again."""
+    is its merchant's choice, so its number is in doubt by as many."""
     left = units
     for row in db.execute(
         sa.text("""
@@ -333,18 +377,21 @@ def _give_back(
         if not left:
             break
     db.execute(
-        sa.text("update listing set believed_available = null where merchant_id = :m and id = :id"),
-        {"m": merchant_id, "id": listing_id},
+        sa.text("""
+            update listing set doubted_units = doubted_units + :units, confirmed_at = null
+             where merchant_id = :m and id = :id
+        """),
+        {"m": merchant_id, "id": listing_id, "units": units},
     )
 
 
 def _open_falls(
     db: sa.Connection, merchant_id: int, connection_id: int, variant_id: int, newest_first: bool
-) -> Sequence[sa.Row[tuple[int, int, int | None]]]:
+) -> Sequence[sa.Row[tuple[int, int, int | None, datetime]]]:
     order = "desc" if newest_first else "asc"
     return db.execute(
         sa.text(f"""
-            select id, units, source_id from allocation
+            select id, units, source_id, sold_at from allocation
              where merchant_id = :m and connection_id = :c and variant_id = :v
                and origin = 'fall' and units > 0
              order by id {order} for update
@@ -362,9 +409,14 @@ def _explain_falls(
     sold_at: datetime,
     reference: str,
 ) -> int:
-    """Let an order take over what a fall already deducted, from the same source. Returns the units."""
+    """Let an order take over what a fall already deducted, from the same source. Returns the units.
+
+    A fall that was seen before the order was placed has another reason and is left alone.
+    """
     explained = 0
     for row in _open_falls(db, merchant_id, connection_id, variant_id, newest_first=False):
+        if row.sold_at < sold_at - CLOCK_MARGIN:
+            continue
         taken = min(units - explained, row.units)
         if not taken:
             break

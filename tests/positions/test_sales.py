@@ -56,6 +56,11 @@ class Shelf:
     def available(self) -> int:
         return int(self.world.position(self.variant).available)
 
+    def believed(self) -> tuple[int, int]:
+        """What we believe of the number here: the least, and how much more it may be."""
+        row = self.world.listing_row(self.listing)
+        return row.believed_available, row.doubted_units
+
     def differing(self) -> dict[str, tuple[int, int]]:
         """believed and wanted of both listings."""
         rows = {"here": self.world.listing_row(self.listing), "there": self.world.listing_row(self.other)}
@@ -115,8 +120,28 @@ def test_a_cancel_gives_back_and_the_number_is_read_again(shelf: Shelf) -> None:
     shelf.orders(order(3, external_id="e", version=9, holds=False))
 
     assert shelf.available == 10
-    assert None is shelf.differing()["here"][0]
+    assert (7, 3) == shelf.believed()
     assert ("store.quantity", str(shelf.listing), 2) in shelf.world.pending()
+
+
+@pytest.mark.parametrize(
+    ("remote", "available"),
+    [
+        pytest.param(7, 10, id="the shop kept the units off its shelf"),
+        pytest.param(10, 10, id="the shop put them back"),
+        pytest.param(6, 9, id="kept off, and one sold"),
+    ],
+)
+def test_a_number_between_both_answers_of_a_cancel_is_no_sale(
+    shelf: Shelf, remote: int, available: int
+) -> None:
+    shelf.orders(order(3, external_id="e"))
+    shelf.orders(order(3, external_id="e", version=9, holds=False))
+
+    shelf.read(remote)
+
+    assert available == shelf.available
+    assert (remote, 0) == shelf.believed()
 
 
 def test_an_order_that_does_not_hold_stock_takes_nothing(shelf: Shelf) -> None:
@@ -163,7 +188,42 @@ def test_a_sale_near_our_own_write_makes_the_number_doubtful(shelf: Shelf) -> No
     shelf.orders(order(1, external_id="e", at=SOLD_AT - timedelta(seconds=3)))
 
     assert shelf.available == 9
-    assert None is shelf.differing()["here"][0]
+    assert (9, 1) == shelf.believed()
+    assert None is shelf.world.listing_row(shelf.listing).confirmed_at
+    assert ("store.quantity", str(shelf.listing), 2) in shelf.world.pending()
+
+
+def test_an_order_older_than_the_number_we_learnt_leaves_that_number(shelf: Shelf) -> None:
+    """What the store said after the sale already has it: to lower it again would leave it too high."""
+    shelf.world.execute(
+        "update listing set confirmed_at = :at where id = :id",
+        at=SOLD_AT + timedelta(minutes=5),
+        id=shelf.listing,
+    )
+
+    shelf.orders(order(1, external_id="e"))
+
+    assert shelf.differing()["here"] == (10, 9)
+    assert ("store.quantity", str(shelf.listing), 2) in shelf.world.pending()
+
+
+def test_a_fall_seen_before_an_order_was_placed_is_not_its_sale(shelf: Shelf) -> None:
+    shelf.read(8, at=SOLD_AT)
+    shelf.orders(order(2, external_id="e", at=SOLD_AT + timedelta(hours=2)))
+
+    assert (shelf.available, shelf.world.allocated(shelf.variant)) == (6, {"fall": 2, "order": 2})
+    assert shelf.differing()["here"] == (6, 6)
+
+
+def test_a_number_read_while_an_order_was_recorded_is_not_used(shelf: Shelf) -> None:
+    shelf.orders(order(2, external_id="e"))
+    with shelf.world.engine.begin() as db:
+        learnt = record_numbers(
+            db, shelf.world.merchant_id, shelf.here, [NumberRead(shelf.listing, 10, None, 10)], SOLD_AT
+        )
+
+    assert (learnt.moved, learnt.variant_ids) == ({shelf.listing}, set())
+    assert shelf.differing()["here"] == (8, 8)
 
 
 def test_a_new_count_of_the_supplier_ends_the_deduction(shelf: Shelf) -> None:

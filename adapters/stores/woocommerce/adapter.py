@@ -54,6 +54,7 @@ class WooCommerceStore:
         badge_with_quantity=True,
         has_locations=False,
         reads_orders=True,
+        batches_by_product=True,
     )
 
     def __init__(self, client: Client) -> None:

@@ -27,6 +27,7 @@ def upgrade() -> None:
     op.create_index(
         "ad_action_recent_idx", "ad_action", ["merchant_id", sa.literal_column("id desc")], unique=False
     )
+    op.create_index("ad_action_ad_idx", "ad_action", ["merchant_id", "ad_link_id"], unique=False)
     op.create_table(
         "ad_link",
         sa.Column("merchant_id", sa.BigInteger(), nullable=False),
@@ -45,7 +46,11 @@ def upgrade() -> None:
         sa.Column("back_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("paused_by_us_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("status_before", sa.String(), server_default=sa.text("''"), nullable=False),
+        sa.Column("step", sa.String(), server_default=sa.text("''"), nullable=False),
         sa.Column("is_gone", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.CheckConstraint(
+            "step in ('', 'pausing', 'paused', 'resuming', 'theirs')", name=op.f("ad_link_step_check")
+        ),
         sa.PrimaryKeyConstraint("merchant_id", "id", name=op.f("ad_link_pkey")),
         sa.UniqueConstraint(
             "merchant_id",
@@ -267,6 +272,7 @@ def upgrade() -> None:
         sa.Column("wanted_restock_on", sa.Date(), nullable=True),
         sa.Column("wanted_restock_until", sa.Date(), nullable=True),
         sa.Column("believed_available", sa.Integer(), nullable=True),
+        sa.Column("doubted_units", sa.Integer(), server_default=sa.text("'0'"), nullable=False),
         sa.Column("believed_state", sa.String(), server_default=sa.text("''"), nullable=False),
         sa.Column("believed_count", sa.Integer(), nullable=True),
         sa.Column("believed_restock_on", sa.Date(), nullable=True),
@@ -947,5 +953,6 @@ def downgrade() -> None:
     op.drop_table("allocation")
     op.drop_index("ad_link_page_idx", table_name="ad_link")
     op.drop_table("ad_link")
+    op.drop_index("ad_action_ad_idx", table_name="ad_action")
     op.drop_index("ad_action_recent_idx", table_name="ad_action")
     op.drop_table("ad_action")
