@@ -86,7 +86,7 @@ def storefront(rt: ShopperRuntime, limits: SignUpLimits) -> Blueprint:
         if items is None:
             return _cors(_json({"error": "There is no such store."}, 404))
         answer = _json({"items": items})
-        answer.headers["Cache-Control"] = "public, max-age=15"
+        answer.headers["Cache-Control"] = "public, max-age=5"
         answer.add_etag()
         answer.make_conditional(request)
         return _cors(answer)

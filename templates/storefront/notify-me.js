@@ -139,7 +139,7 @@
       if (!id || Date.now() - (checkedAt[id] || 0) < 30000) return;
       checkedAt[id] = Date.now();
       try {
-        const answer = await fetch(`${base}/availability?ids=${encodeURIComponent(id)}`, { credentials: "omit" });
+        const answer = await fetch(`${base}/availability?ids=${encodeURIComponent(id)}`, { credentials: "omit", cache: "no-cache" });
         const fresh = answer.ok && (await answer.json()).items[id];
         if (fresh && isWorse(fresh, shown[id] || {})) {
           shown[id] = fresh;

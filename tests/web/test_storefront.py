@@ -194,7 +194,7 @@ def test_badge_facts_are_data_and_cacheable(client: FlaskClient, world: World) -
     assert answer.json == {
         "items": {"501": {"state": "restocking", "restock_on": "2026-01-20", "restock_until": "2026-01-23"}}
     }
-    assert answer.headers["Cache-Control"] == "public, max-age=15"
+    assert answer.headers["Cache-Control"] == "public, max-age=5"
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     again = client.get(
         f"/s/{KEY}/availability?ids=501,unknown", headers={"If-None-Match": answer.headers["ETag"]}
