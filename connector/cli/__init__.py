@@ -13,6 +13,7 @@ import click
 from connector.accounts.merchants import AccountError
 from connector.cli.accounts import COMMANDS as ACCOUNTS
 from connector.cli.ads import COMMANDS as ADS
+from connector.cli.channels import COMMANDS as CHANNELS
 from connector.cli.frame import fail
 from connector.cli.runs import COMMANDS as RUNS
 from connector.cli.service import COMMANDS as SERVICE
@@ -29,7 +30,7 @@ def cli() -> None:
     """Dispo keeps a shop's stock true: quantities, badges, restock dates, alerts and ads."""
 
 
-for command in (*SERVICE, *ACCOUNTS, *STORES, *SUPPLIERS, *RUNS, *ADS):
+for command in (*SERVICE, *ACCOUNTS, *STORES, *SUPPLIERS, *RUNS, *ADS, *CHANNELS):
     cli.add_command(command)
 
 

@@ -9,7 +9,17 @@ import subprocess
 import sys
 from typing import Any
 
-from simulator.demo.town import KEY, SECRET, SHOPIFY, SHOPIFY_SECRET, SHOPIFY_TOKEN, WOO, Town
+from simulator.demo.town import (
+    DKIM_SELECTOR,
+    DOMAIN,
+    KEY,
+    SECRET,
+    SHOPIFY,
+    SHOPIFY_SECRET,
+    SHOPIFY_TOKEN,
+    WOO,
+    Town,
+)
 
 EMAIL = "demo@vase-and-co.example"
 SYNC_EVERY_S = 20
@@ -58,6 +68,13 @@ def open_town(town: Town) -> None:
         config, secret = town.ads.connection()
         pairs = [part for key, value in config.items() for part in ("--set", f"{key}={value}")]
         dispo("ads", "connect", "google_ads", "--live", *pairs, secret=secret)
+    if not dispo("channel", "list"):
+        dispo(
+            "channel", "connect", "email", "--name", "Shop mail", "--set", "host=127.0.0.1",
+            "--set", f"port={town.mailbox.port}", "--set", "security=none",
+            "--set", f"from_address=stock@{DOMAIN}", "--set", f"dkim_selector={DKIM_SELECTOR}",
+            "--secret-file", f"dkim_private_key={town.dkim_key}",
+        )  # fmt: skip
     town.public_keys.update({store["adapter"]: store["public_key"] for store in found.values()})
 
 

@@ -12,12 +12,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 from simulator.demo.names import product_name, variant_name
 from simulator.demo.plan import DemoPlan
 from simulator.demo.sales import Basket, History
 from simulator.demo.wholesale import Glitch, Shelf, Wholesaler
 from simulator.google_ads import GoogleAdsServer
-from simulator.mailbox import Mailbox
+from simulator.mailbox import Mailbox, dkim_record
 from simulator.shop import Shop, SoldOut
 from simulator.shopify import ShopifyServer
 from simulator.storefront import StorefrontServer
@@ -27,6 +30,7 @@ from simulator.woocommerce import WooCommerceServer
 KEY, SECRET = "ck_" + "demo" * 10, "cs_" + "demo" * 10
 SHOPIFY_TOKEN, SHOPIFY_SECRET = "shpat_demo", "demo-secret"
 WOO, SHOPIFY = "woocommerce", "shopify"
+DOMAIN, DKIM_SELECTOR = "vase-and-co.example", "demo"
 ADVERTISED = 40
 ON_SHOPIFY = 600
 
@@ -79,7 +83,13 @@ class Town:
             storefront_url=self.storefront.storefront_url(SHOPIFY),
         )
         self.supplier = SupplierServer(port=ports["supplier"])
-        self.mailbox = Mailbox(ports["smtp"], ports["mailbox"], plan.directory / "mail")
+        self.dkim_key = _kept_key(plan.directory / "dkim.pem")
+        self.mailbox = Mailbox(
+            ports["smtp"],
+            ports["mailbox"],
+            plan.directory / "mail",
+            dkim_keys={f"{DKIM_SELECTOR}._domainkey.{DOMAIN}": dkim_record(self.dkim_key.read_text())},
+        )
         self.ads = GoogleAdsServer(ports["ads"], ports["ads_web"], directory=plan.directory)
         self._servers = (self.storefront, self.woo, self.shopify, self.supplier, self.mailbox, self.ads)
         self._open_ads()
@@ -247,3 +257,18 @@ class Town:
         self.day, self.orders, self.lost_sales = state["day"], state["orders"], state["lost_sales"]
         for wholesaler, shelves in zip(self.wholesalers, state["shelves"], strict=True):
             wholesaler.shelves = {sku: Shelf(**fields) for sku, fields in shelves.items()}
+
+
+def _kept_key(path: Path) -> Path:
+    """The file with the shop's DKIM key, made on the first start."""
+    if not path.exists():
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        path.touch(mode=0o600)
+        path.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.TraditionalOpenSSL,
+                serialization.NoEncryption(),
+            )
+        )
+    return path

@@ -1,0 +1,89 @@
+"""dispo channel …: a merchant's own way to reach shoppers."""
+
+from __future__ import annotations
+
+import click
+
+from connector.accounts.connections import add_connection, connections
+from connector.cli.frame import (
+    ask_secret,
+    emit,
+    json_option,
+    merchant_id,
+    merchant_option,
+    open_runtime,
+    secret_files,
+    table,
+)
+from connector.db import transaction
+from connector.registry import ADAPTERS, manifest
+
+
+@click.group()
+def channel() -> None:
+    """How messages leave. Without one, the installation's own mail (DISPO_SMTP_*) is used."""
+
+
+@channel.command("connect")
+@click.argument("adapter", type=click.Choice(sorted(ADAPTERS["channels"])))
+@click.option("--name", help="How you call it.")
+@click.option("--set", "pairs", multiple=True, metavar="FIELD=VALUE", help="As host=smtp.shop.example.")
+@click.option(
+    "--secret-file", "files", multiple=True, metavar="FIELD=PATH", help="As dkim_private_key=key.pem."
+)
+@merchant_option
+@json_option
+def connect(
+    adapter: str,
+    name: str | None,
+    pairs: tuple[str, ...],
+    files: tuple[str, ...],
+    merchant: int | None,
+    as_json: bool,
+) -> None:
+    """Connect a mail server: signs in and checks the DKIM key without sending anything."""
+    config = secret_files(pairs)
+    given = secret_files(files)
+    found = manifest("channels", adapter)
+    secrets = {field.name: ask_secret(field, given) for field in found.fields if field.is_secret}
+    kept = {key: value for key, value in secrets.items() if value}
+    with open_runtime() as rt:
+        owner = merchant_id(rt, merchant)
+        says = found.build(config, kept, rt.environment).check()
+        with transaction(rt.engine) as db:
+            connection_id = add_connection(
+                db,
+                rt.keyring,
+                owner,
+                kind="channel",
+                adapter=adapter,
+                name=name or config.get("host", adapter),
+                config=config,
+                secrets=kept,
+                now=rt.now(),
+            )
+    emit({"connection_id": connection_id, "says": says}, as_json, f"Connected. {says}")
+
+
+@channel.command("list")
+@merchant_option
+@json_option
+def show(merchant: int | None, as_json: bool) -> None:
+    """The connected channels."""
+    with open_runtime() as rt, rt.engine.connect() as db:
+        rows = [
+            {"id": row.id, "adapter": row.adapter, "name": row.name, "status": row.status}
+            for row in connections(db, merchant_id(rt, merchant), "channel")
+        ]
+    emit(
+        rows,
+        as_json,
+        lambda: table(
+            ("id", "adapter", "name", "status"),
+            [list(row.values()) for row in rows],
+            "None: the installation's own mail is used.",
+        ),
+    )
+
+
+COMMANDS = (channel,)
