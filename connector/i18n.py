@@ -15,7 +15,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -183,6 +183,11 @@ def update() -> int:
         current = read_catalogue(locale)
         current.update(template, no_fuzzy_matching=True, update_header_comment=False)
         current.obsolete.clear()
+        # The header says nothing that changes by itself, so that an update without new words is no change.
+        current.project, current.version = "Dispo", ""
+        current.creation_date = current.revision_date = datetime(2026, 11, 22, tzinfo=UTC)
+        current.last_translator = current.msgid_bugs_address = ""
+        current.language_team = locale
         with path.open("wb") as file:
             pofile.write_po(file, current, width=100, sort_output=True, include_lineno=False)
         left = untranslated(locale)

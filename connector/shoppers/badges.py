@@ -28,6 +28,8 @@ def badge_facts(
     Where the store's own number says that nothing is left, the answer is out_of_stock whatever we
     believe, and a count is never above the store's own.
     """
+    if "\0" in public_key:  # PostgreSQL has no such text
+        return None
     store = db.execute(
         sa.select(_CONNECTION.c.merchant_id, _CONNECTION.c.id).where(
             _CONNECTION.c.public_key == public_key, _CONNECTION.c.status != "ended"

@@ -65,6 +65,8 @@ def find_place(db: sa.Connection, public_key: str, external_id: str) -> Place:
     Raises UnknownListing. `is_buyable`: our position says that it may be bought and the store's own
     number does not say otherwise; without a position the store's number alone decides.
     """
+    if "\0" in public_key + external_id:  # PostgreSQL has no such text
+        raise UnknownListing("There is no such store or item.")
     row = db.execute(
         sa.select(
             _LISTING.c.merchant_id,

@@ -80,7 +80,7 @@ def storefront(rt: ShopperRuntime, limits: SignUpLimits) -> Blueprint:
 
     @routes.get("/s/<public_key>/availability")
     def availability(public_key: str) -> Response:
-        ids = [part for part in request.args.get("ids", "").split(",") if part]
+        ids = [part for part in request.args.get("ids", "").split(",") if part and "\0" not in part]
         with rt.engine.connect() as db:
             items = badge_facts(db, public_key, ids)
         if items is None:
@@ -122,6 +122,9 @@ def storefront(rt: ShopperRuntime, limits: SignUpLimits) -> Blueprint:
     def leave_page(token: str) -> Response:
         person = _person(rt, "leave", token)
         if isinstance(person, Response):
+            if request.method == "POST" and person.status_code == 410:
+                # Nobody is left to unsubscribe, which is what the mail program asked for.
+                person.status_code = 200
             return person
         if request.method == "POST":
             for_good = request.form.get("how") == "for_good"

@@ -127,6 +127,16 @@ def test_unknown_stores_and_items_are_refused(client: FlaskClient, world: World)
     assert world.statuses() == []
 
 
+@pytest.mark.parametrize(
+    "odd", ["\0", "501\0", "%", "'", "\ud83d\ude00".encode("utf-16", "surrogatepass").decode("utf-16")]
+)
+def test_odd_ids_are_unknown_not_errors(client: FlaskClient, odd: str) -> None:
+    assert post(client, id=odd).status_code == 404
+    assert client.get(f"/s/{KEY}/availability", query_string={"ids": odd}).json == {"items": {}}
+    assert client.get("/s/%00/availability?ids=1").status_code == 404
+    assert post(client, id="501", lang=odd).status_code == 200
+
+
 def test_another_merchants_item_cannot_be_subscribed_through_this_store(
     client: FlaskClient, world: World, engine: sa.Engine, clock: ManualClock
 ) -> None:
@@ -245,6 +255,13 @@ def test_the_mail_programs_button_unsubscribes_without_a_cookie(client: FlaskCli
     assert "Set-Cookie" not in answer.headers
     assert world.statuses() == ["ended"]
     assert client.post(path, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+
+
+def test_a_mail_program_may_unsubscribe_somebody_already_gone(client: FlaskClient, world: World) -> None:
+    path = f"/u/{world.keyring.sign('shopper-leave', [1, 99])}"
+    assert client.get(path).status_code == 410
+    assert client.post(path, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert client.post("/u/forged", data={"List-Unsubscribe": "One-Click"}).status_code == 404
 
 
 def test_never_again_holds_when_somebody_types_the_address(client: FlaskClient, world: World) -> None:

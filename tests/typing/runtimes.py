@@ -1,0 +1,8 @@
+"""The runtime of the installation serves the shoppers' room, whatever the handlers are declared as."""
+
+from connector.bootstrap import Runtime
+from connector.shoppers.runtime import ShopperRuntime
+
+
+def serves_shoppers(rt: Runtime) -> ShopperRuntime:
+    return rt
