@@ -206,17 +206,16 @@ def _ambiguities_of(db: sa.Connection, merchant_id: int, source_id: int, limit: 
                            bool_or(n > 1) as is_shared
                       from (select h.*, count(*) over (partition by item_key, rank) as n from hit h) h
                      group by item_key),
-            wanted as (select variant_ids[1] as variant_id, item_key from per where variants = 1
-                       union
-                       select l.variant_id, l.item_key from supplier_item l
-                        where l.merchant_id = :merchant and l.source_id = :source)
+            wanted as (select variant_id, array_agg(item_key order by item_key) as items
+                         from (select variant_ids[1] as variant_id, item_key from per where variants = 1
+                               union
+                               select l.variant_id, l.item_key from supplier_item l
+                                where l.merchant_id = :merchant and l.source_id = :source) w
+                        group by variant_id)
             select p.item_key, p.variant_ids, p.variants, p.is_shared,
-                   array(select w.item_key from wanted w where w.variant_id = p.variant_ids[1]
-                            and w.item_key <> p.item_key order by 1 limit 20) as others
-              from per p
-             where p.variants > 1
-                or exists (select 1 from wanted w
-                            where w.variant_id = p.variant_ids[1] and w.item_key <> p.item_key)
+                   array_remove(w.items, p.item_key) as others
+              from per p left join wanted w on p.variants = 1 and w.variant_id = p.variant_ids[1]
+             where p.variants > 1 or cardinality(w.items) > 1
              order by p.item_key limit :limit
         """),  # noqa: S608 - constants of this module
         {"merchant": merchant_id, "source": source_id, "limit": limit},
@@ -225,7 +224,7 @@ def _ambiguities_of(db: sa.Connection, merchant_id: int, source_id: int, limit: 
     answer = []
     for row in rows:
         if row.variants == 1:
-            reason, others = "several_items", tuple(row.others)
+            reason, others = "several_items", tuple(row.others[:20])
         else:
             reason, others = ("several_variants" if row.is_shared else "codes_disagree"), ()
         answer.append(Ambiguity(source_id, row.item_key, reason, tuple(row.variant_ids), others))
@@ -237,13 +236,13 @@ def _ambiguities_of(db: sa.Connection, merchant_id: int, source_id: int, limit: 
 _CHOSEN = """
         sure as (select item_key, min(variant_id) as variant_id, min(rank) as rank
                    from hit group by item_key having count(distinct variant_id) = 1),
-        best as (select variant_id, min(rank) as rank from sure group by variant_id),
-        chosen as (select s.variant_id, min(s.item_key) as item_key, min(s.rank) as rank
-                     from sure s join best b on b.variant_id = s.variant_id and b.rank = s.rank
-                    where not exists (select 1 from supplier_item l
+        ranked as (select s.*, rank() over (partition by variant_id order by rank) as place,
+                          count(*) over (partition by variant_id, rank) as equals from sure s),
+        chosen as (select item_key, variant_id, rank from ranked r
+                    where place = 1 and equals = 1
+                      and not exists (select 1 from supplier_item l
                                        where l.merchant_id = :merchant and l.source_id = :source
-                                         and l.variant_id = s.variant_id)
-                    group by s.variant_id having count(*) = 1)"""
+                                         and l.variant_id = r.variant_id))"""
 
 
 def _hits(rules: KeyRules) -> str:
