@@ -10,7 +10,7 @@ import structlog
 
 from connector.accounts import schedule
 from connector.accounts.schedule import Due
-from connector.advertising.pausing import read_account
+from connector.advertising.links import read_account
 from connector.bootstrap import Runtime
 from connector.db import transaction
 from connector.delivery import reconcile, webhooks

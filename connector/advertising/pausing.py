@@ -1,99 +1,53 @@
 """Pauses ads for what is sold out and resumes them; remembers what it did and does only that.
 
 The handler of the topic `ads.position` (a variant crossed zero) and the regular look at an account. The
-status is read from the platform immediately before anything is changed, and again after it.
+status is read from the platform immediately before anything is changed, and again after it. Before each
+call stands what it is about to do (`step`): after a crash or a lost answer the next look reads the
+platform and finishes from there.
+
+One thing cannot be told apart: we died before the call, and the merchant paused the same ad by hand
+before the next look. It then counts as our pause, since that is what we were about to do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 import sqlalchemy as sa
 
-from connector.advertising.policy import AdFacts, Plan, plan
-from connector.catalog.pages import page_key
+from connector.accounts import audit
+from connector.advertising import ledger
+from connector.advertising.links import facts_of
+from connector.advertising.policy import Plan, plan
+from connector.advertising.runtime import ACCOUNT, AdsRuntime
 from connector.db import transaction
-from connector.outbox.messages import Claim, Done, Intent, enqueue, settle
+from connector.outbox.messages import Again, Claim, Done, Intent, Outcome, enqueue, settle
 from connector.ports.ads import Ads
 from connector.positions.topics import ADS
 
-ACCOUNT = "account"
-
-# A passing fault struck single ads: their account is looked at again this soon.
+# What a passing fault struck, or what the platform does not show yet, is looked at again this soon.
 RETRY_S = 30.0
 
-
-class AdsRuntime(Protocol):
-    """What advertising needs of the running installation."""
-
-    @property
-    def engine(self) -> sa.Engine: ...
-
-    def now(self) -> datetime: ...
-
-    def ads(self, merchant_id: int, connection_id: int) -> Ads:
-        """The adapter of an advertising account."""
-
-
-def read_account(rt: AdsRuntime, merchant_id: int, connection_id: int) -> int:
-    """Read every ad with a landing page into links, then act on what is due. Returns the number of ads."""
-    account = rt.ads(merchant_id, connection_id)
-    started = rt.now()
-    count = 0
-    for page in account.ads():
-        count += len(page)
-        with transaction(rt.engine) as db:
-            for ad in page:
-                landing_page = ad.landing_pages[0] if ad.landing_pages else ""
-                db.execute(
-                    _UPSERT,
-                    {
-                        "m": merchant_id,
-                        "c": connection_id,
-                        "e": ad.external_id,
-                        "kind": ad.kind,
-                        "name": ad.name,
-                        "campaign": ad.campaign,
-                        "page": landing_page,
-                        "key": page_key(landing_page),
-                        "status": ad.status,
-                        "spend": ad.daily_spend,
-                        "at": started,
-                    },
-                )
-    with transaction(rt.engine) as db:
-        db.execute(
-            sa.text("""
-                update ad_link set is_gone = true
-                 where merchant_id = :m and connection_id = :c and seen_at < :at and not is_gone
-            """),
-            {"m": merchant_id, "c": connection_id, "at": started},
-        )
-    act(rt, merchant_id, connection_id)
-    return count
-
-
-_UPSERT = sa.text("""
-    insert into ad_link (merchant_id, connection_id, external_id, kind, name, campaign, landing_page, page_key,
-                         seen_status, seen_at, daily_spend)
-    values (:m, :c, :e, :kind, :name, :campaign, :page, :key, :status, :at, :spend)
-        on conflict (merchant_id, connection_id, external_id) do update
-       set name = excluded.name, campaign = excluded.campaign, landing_page = excluded.landing_page,
-           page_key = excluded.page_key, seen_status = excluded.seen_status, seen_at = excluded.seen_at,
-           daily_spend = coalesce(excluded.daily_spend, ad_link.daily_spend), is_gone = false
-""")
+_BY_HAND = "Somebody changed it since we paused it."
+_GONE = "It is gone."
+_FOUND = "Found done after an interruption."
+_COLUMNS = (
+    "id, connection_id, external_id, seen_status, paused_by_us_at, daily_spend, out_since, back_since, step"
+)
 
 
 def work_positions(rt: AdsRuntime, claim: Claim) -> None:
     """Work crossings of variants (connection 0) and looks at single accounts (their connection)."""
     turn = claim.turn
+    outcome: Outcome = Done()
     if turn.connection_id:
-        act(rt, turn.merchant_id, turn.connection_id)
+        act(rt, turn.merchant_id, turn.connection_id, is_out_of_time=claim.is_out_of_time)
+        if claim.is_out_of_time():
+            outcome = Again(0.0, "more ads wait")
     else:
-        with rt.engine.connect() as db:
+        with transaction(rt.engine) as db:
             accounts = db.execute(
                 sa.text("""
                     select id from connection
@@ -101,22 +55,27 @@ def work_positions(rt: AdsRuntime, claim: Claim) -> None:
                 """),
                 {"m": turn.merchant_id},
             ).scalars()
-            found = list(accounts)
-        with transaction(rt.engine) as db:
             # One account's trouble must not delay another's: each gets its own message.
-            enqueue(db, turn.merchant_id, [Intent(ADS, ACCOUNT, account) for account in found])
+            enqueue(db, turn.merchant_id, [Intent(ADS, ACCOUNT, account) for account in accounts])
     with transaction(rt.engine) as db:
-        settle(db, claim, {message.id: Done() for message in claim.messages})
+        settle(db, claim, {message.id: outcome for message in claim.messages})
 
 
-def act(rt: AdsRuntime, merchant_id: int, connection_id: int) -> Plan:
-    """Pause and resume what is due in one account now. Safe to repeat at any time."""
+def act(
+    rt: AdsRuntime,
+    merchant_id: int,
+    connection_id: int,
+    *,
+    is_out_of_time: Callable[[], bool] = lambda: False,
+) -> Plan:
+    """Pause and resume what is due in one account now. Safe to repeat at any time; call it where nobody
+    else acts on the account (its turn in the outbox)."""
     now = rt.now()
     with rt.engine.connect() as db:
         rules = db.execute(
             sa.text("""
                 select m.ads_dwell_s, m.ads_blast_limit, m.is_ads_dry_run, m.is_frozen, c.is_writing_stopped,
-                       c.status
+                       c.status, c.cursors ->> 'blast_approved_at' as approved_at
                   from merchant m join connection c on c.merchant_id = m.id
                  where m.id = :m and c.id = :c
             """),
@@ -125,17 +84,21 @@ def act(rt: AdsRuntime, merchant_id: int, connection_id: int) -> Plan:
     if rules.status != "active" or rules.is_frozen or rules.is_writing_stopped:
         return Plan((), (), (), None)
     account = rt.ads(merchant_id, connection_id)
-    _look_at_ours(rt, account, merchant_id, connection_id)
+    _look_at_ours(rt, account, merchant_id, connection_id, now)
     with transaction(rt.engine) as db:
-        links = _links(db, merchant_id, connection_id, now)
+        links = facts_of(db, merchant_id, connection_id, now)
     todo = plan(links, now=now, dwell=timedelta(seconds=rules.ads_dwell_s))
-    _release(rt, merchant_id, todo.released, now, "Somebody changed it since we paused it.")
+    _release(rt, merchant_id, todo.released, now)
     is_dry = bool(rules.is_ads_dry_run)
-    if len(todo.pause) > rules.ads_blast_limit and not _is_approved(rt, merchant_id, connection_id, now):
-        _hold(rt, merchant_id, connection_id, todo.pause, rules.ads_blast_limit, now)
+    if len(todo.pause) > rules.ads_blast_limit and not _is_recent(rules.approved_at, now):
+        reason = (
+            f"{len(todo.pause)} ads would be paused at once, more than the limit of {rules.ads_blast_limit}."
+        )
+        with transaction(rt.engine) as db:
+            ledger.hold(db, merchant_id, connection_id, todo.pause[0], reason, now)
     else:
-        _change(rt, account, merchant_id, todo.pause, "pause", now, is_dry)
-    _change(rt, account, merchant_id, todo.resume, "resume", now, is_dry)
+        _change(rt, account, merchant_id, todo.pause, "pause", now, is_dry, is_out_of_time)
+    _change(rt, account, merchant_id, todo.resume, "resume", now, is_dry, is_out_of_time)
     if todo.look_again_at is not None:
         wait_s = max(1.0, (todo.look_again_at - now).total_seconds())
         with transaction(rt.engine) as db:
@@ -155,105 +118,63 @@ def approve_blast(
         """),
         {"m": merchant_id, "c": connection_id, "at": now.isoformat()},
     )
+    audit.record(db, merchant_id, now, actor, "ads.approve", f"connection {connection_id}")
     enqueue(db, merchant_id, [Intent(ADS, ACCOUNT, connection_id)])
 
 
 def resume_ours(rt: AdsRuntime, merchant_id: int, connection_id: int) -> int:
     """Before leaving: resume everything we paused and nobody touched since. Returns how many."""
+    now = rt.now()
+    account = rt.ads(merchant_id, connection_id)
+    _look_at_ours(rt, account, merchant_id, connection_id, now)
     with rt.engine.connect() as db:
-        ours = db.execute(
+        ids = db.execute(
             sa.text("""
                 select id from ad_link
                  where merchant_id = :m and connection_id = :c and paused_by_us_at is not null order by id
             """),
             {"m": merchant_id, "c": connection_id},
         ).scalars()
-        ids = tuple(ours)
-    account = rt.ads(merchant_id, connection_id)
-    return _change(rt, account, merchant_id, ids, "resume", rt.now(), False)
+        ours = tuple(ids)
+    return _change(rt, account, merchant_id, ours, "resume", now, False)
 
 
-def _look_at_ours(rt: AdsRuntime, account: Ads, merchant_id: int, connection_id: int) -> None:
+def _is_recent(approved_at: str | None, now: datetime) -> bool:
+    return approved_at is not None and now - datetime.fromisoformat(approved_at) < timedelta(hours=1)
+
+
+def _look_at_ours(rt: AdsRuntime, account: Ads, merchant_id: int, connection_id: int, now: datetime) -> None:
     """Read the present status of the ads whose pause is ours: somebody may have acted since, and after a
-    crash between intent and effect only the platform knows whether the pause happened."""
+    crash or a lost answer only the platform knows whether a call had its effect."""
     with rt.engine.connect() as db:
-        ours = {
-            row.external_id: row.id
-            for row in db.execute(
-                sa.text("""
-                    select id, external_id from ad_link
-                     where merchant_id = :m and connection_id = :c and paused_by_us_at is not null and not is_gone
-                """),
-                {"m": merchant_id, "c": connection_id},
-            )
-        }
+        ours = db.execute(
+            sa.text(f"""
+                select {_COLUMNS} from ad_link
+                 where merchant_id = :m and connection_id = :c and paused_by_us_at is not null
+                 order by external_id
+            """),  # noqa: S608 - a constant of this module
+            {"m": merchant_id, "c": connection_id},
+        ).all()
     if not ours:
         return
-    present = _present(account, list(ours))
+    present = _present(account, [row.external_id for row in ours])
     with transaction(rt.engine) as db:
-        for external_id, ad_link_id in ours.items():
-            db.execute(
-                sa.text("""
-                    update ad_link set seen_status = :status, is_gone = :gone
-                     where merchant_id = :m and id = :id
-                """),
-                {
-                    "m": merchant_id,
-                    "id": ad_link_id,
-                    "status": present.get(external_id, "removed"),
-                    "gone": external_id not in present,
-                },
-            )
-
-
-def _links(db: sa.Connection, merchant_id: int, connection_id: int, now: datetime) -> list[AdFacts]:
-    """The account's ads with what is behind each, `out_since` and `back_since` brought up to date.
-
-    A variant counts as sellable when its position may be bought now: in stock, low, or on backorder.
-    Only variants that a supplier feeds count: of others we know nothing, and never pause for them.
-    """
-    rows = db.execute(_BEHIND, {"m": merchant_id, "c": connection_id}).all()
-    facts = []
-    for row in rows:
-        is_out = row.sellable == 0 and row.unsellable > 0
-        out_since = (row.out_since or now) if is_out else None
-        back_since = None if is_out or row.sellable == 0 else (row.back_since or now)
-        if (out_since, back_since) != (row.out_since, row.back_since):
-            db.execute(
-                sa.text(
-                    "update ad_link set out_since = :o, back_since = :b where merchant_id = :m and id = :id"
-                ),
-                {"m": merchant_id, "id": row.id, "o": out_since, "b": back_since},
-            )
-        facts.append(
-            AdFacts(
-                row.id,
-                row.seen_status,
-                row.sellable,
-                row.unsellable,
-                out_since,
-                back_since,
-                row.paused_by_us_at is not None,
-            )
-        )
-    return facts
-
-
-_BEHIND = sa.text("""
-    select a.id, a.seen_status, a.out_since, a.back_since, a.paused_by_us_at,
-           count(distinct p.variant_id)
-             filter (where p.available > 0 or p.state in ('backorder', 'made_to_order', 'preorder')) as sellable,
-           count(distinct p.variant_id)
-             filter (where p.available = 0
-                       and p.state not in ('backorder', 'made_to_order', 'preorder')) as unsellable
-      from ad_link a
-      left join listing l on l.merchant_id = a.merchant_id and l.page_key = a.page_key
-                         and l.is_managed and not l.is_gone
-      left join position p on p.merchant_id = l.merchant_id and p.variant_id = l.variant_id
-     where a.merchant_id = :m and a.connection_id = :c and not a.is_gone and a.page_key <> ''
-     group by a.merchant_id, a.id
-     order by a.id
-""")
+        for row in ours:
+            status = present.get(row.external_id)
+            if status is None:
+                if _end(db, merchant_id, row, status):
+                    ledger.record(db, merchant_id, row, "release", "done", now, reason=_GONE)
+            elif row.step == "pausing" and status == "paused":
+                if _set_step(db, merchant_id, row, "paused", status):
+                    ledger.record(db, merchant_id, row, "pause", "done", now, reason=_FOUND)
+            elif row.step == "pausing":
+                # It never came to the pause. What is still to do is planned anew.
+                _end(db, merchant_id, row, status)
+            elif row.step == "resuming" and status == "enabled":
+                if _end(db, merchant_id, row, status):
+                    ledger.record(db, merchant_id, row, "resume", "done", now, reason=_FOUND)
+            elif (row.step, row.seen_status) != ("paused", status):
+                _set_step(db, merchant_id, row, "paused", status)
 
 
 def _change(
@@ -264,11 +185,14 @@ def _change(
     action: str,
     now: datetime,
     is_dry: bool,
+    is_out_of_time: Callable[[], bool] = lambda: False,
 ) -> int:
     """Pause or resume these ads: read their status, act on those still as expected, read back, record."""
     done = 0
     size = account.capabilities.batch_size
     for start in range(0, len(ids), size):
+        if is_out_of_time():
+            break
         done += _change_batch(rt, account, merchant_id, list(ids[start : start + size]), action, now, is_dry)
     return done
 
@@ -286,46 +210,43 @@ def _change_batch(
         rows = {
             row.external_id: row
             for row in db.execute(
-                sa.text("""
-                    select id, connection_id, external_id, status_before, paused_by_us_at, daily_spend from ad_link
-                     where merchant_id = :m and id = any(:ids)
-                """),
+                sa.text(f"""
+                    select {_COLUMNS} from ad_link
+                     where merchant_id = :m and id = any(:ids) order by external_id
+                """),  # noqa: S608 - a constant of this module
                 {"m": merchant_id, "ids": ids},
             )
         }
     if not rows:
         return 0
-    connection_id = next(iter(rows.values())).connection_id
     expected, wanted = ("enabled", "paused") if action == "pause" else ("paused", "enabled")
     present = _present(account, list(rows))
-    touched = [e for e in rows if present.get(e) != expected]
-    _settle_touched(rt, merchant_id, [(rows[e], present.get(e)) for e in touched], action, now)
+    _note_touched(rt, merchant_id, rows, {e: present.get(e) for e in rows if present.get(e) != expected}, now)
     todo = [e for e in rows if present.get(e) == expected]
+    if todo and not is_dry:
+        # Intent before effect: should we die after the call, it is known whose change it was.
+        begun = _begin(rt, merchant_id, [rows[e].id for e in todo], action, now)
+        todo = [e for e in todo if rows[e].id in begun]
     if not todo:
         return 0
-    if action == "pause" and not is_dry:
-        # Intent before effect: should we die after the call, the pause is known to be ours.
-        with transaction(rt.engine) as db:
-            db.execute(
-                sa.text("""
-                    update ad_link set paused_by_us_at = :at, status_before = 'enabled'
-                     where merchant_id = :m and id = any(:ids)
-                """),
-                {"m": merchant_id, "at": now, "ids": [rows[e].id for e in todo]},
-            )
     results = account.set_status(todo, "paused" if wanted == "paused" else "enabled", dry_run=is_dry)
     after = present if is_dry else _present(account, todo)
     done = 0
+    looks_again = False
     with transaction(rt.engine) as db:
         for result in results:
             row = rows[result.external_id]
-            verified = is_dry or after.get(result.external_id) == wanted
-            outcome = result.status if verified or result.status != "done" else "not verified"
+            status = after.get(result.external_id)
+            outcome: str = result.status
+            if outcome == "done" and not is_dry and status != wanted:
+                outcome = "not verified"
             done += outcome == "done"
-            _record(db, merchant_id, row, action, outcome, result.reason, is_dry, now)
+            looks_again |= outcome in ("retry", "not verified")
             if not is_dry:
-                _mark(db, merchant_id, row, action, outcome, after.get(result.external_id))
-        if any(result.status == "retry" for result in results):
+                _settle(db, merchant_id, row, action, outcome, status)
+            ledger.record(db, merchant_id, row, action, outcome, now, reason=result.reason, is_dry=is_dry)
+        if looks_again:
+            connection_id = next(iter(rows.values())).connection_id
             enqueue(db, merchant_id, [Intent(ADS, ACCOUNT, connection_id, delay_s=RETRY_S)])
     return done
 
@@ -335,128 +256,104 @@ def _present(account: Ads, external_ids: Sequence[str]) -> dict[str, str]:
     return {e: status for e, status in account.statuses(external_ids).items() if status != "removed"}
 
 
-def _mark(
+def _begin(rt: AdsRuntime, merchant_id: int, ids: list[int], action: str, now: datetime) -> set[int]:
+    """Write down what is about to be done; the ads that are still ours to change."""
+    statement = _BEGIN_PAUSE if action == "pause" else _BEGIN_RESUME
+    with transaction(rt.engine) as db:
+        return set(db.execute(statement, {"m": merchant_id, "at": now, "ids": ids}).scalars())
+
+
+_BEGIN = """
+    update ad_link set {change}
+     where merchant_id = :m and id in (
+           select id from ad_link where merchant_id = :m and id = any(:ids) and {condition}
+            order by external_id for update)
+    returning id
+"""
+_BEGIN_PAUSE = sa.text(
+    _BEGIN.format(
+        change="paused_by_us_at = :at, status_before = 'enabled', step = 'pausing'",
+        condition="paused_by_us_at is null",
+    )
+)
+_BEGIN_RESUME = sa.text(_BEGIN.format(change="step = 'resuming'", condition="paused_by_us_at is not null"))
+
+
+def _settle(
     db: sa.Connection, merchant_id: int, row: Any, action: str, outcome: str, status: str | None
 ) -> None:
-    keeps_pause = (action == "pause" and outcome == "done") or (action == "resume" and outcome != "done")
-    db.execute(
-        sa.text("""
-            update ad_link
-               set seen_status = coalesce(:status, seen_status),
-                   is_gone = is_gone or cast(:status as text) is null,
-                   paused_by_us_at = case when :keeps then paused_by_us_at end,
-                   status_before = case when :keeps then status_before else '' end
-             where merchant_id = :m and id = :id
-        """),
-        {"m": merchant_id, "id": row.id, "status": status, "keeps": keeps_pause},
+    """What became of one change. "not verified" stays begun: the next look at the platform decides."""
+    if outcome == "not verified":
+        return
+    is_kept = action == "resume" and outcome in ("rejected", "retry") and status is not None
+    if is_kept or (action, outcome) == ("pause", "done"):
+        _set_step(db, merchant_id, row, "paused", status)
+    else:
+        _end(db, merchant_id, row, status, "theirs" if outcome == "rejected" else "")
+
+
+def _set_step(db: sa.Connection, merchant_id: int, row: Any, step: str, status: str | None) -> bool:
+    """The pause is (still) ours. False when somebody of us ended it meanwhile."""
+    return bool(
+        db.execute(
+            sa.text("""
+                update ad_link
+                   set step = :step, seen_status = coalesce(:status, seen_status), is_gone = false
+                 where merchant_id = :m and id = :id and paused_by_us_at is not null
+            """),
+            {"m": merchant_id, "id": row.id, "step": step, "status": status},
+        ).rowcount
     )
 
 
-def _record(
-    db: sa.Connection,
-    merchant_id: int,
-    row: Any,
-    action: str,
-    outcome: str,
-    reason: str,
-    is_dry: bool,
-    now: datetime,
-) -> None:
-    """One line in the ledger. What a pause saved is booked when it ends: days paused × daily spend."""
-    saved = None
-    if action == "resume" and outcome == "done" and row.daily_spend and row.paused_by_us_at:
-        days = Decimal(str((now - row.paused_by_us_at).total_seconds())) / Decimal(86400)
-        saved = (Decimal(row.daily_spend) * days).quantize(Decimal("0.0001"))
-    why = reason or (
-        "Everything on its landing page is sold out."
-        if action == "pause"
-        else "It can be bought again on its landing page."
-    )
-    db.execute(
-        sa.text("""
-            insert into ad_action (merchant_id, ad_link_id, at, action, outcome, reason, is_dry_run, spend_saved)
-            values (:m, :id, :at, :action, :outcome, :reason, :dry, :saved)
-        """),
-        {
-            "m": merchant_id,
-            "id": row.id,
-            "at": now,
-            "action": action,
-            "outcome": outcome,
-            "reason": why,
-            "dry": is_dry,
-            "saved": saved,
-        },
+def _end(db: sa.Connection, merchant_id: int, row: Any, status: str | None, step: str = "") -> bool:
+    """The pause is not ours (any more). False when it was not before."""
+    return bool(
+        db.execute(
+            sa.text("""
+                update ad_link
+                   set paused_by_us_at = null, status_before = '', step = :step,
+                       seen_status = coalesce(:status, seen_status), is_gone = cast(:status as text) is null
+                 where merchant_id = :m and id = :id and paused_by_us_at is not null
+            """),
+            {"m": merchant_id, "id": row.id, "step": step, "status": status},
+        ).rowcount
     )
 
 
-def _settle_touched(
-    rt: AdsRuntime, merchant_id: int, touched: list[tuple[Any, str | None]], action: str, now: datetime
+def _note_touched(
+    rt: AdsRuntime, merchant_id: int, rows: dict[str, Any], touched: dict[str, str | None], now: datetime
 ) -> None:
     """Ads that are not as expected: somebody else acted, so they are theirs; we only take note."""
+    if not touched:
+        return
     with transaction(rt.engine) as db:
-        for row, status in touched:
-            db.execute(
-                sa.text("""
-                    update ad_link set seen_status = coalesce(:status, seen_status), paused_by_us_at = null,
-                           status_before = '', is_gone = cast(:status as text) is null
-                     where merchant_id = :m and id = :id
-                """),
-                {"m": merchant_id, "id": row.id, "status": status},
-            )
-            if row.paused_by_us_at is not None:
-                reason = "It is gone." if status is None else "Somebody changed it since we paused it."
-                _record(db, merchant_id, row, "release", "done", reason, False, now)
+        for external_id, status in touched.items():
+            row = rows[external_id]
+            if row.paused_by_us_at is None:
+                db.execute(
+                    sa.text("""
+                        update ad_link set seen_status = coalesce(:status, seen_status),
+                               is_gone = cast(:status as text) is null
+                         where merchant_id = :m and id = :id and paused_by_us_at is null
+                    """),
+                    {"m": merchant_id, "id": row.id, "status": status},
+                )
+            elif _end(db, merchant_id, row, status, "theirs"):
+                reason = _GONE if status is None else _BY_HAND
+                ledger.record(db, merchant_id, row, "release", "done", now, reason=reason)
 
 
-def _release(rt: AdsRuntime, merchant_id: int, ids: Sequence[int], now: datetime, reason: str) -> None:
+def _release(rt: AdsRuntime, merchant_id: int, ids: Sequence[int], now: datetime) -> None:
     if not ids:
         return
     with transaction(rt.engine) as db:
         for row in db.execute(
-            sa.text("""
-                update ad_link set paused_by_us_at = null, status_before = ''
-                 where merchant_id = :m and id = any(:ids) returning id, daily_spend, paused_by_us_at
-            """),
+            sa.text(f"""
+                select {_COLUMNS} from ad_link
+                 where merchant_id = :m and id = any(:ids) order by external_id for update
+            """),  # noqa: S608 - a constant of this module
             {"m": merchant_id, "ids": list(ids)},
         ).all():
-            _record(db, merchant_id, row, "release", "done", reason, False, now)
-
-
-def _is_approved(rt: AdsRuntime, merchant_id: int, connection_id: int, now: datetime) -> bool:
-    with rt.engine.connect() as db:
-        at = db.execute(
-            sa.text(
-                "select cursors ->> 'blast_approved_at' from connection where merchant_id = :m and id = :c"
-            ),
-            {"m": merchant_id, "c": connection_id},
-        ).scalar()
-    return at is not None and now - datetime.fromisoformat(at) < timedelta(hours=1)
-
-
-def _hold(
-    rt: AdsRuntime, merchant_id: int, connection_id: int, ids: Sequence[int], limit: int, now: datetime
-) -> None:
-    """More pauses at once than the limit: ask first. One line in the ledger per hold, not per look."""
-    with transaction(rt.engine) as db:
-        already = db.execute(
-            sa.text("""
-                select 1 from ad_action a join ad_link l on l.merchant_id = a.merchant_id and l.id = a.ad_link_id
-                 where a.merchant_id = :m and l.connection_id = :c and a.action = 'hold' and a.at > :recent
-            """),
-            {"m": merchant_id, "c": connection_id, "recent": now - timedelta(hours=1)},
-        ).first()
-        if already:
-            return
-        db.execute(
-            sa.text("""
-                insert into ad_action (merchant_id, ad_link_id, at, action, outcome, reason)
-                values (:m, :id, :at, 'hold', 'held', :reason)
-            """),
-            {
-                "m": merchant_id,
-                "id": ids[0],
-                "at": now,
-                "reason": f"{len(ids)} ads would be paused at once, more than the limit of {limit}.",
-            },
-        )
+            if _end(db, merchant_id, row, row.seen_status, "theirs"):
+                ledger.record(db, merchant_id, row, "release", "done", now, reason=_BY_HAND)

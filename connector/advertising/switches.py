@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from connector.accounts.audit import record
 from connector.accounts.connections import connections
-from connector.advertising.pausing import ACCOUNT
+from connector.advertising.runtime import ACCOUNT
 from connector.outbox.messages import Intent, enqueue
 from connector.outbox.upkeep import wake
 from connector.positions.decide import enqueue_store

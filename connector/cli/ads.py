@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from connector.accounts import connections as accounts
 from connector.accounts import schedule
 from connector.advertising import pausing
+from connector.advertising.links import read_account
 from connector.bootstrap import Runtime
 from connector.cli.frame import (
     ask_secret,
@@ -94,7 +95,7 @@ def connect_account(
             now=rt.now(),
         )
         schedule.ensure(db, owner, "ads.read", connection_id, 900)
-    return connection_id, pausing.read_account(rt, owner, connection_id)
+    return connection_id, read_account(rt, owner, connection_id)
 
 
 @ads.command("list")
