@@ -37,6 +37,7 @@ NAMES = (
     "DISPO_SMTP_PORT",
     "DISPO_SMTP_SECURITY",
     "DISPO_SMTP_USERNAME",
+    "DISPO_TRUSTED_PROXIES",
     "DISPO_WEB_HOST",
     "DISPO_WEB_WORKERS",
 )
@@ -77,6 +78,7 @@ class Settings:
     web_host: str = "127.0.0.1"
     web_port: int = 8000
     web_workers: int = 1
+    trusted_proxies: int = 0
     allowed_private_hosts: frozenset[str] = frozenset()
     ca_file: str = ""
     smtp_host: str = ""
@@ -119,6 +121,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         web_host=_text(environ, "DISPO_WEB_HOST", "127.0.0.1"),
         web_port=port,
         web_workers=_integer(environ, "DISPO_WEB_WORKERS", 1, 1, 256),
+        trusted_proxies=_integer(environ, "DISPO_TRUSTED_PROXIES", 0, 0, 9),
         allowed_private_hosts=frozenset(
             host.lower() for host in _list(environ, "DISPO_ALLOWED_PRIVATE_HOSTS")
         ),

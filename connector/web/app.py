@@ -9,6 +9,7 @@ import structlog
 from flask import Flask, Response, current_app, g, request
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as BaseResponse
 
 from connector.bootstrap import Runtime
@@ -31,6 +32,9 @@ SESSION_DAYS = 14
 def create_app(rt: Runtime) -> Flask:
     """The application for one runtime. Makes no connection: the first request does."""
     app = Flask("connector.web", static_folder=None, template_folder=None)
+    proxies = rt.settings.trusted_proxies
+    if proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
     is_https = rt.base_url.startswith("https://")
     keys = [_session_key(key) for key in rt.settings.secret_keys]
     app.config.update(
