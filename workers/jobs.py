@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
+import sqlalchemy as sa
 import structlog
 
 from connector.accounts import schedule
@@ -23,7 +24,7 @@ from connector.ports.errors import PortError
 from connector.positions.decide import Cause
 from connector.positions.recheck import decide_all, recheck
 from connector.shoppers import erase, messages, subscribe
-from workers.queues import ring_key
+from workers.queues import KINDS, ring_key
 from workers.runtime import runtime
 
 log = structlog.get_logger()
@@ -58,39 +59,49 @@ def serve(merchant_id: int, topic: str, connection_id: int, ring: str = "") -> i
     return count
 
 
-def run_due(
-    merchant_id: int,
-    kind: str,
-    subject_id: int,
-    every_s: int,
-    schedule_id: int,
-    failures: int,
-    lease_until: str,
-    ring: str = "",
-) -> None:
-    """Do what a schedule row asks for and record how it ended."""
+def run_due(merchant_id: int, kind: str, schedule_id: int, ring: str = "") -> None:
+    """Do what a schedule row asks for and record how it ended; nothing when it is not due any more."""
     rt = runtime()
     _answer(rt, ring)
-    due = Due(
-        merchant_id,
-        kind,
-        subject_id,
-        every_s,
-        schedule_id,
-        failures,
-        datetime.fromisoformat(lease_until),
-    )
+    due = schedule.claim(rt.engine, merchant_id, schedule_id, KINDS[kind].lease_s)
+    if due is None:
+        return
     try:
-        KINDS[kind](rt, merchant_id, subject_id)
+        if _is_connected(rt, due):
+            DO[kind](rt, merchant_id, due.subject_id)
     except PortError as error:
         # What the far side refused is kept with the row and shown; the next time comes by itself.
-        log.warning("due work failed", merchant=merchant_id, kind=kind, subject=subject_id, error=str(error))
+        log.warning(
+            "due work failed", merchant=merchant_id, kind=kind, subject=due.subject_id, error=str(error)
+        )
         schedule.record(rt.engine, due, error)
     except BaseException as error:
         schedule.record(rt.engine, due, error)
         raise
     else:
         schedule.record(rt.engine, due)
+
+
+def _is_connected(rt: Runtime, due: Due) -> bool:
+    """Whether the connection behind this work is in use. A paused or ended one is left in peace."""
+    where = _CONNECTION_OF.get(due.kind.partition(".")[0])
+    if where is None:
+        return True
+    with rt.engine.connect() as db:
+        status = db.execute(sa.text(where), {"m": due.merchant_id, "s": due.subject_id}).scalar()
+    return status == "active"
+
+
+_CONNECTION = "select status from connection where merchant_id = :m and id = :s"
+_CONNECTION_OF: Mapping[str, str] = {
+    "store": _CONNECTION,
+    "ads": _CONNECTION,
+    "supplier": """
+        select c.status from source s
+          join connection c on c.merchant_id = s.merchant_id and c.id = s.connection_id
+         where s.merchant_id = :m and s.id = :s
+    """,
+}
 
 
 def _sync(rt: Runtime, merchant_id: int, source_id: int) -> None:
@@ -145,7 +156,7 @@ def _upkeep(rt: Runtime, merchant_id: int, _: int) -> None:
         webhooks.prune(db, KEEP_SETTLED)
 
 
-KINDS: Mapping[str, Callable[[Runtime, int, int], None]] = {
+DO: Mapping[str, Callable[[Runtime, int, int], None]] = {
     "supplier.sync": _sync,
     "store.catalog": _catalog,
     "store.full": _full,

@@ -6,6 +6,7 @@ Each queue has worker processes of its own (a worker that listens to two queues 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from redis import Redis
 from rq import Queue
@@ -19,35 +20,55 @@ QUEUE_OF_TOPIC: Mapping[str, str] = {
     topic: {"store": "push", "shoppers": "notify", "message": "notify", "ads": "ads"}[topic.split(".")[0]]
     for topic in TOPICS
 }
-QUEUE_OF_KIND: Mapping[str, str] = {
-    "supplier.sync": "intake",
-    "store.catalog": "intake",
-    "store.full": "intake",
-    "store.orders": "push",
-    "store.webhooks": "intake",
-    "positions.all": "intake",
-    "positions.recheck": "intake",
-    "ads.read": "ads",
-    "shoppers.upkeep": "notify",
-    "upkeep": "intake",
+
+
+class Kind(NamedTuple):
+    """How a kind of schedule row is worked: on which queue, and the longest one run may take. A run whose
+    worker was killed is given out again after that, so it is short where waiting would harm."""
+
+    queue: str
+    lease_s: int
+
+
+KINDS: Mapping[str, Kind] = {
+    "supplier.sync": Kind("intake", 1800),
+    "store.catalog": Kind("intake", 900),
+    "store.full": Kind("intake", 3600),
+    "store.orders": Kind("push", 300),
+    "store.webhooks": Kind("intake", 300),
+    "positions.all": Kind("intake", 1800),
+    "positions.recheck": Kind("intake", 300),
+    "ads.read": Kind("ads", 900),
+    "shoppers.upkeep": Kind("notify", 300),
+    "upkeep": Kind("intake", 1800),
 }
-"""Which queue works a kind of schedule row (`connector.accounts.schedule`)."""
+"""The kinds of schedule rows (`connector.accounts.schedule`)."""
 
 # A ring that nobody answered is repeated after this long (Redis was emptied, the worker was killed).
 RING_LASTS_S = 15
-JOB_TIMEOUT_S = 1800
+# So many bells in one queue are loud enough: while its workers are away the rest waits in the database,
+# where it keeps its turn, and Redis does not fill up.
+MOST_RINGS = 1000
+# A turn of the outbox ends itself long before; only a call that hangs for ever meets this.
+TURN_TIMEOUT_S = 600
+# A job is stopped this long before its lease ends, so that two never do the same.
+LEASE_MARGIN_S = 15
 
 
 def queue(name: str, redis: Redis) -> Queue:
     """The queue of that name; its jobs are JSON, never pickle."""
-    return Queue(name, connection=redis, serializer=JSONSerializer, default_timeout=JOB_TIMEOUT_S)
+    return Queue(name, connection=redis, serializer=JSONSerializer, default_timeout=TURN_TIMEOUT_S)
 
 
-def ring(redis: Redis, queue_name: str, key: str, job: str, *args: object) -> bool:
-    """Enqueue a job unless the same ring is still unanswered. Returns whether it was enqueued."""
-    if not redis.set(ring_key(key), b"1", nx=True, ex=RING_LASTS_S):
+def ring(
+    redis: Redis, queue_name: str, key: str, job: str, *args: object, timeout_s: int = TURN_TIMEOUT_S
+) -> bool:
+    """Enqueue a job unless the same ring is still unanswered or the queue is full of them. Returns
+    whether it was enqueued."""
+    bells = queue(queue_name, redis)
+    if bells.count >= MOST_RINGS or not redis.set(ring_key(key), b"1", nx=True, ex=RING_LASTS_S):
         return False
-    queue(queue_name, redis).enqueue(f"workers.jobs.{job}", *args, key, result_ttl=0, failure_ttl=3600)
+    bells.enqueue(f"workers.jobs.{job}", *args, key, job_timeout=timeout_s, result_ttl=0, failure_ttl=3600)
     return True
 
 

@@ -276,8 +276,14 @@ def _cell(value: Any) -> Any:
 
 def stream(statement: sa.TextClause, values: dict[str, Any]) -> Iterator[sa.Row[Any]]:
     """The rows of a large query, fetched in portions by a server-side cursor of its own connection."""
-    with runtime().engine.connect() as db:
-        yield from db.execution_options(stream_results=True, max_row_buffer=2000).execute(statement, values)
+    engine = runtime().engine  # now: while the answer is sent there is no request any more
+
+    def rows() -> Iterator[sa.Row[Any]]:
+        with engine.connect() as db:
+            options = db.execution_options(stream_results=True, max_row_buffer=2000)
+            yield from options.execute(statement, values)
+
+    return rows()
 
 
 def number_arg(name: str) -> int | None:
