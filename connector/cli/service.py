@@ -20,7 +20,7 @@ from connector.settings import Settings, child_environment, load_settings
 
 @click.command("run")
 @click.option("--demo", is_flag=True, help="Open a simulated shop with Dispo working in it.")
-@click.option("--speed", type=float, default=0.5, show_default=True, help="Demo: days of sales a minute.")
+@click.option("--speed", type=float, default=1.0, show_default=True, help="Demo: days of sales a minute.")
 def run_all(demo: bool, speed: float) -> None:
     """Everything on this machine: embedded servers where none are named, web, workers and clock."""
     # Loaded here: the product's rooms never depend on how it is started.
