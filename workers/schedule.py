@@ -1,7 +1,8 @@
 """The clock: every half second it looks in the database for what is due and rings the workers' bells.
 
-Any number of clocks may run: due rows are leased to one of them, and a ring that is still unanswered is
-not repeated. When Redis is away nothing is lost; the next look rings again.
+Any number of clocks may run: they only look, and a ring that is still unanswered is not repeated. The
+worker that answers takes what is due; one that comes for nothing goes away again. When Redis is away or
+emptied nothing is lost; a later look rings again.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import OperationalError
 
 from connector.accounts import schedule
-from connector.bootstrap import TOPICS, Runtime
+from connector.bootstrap import Runtime
 from connector.outbox import messages, upkeep
-from workers.queues import QUEUE_OF_KIND, QUEUE_OF_TOPIC, ring
+from workers.queues import KINDS, LEASE_MARGIN_S, QUEUE_OF_TOPIC, QUEUES, ring
 
 log = structlog.get_logger()
 
@@ -25,33 +26,36 @@ MOST_AT_ONCE = 200
 
 
 def tick(rt: Runtime, *, sweeps: bool = False) -> int:
-    """One look: sweep expired leases now and then, ring for due turns and due schedule rows.
-    Returns the rings."""
+    """One look: sweep expired leases now and then, ring for due turns and due schedule rows, queue by
+    queue, so that the backlog of one never hides what is due in another. Returns the rings."""
     if sweeps:
         upkeep.sweep(rt.engine)
-    rings = 0
+    return sum(_ring_queue(rt, name) for name in QUEUES)
+
+
+def _ring_queue(rt: Runtime, name: str) -> int:
+    topics = [topic for topic, of in QUEUE_OF_TOPIC.items() if of == name]
+    # Kinds of rows that this release does not know (it runs beside a newer one) are left to those who do.
+    kinds = [kind for kind, how in KINDS.items() if how.queue == name]
     with rt.engine.connect() as db:
-        turns = messages.due_turns(db, list(TOPICS), MOST_AT_ONCE)
+        turns = messages.due_turns(db, topics, MOST_AT_ONCE) if topics else []
+        runs = schedule.due(db, kinds, MOST_AT_ONCE)
+    rings = 0
     for turn in turns:
         key = f"{turn.topic}:{turn.merchant_id}:{turn.connection_id}"
+        rings += ring(rt.redis, name, key, "serve", *turn)
+    for run in runs:
+        key = f"{run.kind}:{run.merchant_id}:{run.subject_id}"
+        timeout_s = KINDS[run.kind].lease_s - LEASE_MARGIN_S
         rings += ring(
             rt.redis,
-            QUEUE_OF_TOPIC[turn.topic],
-            key,
-            "serve",
-            turn.merchant_id,
-            turn.topic,
-            turn.connection_id,
-        )
-    for due in schedule.claim_due(rt.engine, MOST_AT_ONCE):
-        key = f"{due.kind}:{due.merchant_id}:{due.subject_id}:{due.lease_until.isoformat()}"
-        rings += ring(
-            rt.redis,
-            QUEUE_OF_KIND[due.kind],
+            name,
             key,
             "run_due",
-            *due[:-1],
-            due.lease_until.isoformat(),
+            run.merchant_id,
+            run.kind,
+            run.schedule_id,
+            timeout_s=timeout_s,
         )
     return rings
 

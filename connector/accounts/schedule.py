@@ -1,4 +1,4 @@
-"""What is due when: a table of times that any number of clocks may ask, each run given to one of them.
+"""What is due when: a table of times that any number of clocks may read, each run given to one worker.
 
 A period keeps its phase: a daily run at 07:00 that was late, failed or asked for by hand is followed by
 the next 07:00. Periods missed while nothing ran (the machine was off) are made up by one run, not by many.
@@ -7,6 +7,7 @@ A run whose worker never came back is given out again when its lease ends. All t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -16,9 +17,18 @@ from connector.backoff import is_refusal, wait_s
 from connector.db import transaction
 from connector.ports.errors import RateLimited
 
-__all__ = ["Due", "claim_due", "ensure", "record", "remove", "run_now"]
+__all__ = ["Due", "Ready", "claim", "due", "ensure", "record", "remove", "run_now"]
 
 LEASE_S = 900.0
+
+
+class Ready(NamedTuple):
+    """A run that is due and that nobody has yet: worth a `claim`."""
+
+    merchant_id: int
+    kind: str
+    subject_id: int
+    schedule_id: int
 
 
 class Due(NamedTuple):
@@ -76,14 +86,22 @@ def run_now(db: sa.Connection, merchant_id: int, kind: str, subject_id: int) -> 
     return db.execute(_RUN_NOW, key).rowcount > 0
 
 
-def claim_due(engine: sa.Engine, limit: int, lease_s: float = LEASE_S) -> list[Due]:
-    """Up to `limit` runs that are due, longest due first, each leased to this caller for `lease_s`.
+def due(db: sa.Connection, kinds: Sequence[str], limit: int) -> list[Ready]:
+    """Up to `limit` runs of these kinds that are due, the longest due first. Takes nothing."""
+    rows = db.execute(_DUE, {"kinds": list(kinds), "limit": limit})
+    return [Ready(*row) for row in rows]
+
+
+def claim(engine: sa.Engine, merchant_id: int, schedule_id: int, lease_s: float = LEASE_S) -> Due | None:
+    """Take a run for `lease_s`; None when it is not due (any more) or somebody else has it.
 
     The lease must be longer than the run may take: a run without `record` by then is given out again.
     """
     with transaction(engine) as db:
-        rows = db.execute(_CLAIM, {"limit": limit, "lease_s": lease_s}).all()
-    return [Due(*row[:-1]) for row in sorted(rows, key=lambda row: row.was_due_at)]
+        row = db.execute(
+            _CLAIM, {"merchant": merchant_id, "id": schedule_id, "lease_s": lease_s}
+        ).one_or_none()
+    return None if row is None else Due(*row)
 
 
 def record(engine: sa.Engine, due: Due, error: BaseException | None = None) -> bool:
@@ -137,14 +155,22 @@ update schedule set rerun_at = clock_timestamp()
  where merchant_id = :merchant and kind = :kind and subject_id = :subject
 """)
 
-# The condition is the expression of schedule_due_idx. A rerun asked for while a run is under way is
-# later than the claim of that run, so it stays; whatever was asked before is served by this run.
+# The condition is the expression of schedule_due_idx.
+_DUE = sa.text("""
+select merchant_id, kind, subject_id, id from schedule
+ where coalesce(lease_until, least(next_run_at, rerun_at)) <= statement_timestamp()
+   and kind = any(cast(:kinds as text[]))
+ order by coalesce(lease_until, least(next_run_at, rerun_at))
+ limit :limit
+""")
+
+# A rerun asked for while a run is under way is later than the claim of that run, so it stays; whatever
+# was asked before is served by this run.
 _CLAIM = sa.text("""
-with due as (
-  select merchant_id, id, coalesce(lease_until, least(next_run_at, rerun_at)) as was_due_at from schedule
-   where coalesce(lease_until, least(next_run_at, rerun_at)) <= statement_timestamp()
-   order by coalesce(lease_until, least(next_run_at, rerun_at))
-   limit :limit
+with free as (
+  select merchant_id, id from schedule
+   where merchant_id = :merchant and id = :id
+     and coalesce(lease_until, least(next_run_at, rerun_at)) <= statement_timestamp()
      for update skip locked
 )
 update schedule s
@@ -155,9 +181,9 @@ update schedule s
        end,
        rerun_at = null,
        lease_until = clock_timestamp() + cast(:lease_s as float8) * interval '1 second'
-  from due
- where s.merchant_id = due.merchant_id and s.id = due.id
-returning s.merchant_id, s.kind, s.subject_id, s.every_s, s.id, s.failures, s.lease_until, due.was_due_at
+  from free
+ where s.merchant_id = free.merchant_id and s.id = free.id
+returning s.merchant_id, s.kind, s.subject_id, s.every_s, s.id, s.failures, s.lease_until
 """)
 
 # After a rate limit the lease is kept without a holder: nobody runs it before, and its end is a run.

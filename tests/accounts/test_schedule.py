@@ -32,7 +32,11 @@ def shift(engine: sa.Engine, assignment: str) -> None:
 
 
 def due(engine: sa.Engine, limit: int = 100) -> list[Due]:
-    return schedule.claim_due(engine, limit, 60)
+    """Claim what is due, as the workers do that the clock rings."""
+    with engine.connect() as db:
+        ready = schedule.due(db, ["import"], limit)
+    claimed = [schedule.claim(engine, one.merchant_id, one.schedule_id, 60) for one in ready]
+    return [run for run in claimed if run is not None]
 
 
 def test_a_new_schedule_runs_at_once_and_then_once_a_period(engine: sa.Engine) -> None:
@@ -85,12 +89,28 @@ def test_a_wrong_schedule_is_refused(engine: sa.Engine, every_s: int, first_at: 
         ensure(engine, every_s=every_s, first_at=first_at)
 
 
-def test_two_clocks_never_get_the_same_run(engine: sa.Engine) -> None:
+def test_looking_takes_nothing_and_only_the_kinds_asked_for(engine: sa.Engine) -> None:
+    ensure(engine)
+    with engine.connect() as db:
+        assert schedule.due(db, ["export"], 10) == []
+        assert [(one.kind, one.subject_id) for one in schedule.due(db, ["import", "export"], 10)] == [
+            ("import", 5)
+        ]
+    assert len(due(engine)) == 1
+
+
+def test_a_run_of_another_merchant_cannot_be_claimed(engine: sa.Engine) -> None:
+    ensure(engine)
+    assert schedule.claim(engine, 2, value(engine, "id"), 60) is None
+    assert len(due(engine)) == 1
+
+
+def test_two_workers_never_get_the_same_run(engine: sa.Engine) -> None:
     for subject in range(200):
         ensure(engine, subject)
     got: list[Due] = []
     threads = [
-        threading.Thread(target=lambda: [got.extend(due(engine, 10)) for _ in range(15)]) for _ in range(4)
+        threading.Thread(target=lambda: [got.extend(due(engine, 200)) for _ in range(3)]) for _ in range(4)
     ]
     for thread in threads:
         thread.start()
