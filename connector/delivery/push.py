@@ -24,7 +24,6 @@ from connector.delivery.work import (
     is_doubtful,
     is_quantity_right,
     key_of,
-    ref_of,
     wanted_badge,
 )
 from connector.outbox.messages import Claim, Done, Outcome
@@ -137,11 +136,11 @@ def _take_along(work: Work) -> None:
 
 def _plan(work: Work, rows: Sequence[Any]) -> list[FrozenRequest]:
     if not work.is_quantity:
-        return work.store.plan_badges([BadgeChange(ref_of(row), wanted_badge(row)) for row in rows])
+        return work.store.plan_badges([BadgeChange(work.refs[row.id], wanted_badge(row)) for row in rows])
     return work.store.plan_quantities(
         [
             QuantityChange(
-                ref_of(row),
+                work.refs[row.id],
                 row.wanted_available,
                 row.believed_available,
                 wanted_badge(row) if work.carries_badge else None,
@@ -155,7 +154,7 @@ def _bundles(work: Work) -> Iterator[tuple[list[Any], list[FrozenRequest]]]:
     """The requests in the order of danger, with their listings; together as many as one reading takes,
     where each batch must be read first."""
     rows = work.open_rows()
-    by_key = {key_of(ref_of(row)): row for row in rows}
+    by_key = {key_of(work.refs[row.id]): row for row in rows}
     planned = [(request, [by_key[key_of(ref)] for ref in request.refs]) for request in _plan(work, rows)]
     planned.sort(key=lambda one: min(work.lane(row.id) for row in one[1]))
     facts = work.store.capabilities

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 
 from connector.db import transaction
 from connector.delivery.reading import decide_learnt, read
-from connector.delivery.work import Work, key_of, ref_of
+from connector.delivery.work import Work, key_of
 from connector.outbox import attempts
-from connector.outbox.messages import Again, Done, Failed, Intent, Outcome, enqueue, hold
+from connector.outbox.messages import Again, Done, Failed, Intent, Outcome, enqueue, hold, literal
 from connector.ports.errors import (
     Misconfigured,
     OutcomeUnknown,
@@ -53,7 +53,7 @@ def send_all(work: Work, requests: Sequence[FrozenRequest]) -> bool:
     Raises the PortError that stops the turn; what was answered before it is settled. An unknown outcome
     leaves its attempt open for `resume`.
     """
-    by_key = {key_of(ref_of(row)): row for row in work.open_rows()}
+    by_key = {key_of(work.refs[row.id]): row for row in work.open_rows()}
     answered: _Sent | None = None
     is_in_time = True
     for request in requests:
@@ -187,7 +187,7 @@ def _read_back(work: Work, attempt: attempts.Attempt, rows: Sequence[Any]) -> No
     items = {item["listing_id"]: item for item in attempt.request["items"]}
     if work.is_quantity:
         read(work, rows, {listing_id: item["quantity"] for listing_id, item in items.items()})
-    given = {"m": work.merchant_id, "ids": sorted(items), "sent": attempt.sent_at}
+    given = {"m": work.merchant_id, "ids": literal(sorted(items))}
     with transaction(work.rt.engine) as db:
         db.execute(_LOCK, given)
         if any("badge" in item for item in items.values()):
@@ -232,9 +232,13 @@ def _settle(work: Work, db: sa.Connection, sent: _Sent) -> Learnt:
     return learnt
 
 
-_LOCK = sa.text("select 1 from listing where merchant_id = :m and id = any(:ids) order by id for update")
+_LOCK = sa.text("""
+    select 1 from listing where merchant_id = :m and id = any(cast(:ids as bigint[])) order by id for update
+""")
 
-_FORGET_BADGES = sa.text("update listing set believed_state = '' where merchant_id = :m and id = any(:ids)")
+_FORGET_BADGES = sa.text("""
+    update listing set believed_state = '' where merchant_id = :m and id = any(cast(:ids as bigint[]))
+""")
 
 # Orders recorded while the write was under way have lowered what we believe by as much.
 _MOVED = "greatest(0, coalesce(n.expected - l.believed_available, 0))"
@@ -270,7 +274,7 @@ def _believe(work: Work, db: sa.Connection, items: list[dict[str, Any]]) -> list
     """The store confirmed these writes. Returns the listings whose number is in doubt all the same."""
     if not items:
         return []
-    given: dict[str, Any] = {"m": work.merchant_id, "ids": [item["listing_id"] for item in items]}
+    given: dict[str, Any] = {"m": work.merchant_id, "ids": literal(item["listing_id"] for item in items)}
     db.execute(_LOCK, given)
     if "badge" in items[0]:
         states, counts, days, untils = zip(*(item["badge"] for item in items), strict=True)
@@ -283,7 +287,7 @@ def _believe(work: Work, db: sa.Connection, items: list[dict[str, Any]]) -> list
         {
             **given,
             "now": work.rt.now(),
-            "units": [item["quantity"] for item in items],
+            "units": literal(item["quantity"] for item in items),
             "expecteds": [item["expected"] for item in items],
             "compares": work.store.capabilities.compare_and_set != "read_then_write",
         },

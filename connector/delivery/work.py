@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.delivery.runtime import DeliveryRuntime
-from connector.outbox.messages import Again, Claim, Failed, LeaseLost, Message, Outcome, settle
+from connector.outbox.messages import Again, Claim, Failed, LeaseLost, Message, Outcome, literal, settle
 from connector.ports.stores import BadgeFacts, ListingRef, Store
 from connector.positions.topics import BADGES, QUANTITY
 
@@ -24,7 +24,7 @@ _LOAD = sa.text("""
       from listing l
       join connection c on c.merchant_id = l.merchant_id and c.id = l.connection_id
       join merchant m on m.id = l.merchant_id
-     where l.merchant_id = :m and l.connection_id = :c and l.id = any(:ids)
+     where l.merchant_id = :m and l.connection_id = :c and l.id = any(cast(:ids as bigint[]))
 """)
 
 
@@ -39,6 +39,7 @@ class Work:
     store: Store
     messages: dict[int, Message]
     rows: dict[int, Any] = field(default_factory=dict)
+    refs: dict[int, ListingRef] = field(default_factory=dict)
     riders: dict[int, None] = field(default_factory=dict)
     settled: set[int] = field(default_factory=set)
 
@@ -64,12 +65,14 @@ class Work:
         wanted = list(listing_ids)
         for listing_id in wanted:
             self.rows.pop(listing_id, None)
-        self.rows.update((row.id, row) for row in self.look_up(wanted))
+        for row in self.look_up(wanted):
+            self.rows[row.id] = row
+            self.refs[row.id] = ref_of(row)
 
     def look_up(self, listing_ids: Iterable[int]) -> list[Any]:
         """These listings as they stand, not kept."""
         with self.rt.engine.connect() as db:
-            given = {"m": self.merchant_id, "c": self.connection_id, "ids": list(listing_ids)}
+            given = {"m": self.merchant_id, "c": self.connection_id, "ids": literal(listing_ids)}
             return list(db.execute(_LOAD, given))
 
     def open_rows(self) -> list[Any]:

@@ -161,10 +161,9 @@ TAKE_OLDEST = _take(
 
 CLOSE = sa.text("""
 update outbox_message m
-   set status = o.status, note = o.note, settled_at = clock_timestamp(), lease_token = null,
+   set status = :status, note = :note, settled_at = clock_timestamp(), lease_token = null,
        lease_until = null
-  from unnest(cast(:ids as bigint[]), cast(:statuses as text[]), cast(:notes as text[]))
-       as o(id, status, note)
+  from unnest(cast(:ids as bigint[])) as o(id)
  where m.merchant_id = :merchant and m.id = o.id and m.status = 'claimed' and m.lease_token = :token
 returning m.id
 """)
