@@ -7,7 +7,7 @@ management unless the merchant excluded them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,8 +89,8 @@ def match_source(
     """
     if variant_ids is not None and not variant_ids:
         return set()
-    rules, key_field = _rules_of(db, merchant_id, source_id)
-    _fill_candidates(db, merchant_id, source_id, items, rules, key_field)
+    codes = _codes_of(db, merchant_id, source_id)
+    _fill_candidates(db, merchant_id, source_id, items, codes, variant_ids)
     given: dict[str, Any] = {"merchant": merchant_id, "source": source_id}
     among = ""
     if variant_ids is not None:
@@ -98,7 +98,7 @@ def match_source(
         given["variants"] = list(variant_ids)
     rows = db.execute(
         sa.text(f"""
-            with {_hits(rules)}, {_CHOSEN}
+            with {_hits(codes.rules)}, {_CHOSEN}
             insert into supplier_item (merchant_id, source_id, item_key, variant_id, how)
             select :merchant, :source, c.item_key, c.variant_id,
                    case c.rank when 1 then 'sku' when 2 then 'gtin' else 'supplier_sku' end
@@ -115,16 +115,17 @@ def match_source(
 
 
 def match_staged(
-    db: sa.Connection, merchant_id: int, source_id: int, relation: str, rules: KeyRules, key_field: str
+    db: sa.Connection, merchant_id: int, source_id: int, relation: str, mapping: Mapping[str, Any]
 ) -> None:
     """Fill the temporary table `matched (item_key, variant_id, units_per_variant)` with the links that the
-    items of `relation` have or would get under these rules; nothing is linked. `relation` is a temporary
-    table of this transaction with item_key (made from `key_field`), sku, gtin and supplier_sku."""
-    _fill_candidates(db, merchant_id, source_id, relation, rules, key_field)
+    items of `relation` have or would get under `mapping` (as a source stores it); nothing is linked.
+    `relation` is a temporary table of this transaction with item_key, sku, gtin and supplier_sku."""
+    codes = Codes.of(mapping)
+    _fill_candidates(db, merchant_id, source_id, relation, codes)
     db.execute(
         sa.text(f"""
             create temp table matched on commit drop as
-            with {_hits(rules)}, {_CHOSEN}
+            with {_hits(codes.rules)}, {_CHOSEN}
             select item_key, variant_id, 1 as units_per_variant from chosen
             union all
             select l.item_key, l.variant_id, l.units_per_variant from supplier_item l
@@ -196,11 +197,11 @@ def ambiguities(db: sa.Connection, merchant_id: int, limit: int = 100) -> list[A
 
 
 def _ambiguities_of(db: sa.Connection, merchant_id: int, source_id: int, limit: int) -> list[Ambiguity]:
-    rules, key_field = _rules_of(db, merchant_id, source_id)
-    _fill_candidates(db, merchant_id, source_id, _OBSERVED, rules, key_field)
+    codes = _codes_of(db, merchant_id, source_id)
+    _fill_candidates(db, merchant_id, source_id, _OBSERVED, codes)
     rows = db.execute(
         sa.text(f"""
-            with {_hits(rules)},
+            with {_hits(codes.rules)},
             per as (select item_key, count(distinct variant_id) as variants,
                            array_agg(distinct variant_id) as variant_ids,
                            bool_or(n > 1) as is_shared
@@ -257,7 +258,8 @@ def _hits(rules: KeyRules) -> str:
              where c.sku_key <> ''
             union
             select c.item_key, v.id, 2
-              from candidate c join variant v on v.merchant_id = :merchant and v.gtin <> '' and v.gtin = c.gtin
+              from candidate c
+              join variant v on v.merchant_id = :merchant and v.gtin <> '' and ltrim(v.gtin, '0') = c.gtin
              where c.gtin <> ''
             union
             select c.item_key, v.id, 3
@@ -266,20 +268,39 @@ def _hits(rules: KeyRules) -> str:
         )"""  # noqa: S608 - constants of this module
 
 
-def _rules_of(db: sa.Connection, merchant_id: int, source_id: int) -> tuple[KeyRules, str]:
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """What of a source's mapping decides how its items are compared."""
+
+    rules: KeyRules
+    key_field: str
+    has_gtin: bool
+
+    @classmethod
+    def of(cls, mapping: Mapping[str, Any]) -> Codes:
+        columns = mapping.get("columns") or {}
+        key_field = next((name for name in KEY_FIELDS if name in columns), "")
+        return cls(KeyRules.from_json(mapping.get("keys")), key_field, "gtin" in columns)
+
+
+def _codes_of(db: sa.Connection, merchant_id: int, source_id: int) -> Codes:
     mapping = db.execute(
         sa.text("select mapping from source where merchant_id = :merchant and id = :source"),
         {"merchant": merchant_id, "source": source_id},
     ).scalar_one()
-    columns = mapping.get("columns") or {}
-    return KeyRules.from_json(mapping.get("keys")), next((name for name in KEY_FIELDS if name in columns), "")
+    return Codes.of(mapping)
 
 
 def _fill_candidates(
-    db: sa.Connection, merchant_id: int, source_id: int, items: str, rules: KeyRules, key_field: str
+    db: sa.Connection,
+    merchant_id: int,
+    source_id: int,
+    items: str,
+    codes: Codes,
+    variant_ids: Sequence[int] | None = None,
 ) -> None:
-    """Put those of `items` that are not linked and share a code with some variant, with their keys, into
-    the temporary table `candidate`."""
+    """Put those of `items` that are not linked and share a code with some variant (of `variant_ids`), with
+    their keys, into the temporary table `candidate`. Candidates that match nothing do no harm."""
     db.exec_driver_sql(
         "create temp table candidate (item_key text, sku_key text, gtin text, supplier_key text) on commit drop"
     )
@@ -289,19 +310,20 @@ def _fill_candidates(
          where not exists (select 1 from supplier_item l where l.merchant_id = %(merchant)s
                               and l.source_id = %(source)s and l.item_key = o.item_key)
     """  # noqa: S608 - SQL of the caller, never input
-    if rules == NO_RULES and key_field == "sku":
+    if codes.rules == NO_RULES and codes.key_field == "sku":
         # The item's own key already is its SKU as compared, so that of a million items only those few
         # are looked at that a variant's code names.
-        named = "exists (select 1 from variant v where v.merchant_id = %(merchant)s and {})"
-        by_gtin = named.format("v.gtin <> '' and v.gtin = o.gtin")
-        db.exec_driver_sql(
-            "insert into candidate select o.item_key, o.item_key, o.gtin,"
-            f" '' {unlinked} and {named.format('v.sku_key = o.item_key')}"
-            f" union select o.item_key, o.item_key, o.gtin, '' {unlinked} and o.gtin <> '' and {by_gtin}",
-            given,
+        among = "and v.id = any(%(variants)s)" if variant_ids is not None else ""
+        named = f"exists (select 1 from variant v where v.merchant_id = %(merchant)s {among} and {{}})"  # noqa: S608
+        wanted = [named.format("v.sku_key = o.item_key")]
+        if codes.has_gtin:
+            wanted.append("o.gtin <> '' and " + named.format("v.gtin <> '' and ltrim(v.gtin, '0') = o.gtin"))
+        found = " union ".join(
+            f"select o.item_key, o.item_key, o.gtin, '' {unlinked} and {which}" for which in wanted
         )
+        db.exec_driver_sql(f"insert into candidate {found}", {**given, "variants": list(variant_ids or ())})
     else:
-        _compute_candidates(db, unlinked, given, rules)
+        _compute_candidates(db, unlinked, given, codes.rules)
     db.exec_driver_sql("analyze pg_temp.candidate")
 
 

@@ -173,9 +173,7 @@ def _compare(
         tell=lambda stage, rows: None,
     )
     place = source.place
-    matching.match_staged(
-        db, place.merchant_id, place.source_id, "incoming", found.mapping.keys, found.mapping.key_field
-    )
+    matching.match_staged(db, place.merchant_id, place.source_id, "incoming", found.mapping.to_json())
     counts = db.exec_driver_sql(
         "select count(*) filter (where state = 0),"
         " count(*) filter (where state = 0 and item_key in (select item_key from matched)),"

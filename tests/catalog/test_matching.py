@@ -117,6 +117,15 @@ def test_a_gtin_matches_in_all_its_spellings(catalog: Catalog) -> None:
     assert catalog.links() == [(1, "other", variant, "gtin")]
 
 
+def test_a_gtin_that_the_store_writes_with_zeros_in_front_matches(catalog: Catalog) -> None:
+    catalog.source(columns={"sku": "SKU", "gtin": "EAN", "quantity": "Stock"})
+    variant = catalog.variant("A-1")
+    catalog.sql("update variant set gtin = '0036000291452' returning id")
+    catalog.item(sku="other", gtin="036000291452")
+
+    assert catalog.match(variant_ids=[variant]) == {variant}
+
+
 def test_the_suppliers_own_code_matches_a_sku(catalog: Catalog) -> None:
     catalog.source(**ALL)
     variant = catalog.variant("REF-9")
