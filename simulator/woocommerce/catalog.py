@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from datetime import datetime
 from typing import Any
 
@@ -48,12 +50,12 @@ class Catalog:
             if "sku" in call.query:
                 wanted = _skus(call.query["sku"])
                 for item in self.shop.items.values():
-                    if item.sku and item.sku.lower() in wanted:
+                    if item.sku and _collated(item.sku) in wanted:
                         found.append(self._of(item))
                 found += [
                     p
                     for p in self.shop.products.values()
-                    if str(p.platform.get("sku", "")).lower() in wanted and p.platform.get("sku")
+                    if p.platform.get("sku") and _collated(str(p.platform["sku"])) in wanted
                 ]
             elif include is not None:
                 found += [self.shop.products[i] for i in include if i in self.shop.products]
@@ -91,22 +93,19 @@ class Catalog:
         skus = _skus(call.query["sku"]) if "sku" in call.query else None
         with self.shop.lock:
             if parent_id is not None:
+                # Only a filter: of an unknown parent there are none.
                 parent = self.shop.products.get(parent_id)
-                if parent is None or self.shelf.kind(parent) != "variable":
-                    raise unknown_product(404)
-                items = self.shop.items_of(parent)
+                items = [] if parent is None else self.shop.items_of(parent)
             else:
-                items = [
-                    i
-                    for i in self.shop.items.values()
-                    if i.id != i.product_id and self.shelf.status(self.shop.products[i.product_id]) != "trash"
-                ]
+                items = list(self.shop.items.values())
             rows = [
                 i
                 for i in items
-                if holds(i.updated_at)
+                if i.id != i.product_id
+                and self.shelf.status(self.shop.products[i.product_id]) != "trash"
+                and holds(i.updated_at)
                 and (include is None or i.id in include)
-                and (skus is None or (i.sku and i.sku.lower() in skus))
+                and (skus is None or (i.sku and _collated(i.sku) in skus))
             ]
             rows = self._ordered(call, rows, include)
             return page_of(call, rows, lambda one: self.shelf.variation(one, call.home))
@@ -169,5 +168,13 @@ def unknown_product(status: int) -> RestError:
 
 
 def _skus(raw: str) -> set[str]:
-    """The asked SKUs in lower case; blanks are kept, and one that holds a comma is found alone."""
-    return {part.lower() for part in raw.split(",") if part} | {raw.lower()}
+    """The asked SKUs as they are compared; one that holds a comma is found alone. WordPress takes
+    tags, percent-coded bytes and outer blanks off the parameter, not those around a comma."""
+    text = re.sub(r"%[a-fA-F0-9]{2}|<[^>]*>?", "", raw).strip()
+    return {_collated(part) for part in text.split(",") if part} | {_collated(text)}
+
+
+def _collated(sku: str) -> str:
+    """As the database compares (utf8mb4_unicode_520_ci): without case, accents and blanks at the end."""
+    parts = unicodedata.normalize("NFKD", sku.casefold())
+    return "".join(c for c in parts if not unicodedata.combining(c)).rstrip(" ")

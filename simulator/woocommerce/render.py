@@ -45,6 +45,12 @@ class Shelf:
     def status(self, product: Product) -> str:
         return str(product.platform.get("status") or ("publish" if product.published else "draft"))
 
+    def _item_status(self, item: Item) -> str:
+        """A variation goes to the trash with its parent."""
+        if self.status(self.shop.products[item.product_id]) == "trash":
+            return "trash"
+        return str(item.platform.get("status", "publish"))
+
     def managed(self, item: Item) -> bool | str:
         """`manage_stock`: False everywhere while the shop-wide switch is off."""
         if not self.manages_stock:
@@ -322,7 +328,7 @@ class Shelf:
             "date_on_sale_to": None,
             "date_on_sale_to_gmt": None,
             "on_sale": False,
-            "status": item.platform.get("status", "publish"),
+            "status": self._item_status(item),
             "purchasable": True,
             "virtual": False,
             "downloadable": False,

@@ -166,6 +166,10 @@ class WooCommerceServer:
             return html_page(414, "Request-URI Too Large")
         if self.dials.maintenance:
             text = "Briefly unavailable for scheduled maintenance. Check back in a minute."
+            if "json" not in request.headers.get("Accept", ""):
+                page = html_page(503, "Maintenance")
+                page.headers["Retry-After"] = "600"
+                return page
             data = {"code": "wp_die", "message": text, "data": {"status": 503}, "additional_errors": []}
             answer = _json(Reply(data, 503, {"Retry-After": "600"}), request, "")
             del answer.headers["Link"]
@@ -219,8 +223,9 @@ class WooCommerceServer:
         return _json(reply, request, allow)
 
     def _front_page(self, request: Request) -> Response:
-        """Without pretty permalinks the route is unknown: a redirect to a slash, then the shop's page."""
-        if not request.path.endswith("/"):
+        """Without pretty permalinks the route is unknown: the shop's page, for a read after a redirect
+        to the address with a slash."""
+        if request.method in ("GET", "HEAD") and not request.path.endswith("/"):
             answer = Response(b"", 301, content_type="text/html; charset=UTF-8")
             answer.headers["Location"] = (
                 f"{request.host_url.rstrip('/')}{request.path}/?{request.query_string.decode()}"

@@ -254,6 +254,17 @@ def test_a_variation_without_a_sku_is_not_looked_up_by_its_parents(
     shop.products[item.product_id].platform["sku"] = "TEE-A"
     item.sku = "TEE-A"
     found = next(one for page in store.catalog() for one in page if one.ref.external_id == str(item.id))
+    # Its sister is as much TEE-A as itself: a supplier's TEE-A must not become the number of one size.
+    assert (found.sku, found.ref.sku) == ("", "")
+
+
+def test_an_only_variation_without_a_sku_goes_by_its_parents(shop: Shop, store: WooCommerceStore) -> None:
+    item = shop.by_sku("A-S")[0]
+    sister = shop.by_sku("A-M")[0]
+    shop.products[item.product_id].platform["sku"] = item.sku = "TEE-A"
+    shop.products[item.product_id].item_ids.remove(sister.id)
+    del shop.items[sister.id]
+    found = next(one for page in store.catalog() for one in page if one.ref.external_id == str(item.id))
     assert (found.sku, found.ref.sku) == ("TEE-A", "")
 
 
@@ -384,6 +395,33 @@ def test_the_variations_of_a_parent_that_is_gone_are_not_found(shop: Shop, store
     changes = [QuantityChange(found[sku].ref, 3, None) for sku in ("A-S", "A-M")]
     (request,) = store.plan_quantities(changes)
     assert [one.status for one in store.send(request, "key")] == ["not_found", "not_found"]
+
+
+def test_what_lies_in_the_trash_is_not_found_although_the_shop_writes_it(
+    shop: Shop, store: WooCommerceStore
+) -> None:
+    found = listed(store)
+    cup, tee = found["CUP-009"], found["A-S"]
+    for one in (cup, tee):
+        shop.products[int(one.ref.product_id)].platform["status"] = "trash"
+    requests = store.plan_quantities([QuantityChange(one.ref, 3, None) for one in (cup, tee)])
+    results = [one.status for request in requests for one in store.send(request, "key")]
+    assert results == ["not_found", "not_found"]
+    assert store.read_quantities([cup.ref, tee.ref]) == []
+
+
+def test_an_unknown_key_over_plain_http_blames_the_key_alone(server: WooCommerceServer) -> None:
+    with pytest.raises(Unauthorized) as caught:
+        connect(server.url, key="ck_other").check()
+    assert caught.value.cause == "The shop does not know the key."
+    assert "Authorization" not in caught.value.remedy
+
+
+def test_maintenance_is_named_by_the_first_call_too(store: WooCommerceStore, dials: Dials) -> None:
+    dials.maintenance = True
+    with pytest.raises(Retryable) as caught:
+        store.check()
+    assert "The shop is in maintenance." in caught.value.cause
 
 
 # ------------------------------------------------------------------ answers that are none

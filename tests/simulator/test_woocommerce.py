@@ -312,6 +312,78 @@ def test_a_read_of_many_skus_is_answered_while_nothing_pages(api: API) -> None:
     assert (answer.status_code, len(answer.json())) == (200, 100)
 
 
+@pytest.mark.parametrize(
+    ("kept", "asked"),
+    [
+        pytest.param("CUP-X", "cup-x", id="case"),
+        pytest.param("Ü-ß", "u-ss", id="accents"),
+        pytest.param("CUP-X", " CUP-X ", id="outer blanks"),
+        pytest.param("CUP-X", "CUP-1 ,CUP-X", id="blanks at an end"),
+        pytest.param("A,B", "A,B", id="a comma"),
+    ],
+)
+def test_a_sku_is_found_as_the_database_compares(api: API, shop: Shop, kept: str, asked: str) -> None:
+    item = shop.by_sku("CUP-9")[0]
+    item.sku = kept
+    found = [row["id"] for row in api.get("products", params={"sku": asked, "_fields": "id"}).json()]
+    assert item.id in found
+
+
+@pytest.mark.parametrize(
+    ("kept", "asked"),
+    [
+        pytest.param("A<B", "A<B", id="taken for a tag"),
+        pytest.param("CUP-X", "CUP-1, CUP-X", id="a blank before"),
+        pytest.param("00123", "123", id="zeros before"),
+    ],
+)
+def test_a_sku_that_the_database_does_not_find(api: API, shop: Shop, kept: str, asked: str) -> None:
+    item = shop.by_sku("CUP-9")[0]
+    item.sku = kept
+    found = [row["id"] for row in api.get("products", params={"sku": asked, "_fields": "id"}).json()]
+    assert item.id not in found
+
+
+def test_an_unknown_parent_has_no_variations_and_is_no_error(api: API, shop: Shop) -> None:
+    for parent in (shop.by_sku("CUP-1")[0].id, 999_999):
+        answer = api.get(f"products/{parent}/variations")
+        assert (answer.status_code, answer.json()) == (200, [])
+
+
+def test_the_trash_is_listed_nowhere_and_written_by_a_batch(api: API, shop: Shop) -> None:
+    tee = shop.by_sku("TEE-S")[0]
+    assert api.delete(f"products/{tee.product_id}").status_code == 200
+    lists = ("variations", f"products/{tee.product_id}/variations")
+    assert [api.get(path, params={"include": str(tee.id)}).json() for path in lists] == [[], []]
+    assert api.get("products", params={"sku": "TEE-S"}).json() == []
+    path = f"products/{tee.product_id}/variations/batch"
+    (row,) = api.post(path, {"update": [{"id": tee.id, "stock_quantity": 8}]}).json()["update"]
+    assert (row["status"], row["stock_quantity"], tee.stock) == ("trash", 8, 8)
+
+
+def test_an_empty_batch_is_answered_by_an_empty_list(api: API) -> None:
+    answer = api.post("products/batch", {"update": []})
+    assert (answer.status_code, answer.json()) == (200, [])
+
+
+def test_without_pretty_permalinks_only_reads_are_redirected(server: WooCommerceServer) -> None:
+    server.is_plain_permalinks = True
+    address = f"{server.url}/wp-json/wc/v3/products"
+    answers = [requests.request(m, address, allow_redirects=False, timeout=5) for m in ("GET", "POST")]
+    assert [one.status_code for one in answers] == [301, 200]
+
+
+def test_maintenance_is_a_page_to_whoever_does_not_ask_for_json(
+    server: WooCommerceServer, dials: Dials
+) -> None:
+    dials.maintenance = True
+    kinds = []
+    for accept in ("*/*", "application/json"):
+        answer = requests.get(f"{server.url}/wp-json/", headers={"Accept": accept}, timeout=5)
+        kinds.append((answer.status_code, answer.headers["Retry-After"], answer.headers["Content-Type"]))
+    assert kinds == [(503, "600", "text/html"), (503, "600", "application/json; charset=UTF-8")]
+
+
 def test_the_calls_are_counted_by_route(api: API, server: WooCommerceServer, shop: Shop) -> None:
     tee = shop.by_sku("TEE-S")[0]
     api.get("products")

@@ -320,7 +320,8 @@ def ask(
     path, query = uri.path, uri.query
     for was, now in renamed.items():
         path = re.sub(f"/{was}(?=/|$)", f"/{now}", path)
-    headers = {}
+    accepted = {k.lower(): v for k, v in request["headers"].items()}.get("accept") or ["*/*"]
+    headers = {"Accept": accepted[0]}
     who = case.authorization[n] if case.authorization else f"{case.key}:{case.secret}"
     if uri.scheme == "https" and who:
         headers["Authorization"] = "Basic " + base64.b64encode(who.encode()).decode()

@@ -296,6 +296,9 @@ class WooCommerceStore:
                 return ItemResult(ref, "not_found", reason="The shop has no such product any more.")
             message = error.get("message", code) if isinstance(error, dict) else error
             return ItemResult(ref, "rejected", reason=self._client.plain(message))
+        if row.get("status") == "trash":
+            # A batch writes there as well, but nothing else of the shop shows it.
+            return ItemResult(ref, "not_found", reason="It lies in the shop's trash.")
         if "stock_quantity" in item:
             why = shapes.problem(row)
             if why is not None and why != shapes.FRACTION:

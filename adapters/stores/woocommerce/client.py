@@ -115,7 +115,9 @@ class Client:
     def index(self) -> dict[str, Any]:
         """What the shop says of itself to anybody (/wp-json/)."""
         fields = "name,home,gmt_offset,timezone_string,namespaces"
-        answer = self._session.get(f"{self.url}/wp-json/", params={"_fields": fields})
+        # Maintenance is told as a page to whoever does not ask for JSON.
+        headers = {"Accept": "application/json"}
+        answer = self._session.get(f"{self.url}/wp-json/", params={"_fields": fields}, headers=headers)
         data = self._parsed("GET", "/wp-json/", answer, is_read=True).data
         return data if isinstance(data, dict) else {}
 
@@ -203,6 +205,9 @@ class Client:
             )
         if "secret is invalid" in words or "signature" in words:
             return Unauthorized(ADAPTER, subject, "The consumer secret does not belong to the key.", _NEW_KEY)
+        if "key is invalid" in words:
+            # Only said of a signed request, so nothing was dropped on the way.
+            return Unauthorized(ADAPTER, subject, "The shop does not know the key.", _NEW_KEY)
         hint = (
             "If the key is right, the web server drops the Authorization header: ask the shop's host to "
             "pass it on."

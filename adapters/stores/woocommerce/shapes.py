@@ -54,6 +54,7 @@ class Parent:
 
     title: str
     sku: str
+    has_one_variation: bool
     is_published: bool
     image_url: str
     collections: tuple[str, ...]
@@ -123,6 +124,7 @@ def parent(row: Mapping[str, Any]) -> Parent:
     return Parent(
         title=plain(row.get("name")),
         sku=str(row.get("sku") or ""),
+        has_one_variation=len(row.get("variations") or ()) == 1,
         is_published=row.get("status") == "publish",
         image_url=_image(row),
         collections=_collections(row),
@@ -151,11 +153,14 @@ def product_listing(row: Mapping[str, Any], currency: str) -> StoreListing:
 
 
 def variation_listing(row: Mapping[str, Any], of: Parent, currency: str) -> StoreListing:
-    """A variation; a variation without a SKU shows its parent's, which finds the parent only."""
-    external_id, sku = str(row["id"]), str(row.get("sku") or "")
+    """A variation. The shop shows its parent's SKU where it has none of its own; that SKU finds the
+    parent only, and is the variation's own name only where there is no sister to take it for."""
+    external_id, shown = str(row["id"]), str(row.get("sku") or "")
+    own = "" if shown == of.sku else shown
+    sku = shown if of.has_one_variation else own
     options = [plain(one.get("option")) for one in row.get("attributes") or () if one.get("option")]
     return StoreListing(
-        ref=ListingRef(external_id, str(row["parent_id"]), external_id, sku="" if sku == of.sku else sku),
+        ref=ListingRef(external_id, str(row["parent_id"]), external_id, sku=own),
         sku=sku,
         gtin=str(row.get("global_unique_id") or ""),
         product_title=of.title,
