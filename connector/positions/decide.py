@@ -94,14 +94,13 @@ _UPDATE = sa.text("""
     update position p
        set available = n.available, state = n.state, shown_count = n.shown_count,
            restock_on = n.restock_on, restock_until = n.restock_until, restock_basis = n.basis,
-           version = p.version + 1, recheck_at = n.recheck_at, decided_at = :now, why = n.why::jsonb,
+           version = p.version + 1, recheck_at = n.recheck_at, decided_at = :now, why = n.why,
            out_since = case when n.available > 0 then null
                             when p.available > 0 or (p.version = 0 and p.out_since is null) then :now
                             else p.out_since end
-      from unnest(cast(:variants as bigint[]), cast(:availables as int[]), cast(:states as text[]),
-                  cast(:counts as int[]), cast(:dates as date[]), cast(:untils as date[]),
-                  cast(:bases as text[]), cast(:rechecks as timestamptz[]), cast(:whys as text[]))
-           as n(variant_id, available, state, shown_count, restock_on, restock_until, basis, recheck_at, why)
+      from jsonb_to_recordset(cast(:rows as jsonb))
+           as n(variant_id bigint, available int, state text, shown_count int, restock_on date,
+                restock_until date, basis text, recheck_at timestamptz, why jsonb)
      where p.merchant_id = :merchant and p.variant_id = n.variant_id
 """)
 
@@ -109,23 +108,22 @@ _UPDATE = sa.text("""
 def _write_positions(
     db: sa.Connection, merchant_id: int, changed: list[tuple[PositionRow, Decision]], now: datetime
 ) -> None:
-    after = [decision for _, decision in changed]
-    db.execute(
-        _UPDATE,
+    # One JSON parameter: the driver needs several times longer to write out as many arrays.
+    rows = [
         {
-            "merchant": merchant_id,
-            "now": now,
-            "variants": [d.variant_id for d in after],
-            "availables": [d.available for d in after],
-            "states": [d.state for d in after],
-            "counts": [d.shown_count for d in after],
-            "dates": [d.restock_on for d in after],
-            "untils": [d.restock_until for d in after],
-            "bases": [d.basis for d in after],
-            "rechecks": [d.recheck_at for d in after],
-            "whys": [json.dumps(d.why) for d in after],
-        },
-    )
+            "variant_id": after.variant_id,
+            "available": after.available,
+            "state": after.state,
+            "shown_count": after.shown_count,
+            "restock_on": after.restock_on.isoformat() if after.restock_on else None,
+            "restock_until": after.restock_until.isoformat() if after.restock_until else None,
+            "basis": after.basis,
+            "recheck_at": after.recheck_at.isoformat() if after.recheck_at else None,
+            "why": after.why,
+        }
+        for _, after in changed
+    ]
+    db.execute(_UPDATE, {"merchant": merchant_id, "now": now, "rows": json.dumps(rows)})
 
 
 _MOVEMENTS = sa.text("""

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from connector.availability.facts import Rule, SourceFacts, VariantFacts
 
 # A sale is deducted from a source until its own number knows of it: the supplier learns of the sale
-# `handover_hours` after it, and what was observed tells the state at `as_of` (in the same instant: before it).
-_STILL_DEDUCTED = "(s.as_of is null or a.sold_at + make_interval(hours => s.handover_hours) >= s.as_of)"
+# `handover_hours` after it, and what was observed tells the state at `as_of` (in the same instant: before
+# it). A row that was held or missing keeps a moment of its own, older than its source's.
 
 _LOCK = sa.text("""
     select variant_id, available, state, shown_count, restock_on, restock_until, restock_basis, version,
@@ -42,7 +42,8 @@ _VARIANTS = sa.text("""
 """)
 
 _SOURCES = sa.text("""
-    select i.variant_id, i.source_id, o.quantity, i.units_per_variant, s.as_of, s.max_age_hours,
+    select i.variant_id, i.source_id, o.quantity, i.units_per_variant,
+           coalesce(o.as_of, s.as_of) as as_of, s.max_age_hours,
            o.is_at_least, o.is_word, o.restock_on,
            coalesce(o.lead_time_days, s.lead_time_days) as lead_time_days,
            s.in_stock_units, s.buffer_units, s.cap_units, s.low_stock_threshold, s.allows_backorder
@@ -54,13 +55,22 @@ _SOURCES = sa.text("""
      order by i.variant_id, i.source_id, i.item_key
 """)
 
-_DEDUCTED = sa.text(f"""
+_DEDUCTED = sa.text("""
     select a.variant_id, a.source_id, sum(a.units)
       from allocation a
       join source s on s.merchant_id = a.merchant_id and s.id = a.source_id
-     where a.merchant_id = :merchant and a.variant_id = any(:variants) and a.units > 0 and {_STILL_DEDUCTED}
+      left join lateral (
+           select min(coalesce(o.as_of, s.as_of)) as as_of
+             from supplier_item i
+             join observation o on o.merchant_id = i.merchant_id and o.source_id = i.source_id
+                               and o.item_key = i.item_key
+            where i.merchant_id = a.merchant_id and i.variant_id = a.variant_id and i.source_id = a.source_id
+           ) seen on true
+     where a.merchant_id = :merchant and a.variant_id = any(:variants) and a.units > 0
+       and (coalesce(seen.as_of, s.as_of) is null
+            or a.sold_at + make_interval(hours => s.handover_hours) >= coalesce(seen.as_of, s.as_of))
      group by a.variant_id, a.source_id
-""")  # noqa: S608 - a constant of this module, no input
+""")
 
 _MERCHANT = sa.text("""
     select buffer_units, cap_units, low_stock_threshold, shows_count, allows_backorder, timezone

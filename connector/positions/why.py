@@ -157,7 +157,8 @@ def _note(listing: Any) -> str:
 
 
 _SOURCES = sa.text("""
-    select s.name, i.source_id, o.quantity, s.as_of, o.line, o.run_id, i.units_per_variant, i.how
+    select s.name, i.source_id, o.quantity, coalesce(o.as_of, s.as_of) as as_of, o.line, o.run_id,
+           i.units_per_variant, i.how
       from supplier_item i
       join source s on s.merchant_id = i.merchant_id and s.id = i.source_id
       left join observation o on o.merchant_id = i.merchant_id and o.source_id = i.source_id

@@ -248,6 +248,21 @@ def test_until_it_is_handed_over_the_supplier_does_not_know_of_a_sale(shelf: She
         assert available == shelf.available
 
 
+def test_a_row_that_was_held_keeps_its_own_moment_and_its_deductions(shelf: Shelf) -> None:
+    """A newer file was accepted, but not this row of it: the sale is still not in the number we hold."""
+    shelf.orders(order(3, external_id="e"))
+    shelf.world.execute("update observation set as_of = :at", at=NOW)
+    later = SOLD_AT + timedelta(hours=1)
+    shelf.world.execute("update source set as_of = :at where id = :s", at=later, s=shelf.source)
+
+    shelf.world.decide(shelf.variant, at=later)
+    assert 7 == shelf.available
+
+    shelf.world.execute("update observation set as_of = null")
+    shelf.world.decide(shelf.variant, at=later)
+    assert 10 == shelf.available
+
+
 def test_a_sale_is_taken_from_the_fullest_source_first(engine: sa.Engine) -> None:
     shelf = Shelf(engine, observed=2)
     fuller = shelf.world.source()
