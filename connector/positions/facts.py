@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from connector.availability.facts import Rule, SourceFacts, VariantFacts
 
 # A sale is deducted from a source until its own number knows of it: the supplier learns of the sale
-# `handover_hours` after it, and what was observed tells the state at `as_of` (in the same instant: before
-# it). A row that was held or missing keeps a moment of its own, older than its source's.
+# `handover_hours` after it, and what was observed tells the state at `as_of`. Stores stamp orders with whole
+# seconds, rounded down: one stamped in the second of `as_of` may have come after it, so it is deducted. A row
+# that was held or missing keeps a moment of its own, older than its source's.
 
 _LOCK = sa.text("""
     select variant_id, available, state, shown_count, restock_on, restock_until, restock_basis, version,
@@ -68,7 +69,7 @@ _DEDUCTED = sa.text("""
            ) seen on true
      where a.merchant_id = :merchant and a.variant_id = any(:variants) and a.units > 0
        and (coalesce(seen.as_of, s.as_of) is null
-            or a.sold_at + make_interval(hours => s.handover_hours) >= coalesce(seen.as_of, s.as_of))
+            or a.sold_at + make_interval(hours => s.handover_hours, secs => 1) > coalesce(seen.as_of, s.as_of))
      group by a.variant_id, a.source_id
 """)
 
@@ -81,7 +82,7 @@ _OPEN_DEDUCTIONS = sa.text("""
     select distinct a.variant_id
       from allocation a
      where a.merchant_id = :merchant and a.source_id = :source and a.units > 0
-       and (:since is null or a.sold_at + make_interval(hours => :handover) >= :since)
+       and (:since is null or a.sold_at + make_interval(hours => :handover, secs => 1) > :since)
      order by a.variant_id
 """).bindparams(sa.bindparam("since", type_=sa.DateTime(timezone=True)))
 

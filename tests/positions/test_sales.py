@@ -237,6 +237,20 @@ def test_a_new_count_of_the_supplier_ends_the_deduction(shelf: Shelf) -> None:
     assert shelf.available == 10
 
 
+@pytest.mark.parametrize(("counted_after_s", "available"), [(0.0, 7), (0.4, 7), (0.999, 7), (1.0, 10)])
+def test_an_order_stamped_in_the_second_of_the_count_stays_deducted(
+    shelf: Shelf, counted_after_s: float, available: int
+) -> None:
+    """Stores cut the fractions off: an order of 12:30:00.9 says 12:30:00, a count of 12:30:00.4 lacks it."""
+    shelf.orders(order(3, external_id="e"))
+    at = SOLD_AT + timedelta(seconds=counted_after_s)
+    shelf.world.execute("update source set as_of = :at where id = :s", at=at, s=shelf.source)
+
+    shelf.world.decide(shelf.variant, at=at)
+
+    assert available == shelf.available
+
+
 def test_until_it_is_handed_over_the_supplier_does_not_know_of_a_sale(shelf: Shelf) -> None:
     shelf.world.execute("update source set handover_hours = 24 where id = :s", s=shelf.source)
     shelf.orders(order(3, external_id="e"))
