@@ -7,6 +7,7 @@ Secrets come from a prompt, a file or the environment, never from an argument th
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 
@@ -34,11 +35,12 @@ for command in (*SERVICE, *ACCOUNTS, *STORES, *SUPPLIERS, *RUNS, *ADS, *CHANNELS
     cli.add_command(command)
 
 
-def main() -> None:
-    """The entry point: turns every expected error into one clear message and exit code 1."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point: turns every expected error into one clear message and exit code 1. Always ends
+    with SystemExit."""
     try:
         # Without its standalone mode click returns the code a command ended with.
-        sys.exit(cli.main(prog_name="dispo", standalone_mode=False) or 0)
+        sys.exit(cli.main(arguments, prog_name="dispo", standalone_mode=False) or 0)
     except click.Abort:
         fail("Stopped.", code=130)
     except click.ClickException as error:

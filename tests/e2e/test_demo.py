@@ -86,8 +86,8 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
 
 def test_it_opens_works_survives_kills_and_goes_on_after_a_restart(demo: Demo) -> None:
     demo.start()
-    eventually(lambda: demo.said("/demo"), "the opening", timeout_s=240)
-    web = httpx2.Client(base_url=f"http://127.0.0.1:{demo.port}", follow_redirects=True)
+    eventually(lambda: demo.said("/demo"), "the opening", timeout_s=400)
+    web = httpx2.Client(base_url=f"http://127.0.0.1:{demo.port}", follow_redirects=True, timeout=60)
     assert 200 == web.get("/demo").status_code
     assert "Vase &amp; Co Outlet" in web.get("/").text
 
@@ -100,7 +100,7 @@ def test_it_opens_works_survives_kills_and_goes_on_after_a_restart(demo: Demo) -
         found = demo.dispo("store", "diff", str(store["id"]))["difference"]
         return bool(found["same"] > 1400 and found["unwritable"] == 0)
 
-    eventually(is_right, "the shop to say what it should", timeout_s=120)
+    eventually(is_right, "the shop to say what it should", timeout_s=300)
     assert ["google_ads"] == [account["adapter"] for account in demo.dispo("ads", "list")]
     links = json.loads((demo.directory / "demo.json").read_text())
     assert 200 == web.get(links["storefront"] + "woocommerce/").status_code
@@ -111,7 +111,7 @@ def test_it_opens_works_survives_kills_and_goes_on_after_a_restart(demo: Demo) -
 
     demo.start()
     eventually(lambda: demo.log.read_text().count("/demo (") + demo.log.read_text().count("Open http") >= 2,
-               "the second opening", timeout_s=120)  # fmt: skip
+               "the second opening", timeout_s=300)  # fmt: skip
     assert 200 == web.get("/demo").status_code
     assert 2 == len(demo.dispo("store", "list"))
     assert 0 == demo.stop()
