@@ -380,7 +380,7 @@ def test_a_worker_killed_in_the_middle_of_a_job_loses_nothing(
     intend(rt, world.merchant_id, "17", "18")
     tick(rt)
     with process(settings, "tests.workers.slow_worker", str(tmp_path)) as killed:
-        eventually(lambda: (tmp_path / "begun").exists(), "the job has begun", 30)
+        eventually(lambda: (tmp_path / "begun").exists(), "the job has begun", 90)
         killed.send_signal(signal.SIGKILL)
         killed.wait(timeout=10)
     assert statuses(rt) == [("17", "claimed"), ("18", "claimed")]
@@ -391,7 +391,7 @@ def test_a_worker_killed_in_the_middle_of_a_job_loses_nothing(
     assert tick(rt, sweeps=True) == 1
     (tmp_path / "go").touch()
     with process(settings, "tests.workers.slow_worker", str(tmp_path)) as next_one:
-        assert next_one.wait(timeout=30) == 0
+        assert next_one.wait(timeout=90) == 0
     assert statuses(rt) == [("17", "done"), ("18", "done")]
     assert (tmp_path / "done").read_text() == "17\n18\n"
 
@@ -421,10 +421,10 @@ def test_a_process_starts_and_ends_when_told(
 ) -> None:
     plan(rt, world.merchant_id)
     with process(settings, "connector.cli", *arguments) as started:
-        eventually(lambda: is_up(rt), f"{arguments[0]} is up", 30)
+        eventually(lambda: is_up(rt), f"{arguments[0]} is up", 90)
         assert started.poll() is None
         started.send_signal(signal.SIGTERM)
-        assert started.wait(timeout=15) == 0
+        assert started.wait(timeout=60) == 0
 
 
 def test_a_worker_in_burst_mode_ends_when_its_queue_is_empty(
@@ -433,7 +433,7 @@ def test_a_worker_in_burst_mode_ends_when_its_queue_is_empty(
     plan(rt, world.merchant_id)
     tick(rt)
     with process(settings, "connector.cli", "worker", "--queue", "intake", "--burst") as started:
-        assert started.wait(timeout=30) == 0
+        assert started.wait(timeout=90) == 0
     assert row(rt, "failures, last_error, lease_until, next_run_at > now()") == (0, "", None, True)
 
 
