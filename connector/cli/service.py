@@ -76,22 +76,11 @@ def _starter(name: str, settings: Settings) -> object:
 @click.command("web")
 def web() -> None:
     """The web server (pages, storefront API, webhooks)."""
-    from granian.constants import Interfaces
-    from granian.server import Server
+    from connector.web.server import serve
 
     with contextlib.ExitStack() as stack:
         settings = with_servers(load_settings(), stack, needs_redis=True)
-        Server(
-            "connector.web.wsgi:app",
-            address=settings.web_host,
-            port=settings.web_port,
-            interface=Interfaces.WSGI,
-            workers=settings.web_workers,
-            blocking_threads=8,
-            backpressure=256,
-            log_access=False,
-            websockets=False,
-        ).serve()
+        serve(settings.web_host, settings.web_port, workers=settings.web_workers)
 
 
 @click.command("worker")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import groupby
 
 import sqlalchemy as sa
 
@@ -18,7 +19,7 @@ from connector.delivery.catalog import doubt
 from connector.delivery.runtime import DeliveryRuntime
 from connector.outbox.messages import Again, Claim, Done, Intent, enqueue, settle
 from connector.ports.errors import Rejected
-from connector.ports.stores import StoreHint, StoreWebhooks
+from connector.ports.stores import StoreHint, StoreWebhooks, VerifiedDelivery
 from connector.positions.decide import Cause, decide
 from connector.positions.sales import record_orders
 
@@ -31,6 +32,16 @@ class Receipt:
     """ "recorded", "repeated" (the same delivery again) or "ping"."""
 
     outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A delivery whose signature held, and whose it is."""
+
+    merchant_id: int
+    connection_id: int
+    delivery: VerifiedDelivery
+    body: bytes
 
 
 def receive(
@@ -49,23 +60,47 @@ def receive(
     delivery = verifier.verify(headers, body, secrets)
     if delivery is None:
         return Receipt("ping")
-    is_new = db.execute(
-        sa.text("""
-            insert into webhook_receipt (merchant_id, connection_id, delivery_id, topic, body, received_at)
-            values (:m, :c, :d, :t, :b, now()) on conflict do nothing returning 1
-        """),
+    return record(db, [Received(merchant_id, connection_id, delivery, body)])[0]
+
+
+def record(db: sa.Connection, received: Sequence[Received]) -> list[Receipt]:
+    """Record verified deliveries of any merchants in the caller's transaction, and ask for work where
+    something is new; what became of each, in order. Commit before you answer any of them.
+
+    Of a delivery that is among them twice the first one counts as recorded.
+    """
+    rows = db.execute(
+        _RECORD,
         {
-            "m": merchant_id,
-            "c": connection_id,
-            "d": delivery.delivery_id,
-            "t": delivery.topic,
-            "b": body,
+            "merchants": [one.merchant_id for one in received],
+            "connections": [one.connection_id for one in received],
+            "deliveries": [one.delivery.delivery_id for one in received],
+            "topics": [one.delivery.topic for one in received],
+            "bodies": [one.body for one in received],
         },
-    ).first()
-    if is_new is None:
-        return Receipt("repeated")
-    enqueue(db, merchant_id, [Intent(RECEIPTS, "receipts", connection_id)])
-    return Receipt("recorded")
+    )
+    new = {tuple(row) for row in rows}
+    # The order of locks in the outbox is (merchant, subject, topic, connection); subject and topic are one.
+    places = sorted({(merchant_id, connection_id) for merchant_id, connection_id, _ in new})
+    for merchant_id, own in groupby(places, key=lambda place: place[0]):
+        enqueue(db, merchant_id, [Intent(RECEIPTS, "receipts", connection_id) for _, connection_id in own])
+    receipts = []
+    for one in received:
+        key = (one.merchant_id, one.connection_id, one.delivery.delivery_id)
+        receipts.append(Receipt("recorded" if key in new else "repeated"))
+        new.discard(key)
+    return receipts
+
+
+# In the order of the key, so that two processes with the same deliveries never wait for each other.
+_RECORD = sa.text("""
+    insert into webhook_receipt (merchant_id, connection_id, delivery_id, topic, body, received_at)
+    select i.m, i.c, i.d, i.t, i.b, now()
+      from unnest(cast(:merchants as bigint[]), cast(:connections as bigint[]), cast(:deliveries as text[]),
+                  cast(:topics as text[]), cast(:bodies as bytea[])) with ordinality as i(m, c, d, t, b, n)
+     order by i.m, i.c, i.d, i.n
+        on conflict do nothing returning merchant_id, connection_id, delivery_id
+""")
 
 
 def work_receipts(rt: DeliveryRuntime, claim: Claim) -> None:

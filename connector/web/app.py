@@ -32,6 +32,7 @@ SESSION_DAYS = 14
 def create_app(rt: Runtime) -> Flask:
     """The application for one runtime. Makes no connection: the first request does."""
     app = Flask("connector.web", static_folder=None, template_folder=None)
+    app.wsgi_app = webhooks.Mounted(webhooks.create_receiver(rt), app.wsgi_app)  # type: ignore[method-assign]
     proxies = rt.settings.trusted_proxies
     if proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
@@ -55,15 +56,13 @@ def create_app(rt: Runtime) -> Flask:
         RATELIMIT_HEADERS_ENABLED=False,
     )
     csrf = CSRFProtect()
-    hooks = webhooks.receiver(rt)
     limits_url = rt.settings.redis_url.replace("unix://", "redis+unix://") or "memory://"
     shop = storefront(rt, SignUpLimits(limits_url, rt.keyring))
-    for public in (hooks, shop):
-        csrf.exempt(public)
+    csrf.exempt(shop)
     # The guard comes first: a stranger is sent to sign in, not told that a token is missing.
     auth.install(app, auth.make_limiter(app, rt.settings.redis_url))
     csrf.init_app(app)
-    for blueprint in (hooks, shop, health.checks(rt), static_files()):
+    for blueprint in (shop, health.checks(rt), static_files()):
         app.register_blueprint(blueprint)
     for room in (overview, products, runs, people, ads, connections, settings):
         app.register_blueprint(room.routes)
@@ -87,7 +86,7 @@ def _protect(answer: Response) -> Response:
     """Headers of every answer; those a blueprint set itself stay."""
     headers = answer.headers
     headers.setdefault("X-Content-Type-Options", "nosniff")
-    if request.blueprint in ("storefront", "webhooks"):
+    if request.blueprint == "storefront":
         return answer
     headers.setdefault(
         "Content-Security-Policy",

@@ -28,7 +28,7 @@ from connector.i18n import best_locale
 from connector.web.demo import demo_facts
 from connector.web.view import is_htmx, page, runtime, safe_target
 
-PUBLIC = frozenset({"auth", "health", "static_files", "storefront", "webhooks"})
+PUBLIC = frozenset({"auth", "health", "static_files", "storefront"})
 """Blueprints that need nobody signed in."""
 
 PER_CLIENT = "20 per 5 minutes"

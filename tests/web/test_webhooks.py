@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from connector.accounts.connections import add_connection
 from connector.bootstrap import Runtime
-from connector.web import webhooks
+from connector.web import collector, webhooks
 from connector.web.app import create_app
 from tests.builders import World
 
@@ -170,7 +170,7 @@ def test_a_database_that_goes_away_later_is_noticed(sender: Sender, monkeypatch:
     def fail(*_: object, **__: object) -> None:
         raise sa.exc.OperationalError("insert", {}, Exception("gone"))
 
-    monkeypatch.setattr(webhooks, "receive", fail)
+    monkeypatch.setattr(collector, "record", fail)
     assert sender.send(delivery="d-2").status_code == 503
     monkeypatch.undo()
     assert sender.send(delivery="d-2").text == "recorded"
