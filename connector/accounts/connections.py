@@ -63,8 +63,8 @@ def add_connection(
     secrets: Mapping[str, str],
     now: datetime,
 ) -> int:
-    """Store a connection; returns its id. Raises Misconfigured when a required field is missing or
-    a field is not one of the adapter's."""
+    """Store a connection; returns its id. Raises Misconfigured when a required field is missing. `config`
+    may hold more than the adapter's fields (what the check of the account learnt)."""
     fields = {field.name: field for field in manifest(_KINDS[kind], adapter).fields}
     for field in fields.values():
         given = secrets.get(field.name) if field.is_secret else config.get(field.name)
@@ -123,6 +123,23 @@ def by_public_key(db: sa.Connection, public_key: str) -> ConnectionRow | None:
         {"k": public_key},
     ).first()
     return ConnectionRow(*row) if row else None
+
+
+def reseal(db: sa.Connection, keyring: Keyring) -> int:
+    """Seal the secrets of every connection of the installation with the newest key, so that older keys may
+    be taken off the ring. Returns how many; raises SealBroken, and nothing is to be committed then, when
+    one cannot be opened."""
+    rows = db.execute(
+        sa.text(
+            "select merchant_id, id, sealed from connection where sealed <> '' order by merchant_id, id for update"
+        )
+    ).all()
+    for row in rows:
+        db.execute(
+            sa.text("update connection set sealed = :s where merchant_id = :m and id = :c"),
+            {"s": keyring.rotate(bytes(row.sealed)), "m": row.merchant_id, "c": row.id},
+        )
+    return len(rows)
 
 
 def pause(db: sa.Connection, merchant_id: int, connection_id: int, reason: str) -> None:

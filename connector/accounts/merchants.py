@@ -47,6 +47,8 @@ def add_merchant(
         raise AccountError(f"{timezone!r} is no time zone. Use a name such as Europe/Paris.")
     if locale not in ("en", "fr"):
         raise AccountError(f"{locale!r} is no language of Dispo. Use en or fr.")
+    if not (len(currency) == 3 and currency.isascii() and currency.isalpha()):
+        raise AccountError(f"{currency!r} is no currency. Use its three letters, such as EUR.")
     merchant_id = db.execute(
         sa.text("""
             insert into merchant (name, locale, timezone, currency, created_at, sender_name)

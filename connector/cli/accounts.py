@@ -10,6 +10,7 @@ import click
 import sqlalchemy as sa
 
 from connector.accounts import schedule
+from connector.accounts.connections import reseal
 from connector.accounts.merchants import add_merchant, add_user, set_password
 from connector.cli.frame import emit, json_option, merchant_id, merchant_option, open_runtime, table
 from connector.db import transaction
@@ -122,4 +123,19 @@ def _password(path: Path | None) -> str:
     return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
-COMMANDS = (merchant,)
+@click.group()
+def keys() -> None:
+    """The keys that seal the secrets of connections (DISPO_SECRET_KEYS)."""
+
+
+@keys.command("rotate")
+@json_option
+def rotate(as_json: bool) -> None:
+    """Seal every stored secret with the first key. Put a new key in front, run this, then older keys may
+    go once the links they signed are too old to matter."""
+    with open_runtime() as rt, transaction(rt.engine) as db:
+        count = reseal(db, rt.keyring)
+    emit({"sealed": count}, as_json, f"The secrets of {count} connections are sealed with the first key.")
+
+
+COMMANDS = (merchant, keys)

@@ -109,9 +109,12 @@ def test_two_workers_never_get_the_same_run(engine: sa.Engine) -> None:
     for subject in range(200):
         ensure(engine, subject)
     got: list[Due] = []
-    threads = [
-        threading.Thread(target=lambda: [got.extend(due(engine, 200)) for _ in range(3)]) for _ in range(4)
-    ]
+
+    def take() -> None:
+        for _ in range(3):
+            got.extend(due(engine, 200))
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
