@@ -14,7 +14,7 @@ Worked example: a supplier shows 25 single units, the variant is a pack of 6 and
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from connector.availability.facts import Decision, Rule, SourceFacts, VariantFacts
 
@@ -129,8 +129,8 @@ def _recheck_at(facts: VariantFacts, restock_on: date | None) -> datetime | None
         for source in facts.sources
         if source.max_age_hours is not None and source.as_of is not None and is_fresh(source, facts.now)
     ]
-    if restock_on is not None:
-        # The date is shown through its whole day at the merchant's place and looked at again after it.
-        days = (restock_on - facts.today).days + 1
-        moments.append(facts.now + timedelta(days=days))
+    if restock_on is not None and restock_on < date.max:
+        # The date is shown through its whole day at the merchant's place, and not a minute longer.
+        midnight = datetime.combine(restock_on + timedelta(days=1), time(), tzinfo=facts.place)
+        moments.append(midnight.astimezone(UTC))
     return min(moments) + timedelta(seconds=1) if moments else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 
@@ -44,8 +44,8 @@ class Rule:
 class VariantFacts:
     """Everything needed to decide one variant.
 
-    `now` is the moment of deciding, `today` the date at the merchant's place. `out_since_on` is the
-    date it sold out (merchant's place), None while it is available or when that is not known.
+    `now` is the moment of deciding, `place` the merchant's time zone and `today` the date there.
+    `out_since_on` is the date it sold out (there), None while it is available or when that is not known.
     """
 
     variant_id: int
@@ -54,6 +54,7 @@ class VariantFacts:
     now: datetime
     today: date
     out_since_on: date | None = None
+    place: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)

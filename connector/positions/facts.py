@@ -137,6 +137,7 @@ def lock_and_read(
                     now=now,
                     today=today,
                     out_since_on=position.out_since.astimezone(place).date() if position.out_since else None,
+                    place=place,
                 ),
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -118,7 +119,28 @@ def test_it_is_looked_at_again_when_freshness_ends_or_the_date_passes() -> None:
     dated = SourceFacts(1, 0, restock_on=TODAY + timedelta(days=2))
 
     assert NOW + timedelta(hours=6, seconds=1) == decide(facts(fresh)).recheck_at
-    assert NOW + timedelta(days=3, seconds=1) == decide(facts(dated)).recheck_at
+    midnight = datetime(2026, 11, 25, 0, 0, 1, tzinfo=UTC)
+    assert (TODAY, midnight) == (date(2026, 11, 22), decide(facts(dated)).recheck_at)
+
+
+def test_the_last_of_all_dates_is_decided_like_any_other() -> None:
+    never = decide(facts(SourceFacts(1, 0, restock_on=date.max)))
+    assert (date.max, None) == (never.restock_on, never.recheck_at)
+
+
+@pytest.mark.parametrize(
+    ("place", "midnight"),
+    [
+        pytest.param("Europe/Paris", datetime(2026, 11, 22, 23, 0, 1, tzinfo=UTC), id="east"),
+        pytest.param("America/New_York", datetime(2026, 11, 23, 5, 0, 1, tzinfo=UTC), id="west"),
+    ],
+)
+def test_a_date_is_not_shown_after_its_day_at_the_merchants_place(place: str, midnight: datetime) -> None:
+    late = datetime(2026, 11, 22, 22, 30, tzinfo=UTC)
+    dated = SourceFacts(1, 0, restock_on=date(2026, 11, 22))
+    asked = [VariantFacts(7, (dated,), Rule(), at, TODAY, place=ZoneInfo(place)) for at in (late, NOW)]
+    # The same moment whenever it is decided: deciding again changes nothing.
+    assert [midnight, midnight] == [decide(one).recheck_at for one in asked]
 
 
 sources = st.builds(
