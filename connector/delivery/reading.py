@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from connector.db import transaction
 from connector.delivery.work import Work, key_of, ref_of
 from connector.outbox.messages import Failed
-from connector.positions.decide import Cause, decide
+from connector.positions.decide import Cause
+from connector.positions.learn import decide_learnt, lock
 from connector.positions.sales import Learnt, NumberRead, record_numbers
 
 
@@ -38,25 +39,29 @@ def read(work: Work, rows: Sequence[Any], targets: Mapping[int, int] | None = No
                 NumberRead(row.id, reading.quantity, (targets or {}).get(row.id), row.believed_available)
             )
     gone = sorted(row.id for row in left.values())
+    before = {row.id: row for row in rows}
+    news = {one.listing_id for one in reads if _is_news(before[one.listing_id], one)}
     with transaction(work.rt.engine) as db:
+        lock(db, work.merchant_id, before, (row.variant_id for row in rows if row.id in news))
         learnt = record_numbers(db, work.merchant_id, work.connection_id, reads, work.rt.now())
         work.mark_problems(db, problems)
         if gone:
             db.execute(
-                sa.text("""
-                    update listing set is_gone = true where merchant_id = :m and id in (
-                       select id from listing where merchant_id = :m and id = any(:ids) order by id for update)
-                """),
+                sa.text("update listing set is_gone = true where merchant_id = :m and id = any(:ids)"),
                 {"m": work.merchant_id, "ids": gone},
             )
             work.settle(db, {i: Failed("The store does not know this item any more.") for i in gone})
+        decide_anew(work, db, learnt)
         work.again(db, sorted(learnt.moved), "an order was recorded while the store was read")
-    decide_learnt(work, learnt)
     work.load([row.id for row in rows])
 
 
-def decide_learnt(work: Work, learnt: Learnt) -> None:
-    """Decide again what readings taught. Call it after their commit."""
-    if learnt.variant_ids:
-        cause = Cause("fall" if learnt.units_sold else "repair")
-        decide(work.rt.engine, work.merchant_id, sorted(learnt.variant_ids), now=work.rt.now(), cause=cause)
+def _is_news(row: Any, read: NumberRead) -> bool:
+    is_other = row.believed_available != read.remote or row.doubted_units or read.target is not None
+    return bool(is_other and row.variant_id is not None)
+
+
+def decide_anew(work: Work, db: sa.Connection, learnt: Learnt) -> None:
+    """Decide what readings taught, in the transaction that learnt it."""
+    cause = Cause("fall" if learnt.units_sold else "repair")
+    decide_learnt(db, work.merchant_id, learnt.variant_ids, now=work.rt.now(), cause=cause)

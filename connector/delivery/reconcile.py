@@ -10,7 +10,8 @@ from connector.db import transaction
 from connector.delivery.catalog import CatalogRead, read_catalog
 from connector.delivery.runtime import DeliveryRuntime
 from connector.ports.errors import PortError
-from connector.positions.decide import Cause, decide
+from connector.positions.decide import Cause
+from connector.positions.learn import decide_learnt
 from connector.positions.sales import record_orders
 
 # Stores stamp changes with their own clock, to the second: each reading looks back a little further.
@@ -60,8 +61,8 @@ def read_orders(rt: DeliveryRuntime, merchant_id: int, connection_id: int) -> in
         for page in store.orders(since - OVERLAP):
             with transaction(rt.engine) as db:
                 touched = record_orders(db, merchant_id, connection_id, page)
+                decide_learnt(db, merchant_id, touched, now=rt.now(), cause=Cause("order"))
             count += len(page)
-            decide(rt.engine, merchant_id, sorted(touched), now=rt.now(), cause=Cause("order"))
     _move_cursor(rt, merchant_id, connection_id, "orders", started)
     return count
 

@@ -14,10 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.db import transaction
-from connector.delivery.reading import decide_learnt, read
+from connector.delivery.reading import decide_anew, read
 from connector.delivery.work import Work, key_of
 from connector.outbox import attempts
-from connector.outbox.messages import Again, Done, Failed, Intent, Outcome, enqueue, hold, literal
+from connector.outbox.messages import Again, Done, Intent, Outcome, enqueue, hold, literal
 from connector.ports.errors import (
     Misconfigured,
     OutcomeUnknown,
@@ -27,7 +27,8 @@ from connector.ports.errors import (
     Unauthorized,
 )
 from connector.ports.stores import FrozenRequest, ItemResult, ListingRef
-from connector.positions.sales import Learnt, NumberRead, record_numbers
+from connector.positions.learn import lock
+from connector.positions.sales import NumberRead, record_numbers
 from connector.positions.topics import BADGE, BADGES
 
 SHORT_WAIT_S = 2.0
@@ -62,17 +63,15 @@ def send_all(work: Work, requests: Sequence[FrozenRequest]) -> bool:
             break
         rows = [by_key[key_of(ref)] for ref in request.refs]
         with transaction(work.rt.engine) as db:
-            learnt = _settle(work, db, answered) if answered else None
+            if answered:
+                _settle(work, db, answered)
             sent = _freeze(work, db, request, rows)
         answered = None
-        if learnt:
-            decide_learnt(work, learnt)
         _call(work, sent)
         answered = sent
     if answered:
         with transaction(work.rt.engine) as db:
-            learnt = _settle(work, db, answered)
-        decide_learnt(work, learnt)
+            _settle(work, db, answered)
     return is_in_time
 
 
@@ -178,9 +177,8 @@ def _replay(work: Work, attempt: attempts.Attempt) -> None:
         _read_back(work, again, work.look_up(item["listing_id"] for item in sent.items))
         return
     with transaction(work.rt.engine) as db:
+        _settle(work, db, sent)
         hold(db, work.claim)
-        learnt = _settle(work, db, sent)
-    decide_learnt(work, learnt)
 
 
 def _read_back(work: Work, attempt: attempts.Attempt, rows: Sequence[Any]) -> None:
@@ -189,15 +187,16 @@ def _read_back(work: Work, attempt: attempts.Attempt, rows: Sequence[Any]) -> No
         read(work, rows, {listing_id: item["quantity"] for listing_id, item in items.items()})
     given = {"m": work.merchant_id, "ids": literal(sorted(items))}
     with transaction(work.rt.engine) as db:
-        db.execute(_LOCK, given)
+        lock(db, work.merchant_id, items, ())
         if any("badge" in item for item in items.values()):
             # Whether the badge went through is not known: it is written again.
             db.execute(_FORGET_BADGES, given)
         attempts.resolve(db, attempt, "read back")
 
 
-def _settle(work: Work, db: sa.Connection, sent: _Sent) -> Learnt:
-    """Take an answer over: beliefs, sales learnt from conflicts, problems, the attempt and the messages."""
+def _settle(work: Work, db: sa.Connection, sent: _Sent) -> None:
+    """Take an answer over: beliefs, sales learnt from conflicts and what they change, problems, the attempt
+    and the messages."""
     done: list[dict[str, Any]] = []
     conflicts: list[NumberRead] = []
     problems: dict[int, str] = {}
@@ -217,24 +216,32 @@ def _settle(work: Work, db: sa.Connection, sent: _Sent) -> Learnt:
             outcomes[listing_id] = Again(0.0, result.reason or "a neighbour in the batch was refused")
         else:
             problems[listing_id] = result.reason
+    items = (item["listing_id"] for item in sent.items)
+    lock(db, work.merchant_id, items, _variants(work, db, conflicts))
     doubted = _believe(work, db, done)
     outcomes |= {i: Again(0.0, "sold while it was written") for i in doubted}
     learnt = record_numbers(db, work.merchant_id, work.connection_id, conflicts, work.rt.now())
-    note = f"{len(done)} of {len(sent.items)} done"
-    if sent.is_replay:
-        # Its messages are worked from the present truth by this claim; what is doubted they read.
-        work.mark_problems(db, problems)
-    else:
-        outcomes |= {i: Failed(problem) for i, problem in problems.items()}
-        work.mark_problems(db, problems)
-        work.settle(db, {i: o for i, o in outcomes.items() if i not in problems})
-    attempts.succeed(db, sent.attempt, note)
-    return learnt
+    decide_anew(work, db, learnt)
+    work.mark_problems(db, problems)
+    # A replay settles its attempt; its messages are worked from the present truth by this claim.
+    if not sent.is_replay:
+        work.settle(db, outcomes)
+    attempts.succeed(db, sent.attempt, f"{len(done)} of {len(sent.items)} done")
 
 
-_LOCK = sa.text("""
-    select 1 from listing where merchant_id = :m and id = any(cast(:ids as bigint[])) order by id for update
-""")
+def _variants(work: Work, db: sa.Connection, reads: Sequence[NumberRead]) -> list[int]:
+    """The variants about which these readings may teach something."""
+    if not reads:
+        return []
+    found = db.execute(
+        sa.text("""
+            select variant_id from listing
+             where merchant_id = :m and id = any(cast(:ids as bigint[])) and variant_id is not null
+        """),
+        {"m": work.merchant_id, "ids": literal(read.listing_id for read in reads)},
+    )
+    return [int(row.variant_id) for row in found]
+
 
 _FORGET_BADGES = sa.text("""
     update listing set believed_state = '' where merchant_id = :m and id = any(cast(:ids as bigint[]))
@@ -275,7 +282,6 @@ def _believe(work: Work, db: sa.Connection, items: list[dict[str, Any]]) -> list
     if not items:
         return []
     given: dict[str, Any] = {"m": work.merchant_id, "ids": literal(item["listing_id"] for item in items)}
-    db.execute(_LOCK, given)
     if "badge" in items[0]:
         states, counts, days, untils = zip(*(item["badge"] for item in items), strict=True)
         badges = {"states": states, "counts": counts, "days": days, "untils": untils}

@@ -20,8 +20,9 @@ from connector.delivery.runtime import DeliveryRuntime
 from connector.outbox.messages import Again, Claim, Done, Intent, enqueue, settle
 from connector.ports.errors import Rejected
 from connector.ports.stores import StoreHint, StoreWebhooks, VerifiedDelivery
-from connector.positions.decide import Cause, decide
-from connector.positions.sales import record_orders
+from connector.positions.decide import Cause
+from connector.positions.learn import decide_learnt
+from connector.positions.sales import lock_named, record_orders
 
 RECEIPTS = "store.receipts"
 BATCH = 200
@@ -122,8 +123,10 @@ def work_receipts(rt: DeliveryRuntime, claim: Claim) -> None:
 
 
 def _work_batch(rt: DeliveryRuntime, merchant_id: int, connection_id: int, verifier: StoreWebhooks) -> int:
-    """One transaction: take receipts, apply their hints, mark them worked. Returns how many."""
+    """One transaction: take receipts, apply their hints, decide what they change, mark them worked.
+    Returns how many."""
     variants: set[int] = set()
+    doubted: set[int] = set()
     with transaction(rt.engine) as db:
         rows = db.execute(
             sa.text("""
@@ -133,12 +136,16 @@ def _work_batch(rt: DeliveryRuntime, merchant_id: int, connection_id: int, verif
             """),
             {"m": merchant_id, "c": connection_id, "n": BATCH},
         ).all()
-        for row in rows:
-            try:
-                hint = verifier.read(row.topic, row.body)
-                outcome = _apply(rt, db, merchant_id, connection_id, hint, variants)
-            except Rejected as error:
-                outcome = f"rejected: {error.cause}"
+        hints = [_hint(verifier, row.topic, row.body) for row in rows]
+        lock_named(
+            db,
+            merchant_id,
+            connection_id,
+            [hint.order for hint in hints if hint.kind == "order" and hint.order is not None],
+            [external_id for hint in hints if hint.kind == "stock" for external_id in hint.external_ids],
+        )
+        for row, hint in zip(rows, hints, strict=True):
+            outcome = _apply(db, merchant_id, connection_id, hint, variants, doubted)
             db.execute(
                 sa.text("""
                     update webhook_receipt set worked_at = now(), outcome = :o, body = null
@@ -146,27 +153,35 @@ def _work_batch(rt: DeliveryRuntime, merchant_id: int, connection_id: int, verif
                 """),
                 {"m": merchant_id, "c": connection_id, "d": row.delivery_id, "o": outcome},
             )
-    if variants:
-        decide(rt.engine, merchant_id, sorted(variants), now=rt.now(), cause=Cause("order"))
+        decide_learnt(db, merchant_id, variants, now=rt.now(), cause=Cause("order"))
+        doubt(db, merchant_id, connection_id, sorted(doubted))
     return len(rows)
 
 
+def _hint(verifier: StoreWebhooks, topic: str, body: bytes) -> StoreHint:
+    try:
+        return verifier.read(topic, body)
+    except Rejected as error:
+        return StoreHint("other", detail=f"rejected: {error.cause}")
+
+
 def _apply(
-    rt: DeliveryRuntime,
     db: sa.Connection,
     merchant_id: int,
     connection_id: int,
     hint: StoreHint,
     variants: set[int],
+    doubted: set[int],
 ) -> str:
+    """Apply one hint; what is to be decided and read again is added to `variants` and `doubted`."""
     if hint.kind == "order" and hint.order is not None:
         touched = record_orders(db, merchant_id, connection_id, [hint.order])
         variants |= touched
         return f"order: {len(touched)} variants"
     if hint.kind == "stock":
-        doubted = _differing(db, merchant_id, connection_id, hint)
-        doubt(db, merchant_id, connection_id, doubted)
-        return f"stock: {len(doubted)} doubted" if doubted else "stock: as believed"
+        differing = _differing(db, merchant_id, connection_id, hint)
+        doubted.update(differing)
+        return f"stock: {len(differing)} doubted" if differing else "stock: as believed"
     if hint.kind == "product":
         # What changed is read from the store; the hint only moves that reading forward.
         run_now(db, merchant_id, "store.catalog", connection_id)
@@ -180,7 +195,7 @@ def _apply(
             {"m": merchant_id, "c": connection_id},
         )
         return "uninstalled"
-    return hint.kind
+    return hint.detail if hint.detail.startswith("rejected: ") else hint.kind
 
 
 def _differing(db: sa.Connection, merchant_id: int, connection_id: int, hint: StoreHint) -> list[int]:

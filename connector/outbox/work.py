@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import psycopg
 import sqlalchemy as sa
 
 from connector.backoff import is_refusal, wait_s
@@ -135,6 +136,13 @@ def serve_turn(
         topic.handler(runtime, claimed)
     except LeaseLost:
         return Served(count, finish(runtime.engine, claimed))
+    except sa.exc.OperationalError as exc:
+        if not isinstance(exc.orig, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure):
+            finish(runtime.engine, claimed, exc)
+            raise
+        # The database undid one of two transactions that waited for each other; it is simply done again.
+        circle = Retryable("the database", turn.topic, "Two transactions waited for each other.")
+        return Served(count, finish(runtime.engine, claimed, circle), circle)
     except (Retryable, OutcomeUnknown) as error:
         return Served(count, finish(runtime.engine, claimed, error), error)
     except PortError as error:

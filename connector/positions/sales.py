@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from connector.ports.stores import StoreOrder
+from connector.positions.learn import lock
 
 # Clocks of shop and ours differ by seconds.
 CLOCK_MARGIN = timedelta(seconds=10)
@@ -56,10 +57,10 @@ def record_orders(
     """Store what these orders hold now and deduct or give back the difference to what was known.
 
     Idempotent: the same order again changes nothing; an older version of an order than the one stored
-    is ignored. Returns the variants to decide again.
+    is ignored. Returns the variants to decide again, in the same transaction (`learn.decide_learnt`).
     """
     touched: set[int] = set()
-    _lock_listings(db, merchant_id, connection_id, orders)
+    lock_named(db, merchant_id, connection_id, orders)
     for order in sorted(orders, key=lambda o: o.order_id):
         if not _take_order(db, merchant_id, connection_id, order):
             continue
@@ -249,26 +250,32 @@ def _fall(believed: int, doubted: int, target: int | None, remote: int) -> int:
     return min(falls) if falls else max(high for _, high in ranges) - remote
 
 
-def _lock_listings(
-    db: sa.Connection, merchant_id: int, connection_id: int, orders: Sequence[StoreOrder]
+def lock_named(
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    orders: Sequence[StoreOrder],
+    external_ids: Sequence[str] = (),
 ) -> None:
-    """Lock every listing these orders name or named, in the order all others take: then nobody waits for
-    each other in a circle."""
-    db.execute(
+    """Lock what these orders name, or named when they were last seen, and the listings or stock objects
+    of `external_ids`, in the order of `learn.lock`."""
+    found = db.execute(
         sa.text("""
-            select 1 from listing
-             where merchant_id = :m and connection_id = :c and (external_id = any(:named) or external_id in (
-                   select external_id from store_order_line
-                    where merchant_id = :m and connection_id = :c and order_id = any(:orders)))
-             order by id for update
+            select id, variant_id from listing
+             where merchant_id = :m and connection_id = :c
+               and (external_id = any(:named) or stock_id = any(:named) or external_id in (
+                    select external_id from store_order_line
+                     where merchant_id = :m and connection_id = :c and order_id = any(:orders)))
         """),
         {
             "m": merchant_id,
             "c": connection_id,
-            "named": sorted({line.external_id for order in orders for line in order.lines}),
+            "named": sorted({*external_ids, *(line.external_id for order in orders for line in order.lines)}),
             "orders": sorted({order.order_id for order in orders}),
         },
-    )
+    ).all()
+    variants = (row.variant_id for row in found if row.variant_id is not None)
+    lock(db, merchant_id, (row.id for row in found), variants)
 
 
 def _take_order(db: sa.Connection, merchant_id: int, connection_id: int, order: StoreOrder) -> bool:
