@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import traceback
 
 import sqlalchemy as sa
 import structlog
@@ -145,6 +146,7 @@ def _database_away(error: sa.exc.SQLAlchemyError) -> BaseResponse:
 
 def _bug(error: Exception) -> BaseResponse:
     """An error nobody expected: the log has it, the person gets a page and no details."""
-    log.error("unexpected error", path=request.path, exc_info=error)
+    # As text: a traceback with the values of its variables would put people's addresses into the log.
+    log.error("unexpected error", path=request.path, traceback="".join(traceback.format_exception(error)))
     g.pop("account", None)
     return _error("failed", 500)

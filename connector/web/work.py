@@ -7,6 +7,7 @@ cut off is finished by the next one, a decision by the next decision).
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable
 
 import structlog
@@ -29,7 +30,8 @@ def briefly(work: Callable[[], object], wait_s: float = WAIT_S) -> bool:
         except BaseException as error:  # handed to the request, or logged when nobody waits any more
             errors.append(error)
             if not is_waiting.is_set():
-                log.error("work behind a request failed", exc_info=error)
+                text = "".join(traceback.format_exception(error))
+                log.error("work behind a request failed", traceback=text)
 
     thread = threading.Thread(target=do, name="behind-a-request")
     thread.start()

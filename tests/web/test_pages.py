@@ -398,18 +398,22 @@ def test_a_cell_that_a_spreadsheet_would_run_is_defused(owner: Person, shop: Sho
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_an_unexpected_error_gets_a_page_and_no_details(
-    owner: Person, monkeypatch: pytest.MonkeyPatch, language: str
+    owner: Person, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], language: str
 ) -> None:
     owner.post("/language", {"locale": language})
 
     def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("the secret reason")
+        address = "lea" + "@" + "private.test"
+        raise RuntimeError("the secret reason" if address else "")
 
     monkeypatch.setattr("connector.web.pages.products.products.listed", fail)
     answer = owner.get("/products")
     assert answer.status_code == 500
     assert {"en": "Something went wrong", "fr": "Quelque chose n’a pas marché"}[language] in answer.text
     assert "the secret reason" not in answer.text
+    said = "".join(capsys.readouterr())
+    assert "RuntimeError: the secret reason" in said
+    assert "lea@private.test" not in said
 
 
 def test_an_unknown_address_gets_a_page_in_words(owner: Person) -> None:

@@ -36,7 +36,8 @@ SAMPLES = 20
 @routes.get("/connections")
 def index() -> Response:
     with reading() as db:
-        rows = connections.health(db, g.merchant_id, runtime().now())
+        now = runtime().now()
+        rows = kept().get(g.merchant_id, "health", lambda: connections.health(db, g.merchant_id, now))
         turns = pending_counts(db, g.merchant_id)
     names = {one.row.id: one.row.name for one in rows}
     return page("connections", rows=rows, turns=turns, names=names)

@@ -91,23 +91,23 @@ def _is_old(facts: Any, now: datetime) -> bool:
 
 # The error of a schedule row stays until its next run ends well, so it is always the present one.
 _FACTS = sa.text("""
-    select c.id, s.id as source_id, s.max_age_hours,
-           coalesce((select count(*) from listing l where l.merchant_id = :m and l.connection_id = c.id
-                        and not l.is_gone), 0) as listings,
-           coalesce((select count(*) from listing l where l.merchant_id = :m and l.connection_id = c.id
-                        and not l.is_gone and l.is_managed), 0) as managed,
-           coalesce((select count(*) from supplier_item i where i.merchant_id = :m and i.source_id = s.id), 0)
-               as items,
-           coalesce((select count(*) from ad_link a where a.merchant_id = :m and a.connection_id = c.id
-                        and not a.is_gone), 0) as ads,
-           coalesce((select count(*) from ad_link a where a.merchant_id = :m and a.connection_id = c.id
-                        and a.paused_by_us_at is not null), 0) as paused,
+    with listings as (
+      select connection_id, count(*) as many, count(*) filter (where is_managed) as managed
+        from listing where merchant_id = :m and not is_gone group by connection_id),
+    items as (
+      select source_id, count(*) as many from supplier_item where merchant_id = :m group by source_id),
+    ads as (
+      select connection_id, count(*) filter (where not is_gone) as many,
+             count(*) filter (where paused_by_us_at is not null) as paused, max(seen_at) as seen_at
+        from ad_link where merchant_id = :m group by connection_id)
+    select c.id, s.id as source_id, s.max_age_hours, coalesce(l.many, 0) as listings,
+           coalesce(l.managed, 0) as managed, coalesce(i.many, 0) as items, coalesce(a.many, 0) as ads,
+           coalesce(a.paused, 0) as paused,
            case c.kind
              when 'store' then (select max(r.finished_at) from reconciliation r
                                  where r.merchant_id = :m and r.connection_id = c.id and r.error = '')
              when 'supplier' then s.as_of
-             when 'ads' then (select max(a.seen_at) from ad_link a
-                               where a.merchant_id = :m and a.connection_id = c.id)
+             when 'ads' then a.seen_at
            end as last_at,
            coalesce((select h.last_error from schedule h
                       where h.merchant_id = :m and h.last_error <> '' and h.failures > 0
@@ -117,6 +117,9 @@ _FACTS = sa.text("""
                       order by h.failures desc limit 1), '') as error
       from connection c
       left join source s on s.merchant_id = c.merchant_id and s.connection_id = c.id and c.kind = 'supplier'
+      left join listings l on l.connection_id = c.id
+      left join items i on i.source_id = s.id
+      left join ads a on a.connection_id = c.id
      where c.merchant_id = :m and c.status <> 'ended'
 """)
 
