@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -18,114 +10,15 @@ import sqlalchemy as sa
 from connector import bootstrap
 from connector.accounts import schedule as due_times
 from connector.bootstrap import Runtime
-from connector.db import transaction
-from connector.outbox.messages import Claim, Done, Intent, enqueue, settle
-from connector.outbox.work import Topic
 from connector.ports.errors import Retryable, Unauthorized
 from connector.positions.topics import ADS, SHOPPERS
-from connector.settings import Settings, child_environment
+from connector.settings import Settings
 from tests.builders import World
-from tests.support import eventually
-from workers import jobs, queues, runtime, schedule
-from workers.queues import RING_LASTS_S, queue, ring_key
+from tests.workers.scene import Noted, burst, intend, plan, row, run, statuses, waiting
+from workers import jobs, queues
+from workers.queues import RING_LASTS_S, ring_key
 from workers.run import work
-from workers.runtime import use
-from workers.schedule import run_clock, tick
-
-
-@pytest.fixture
-def rt(
-    engine: sa.Engine, settings: Settings, redis: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Runtime]:
-    """A runtime that the jobs of this process use. `redis` empties it afterwards."""
-    found = Runtime(settings)
-    found.__dict__["engine"] = engine
-    monkeypatch.setattr(runtime, "_runtime", None)
-    use(found)
-    yield found
-    found.redis.close()
-
-
-@pytest.fixture
-def world(rt: Runtime) -> World:
-    return World(rt.engine)
-
-
-class Noted:
-    """A handler and a kind of schedule row that note what they were asked to do."""
-
-    def __init__(self) -> None:
-        self.subjects: list[tuple[int, str]] = []
-        self.runs: list[tuple[int, int]] = []
-        self.error: BaseException | None = None
-        self.fails_for: set[int] = set()
-
-    def handle(self, rt: Any, claim: Claim) -> None:
-        self.subjects += [(claim.turn.merchant_id, message.subject) for message in claim.messages]
-        self._fail(claim.turn.merchant_id)
-        with transaction(rt.engine) as db:
-            settle(db, claim, {message.id: Done() for message in claim.messages})
-
-    def run(self, _: Any, merchant_id: int, subject_id: int) -> None:
-        self.runs.append((merchant_id, subject_id))
-        self._fail(merchant_id)
-
-    def _fail(self, merchant_id: int) -> None:
-        if self.error is not None and (not self.fails_for or merchant_id in self.fails_for):
-            raise self.error
-
-
-@pytest.fixture
-def noted(monkeypatch: pytest.MonkeyPatch) -> Noted:
-    """The topic `ads.position` and the kind "positions.recheck" are noted instead of done."""
-    found = Noted()
-    monkeypatch.setitem(bootstrap.TOPICS, ADS, Topic(ADS, found.handle, 100, 240))
-    monkeypatch.setitem(jobs.DO, "positions.recheck", found.run)
-    return found
-
-
-def intend(rt: Runtime, merchant_id: int, *subjects: str, topic: str = ADS) -> None:
-    with transaction(rt.engine) as db:
-        enqueue(db, merchant_id, [Intent(topic, subject) for subject in subjects])
-
-
-def plan(rt: Runtime, merchant_id: int, kind: str = "positions.recheck", subject_id: int = 0) -> None:
-    with transaction(rt.engine) as db:
-        due_times.ensure(db, merchant_id, kind, subject_id, 3600)
-
-
-def burst(rt: Runtime, *names: str) -> None:
-    """Work queues in this process until they are empty, and give the signals back to pytest."""
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        for name in names or queues.QUEUES:
-            work(rt, name, burst=True)
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
-
-
-def waiting(rt: Runtime) -> dict[str, int]:
-    """Bells per queue, those with none left out."""
-    counts = {name: queue(name, rt.redis).count for name in queues.QUEUES}
-    return {name: count for name, count in counts.items() if count}
-
-
-def statuses(rt: Runtime) -> list[tuple[str, str]]:
-    with rt.engine.connect() as db:
-        rows = db.execute(sa.text("select subject, status from outbox_message order by id"))
-        return [(row.subject, row.status) for row in rows]
-
-
-def row(rt: Runtime, columns: str) -> Any:
-    with rt.engine.connect() as db:
-        return tuple(db.execute(sa.text(f"select {columns} from schedule")).one())
-
-
-def run(rt: Runtime, statement: str) -> None:
-    with transaction(rt.engine) as db:
-        db.execute(sa.text(statement))
-
+from workers.schedule import tick
 
 # --- Ringing ----------------------------------------------------------------------------------------
 
@@ -352,119 +245,3 @@ def test_a_connection_that_is_not_in_use_is_left_in_peace(
     tick(rt)
     burst(rt)
     assert noted.runs == [(world.merchant_id, subject)]
-
-
-# --- Processes --------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def process(settings: Settings, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of ours with these settings; killed at the end if it still runs."""
-    started = subprocess.Popen(
-        [sys.executable, "-m", *arguments],
-        env=child_environment(settings),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        yield started
-    finally:
-        if started.poll() is None:
-            started.kill()
-        started.communicate(timeout=10)
-
-
-def test_a_worker_killed_in_the_middle_of_a_job_loses_nothing(
-    rt: Runtime, world: World, settings: Settings, tmp_path: Path
-) -> None:
-    intend(rt, world.merchant_id, "17", "18")
-    tick(rt)
-    with process(settings, "tests.workers.slow_worker", str(tmp_path)) as killed:
-        eventually(lambda: (tmp_path / "begun").exists(), "the job has begun", 90)
-        killed.send_signal(signal.SIGKILL)
-        killed.wait(timeout=10)
-    assert statuses(rt) == [("17", "claimed"), ("18", "claimed")]
-    assert tick(rt, sweeps=True) == 0  # the lease still runs: perhaps it is only slow
-
-    run(rt, "update outbox_message set lease_until = now()")
-    run(rt, "update outbox_turn set lease_until = now()")
-    assert tick(rt, sweeps=True) == 1
-    (tmp_path / "go").touch()
-    with process(settings, "tests.workers.slow_worker", str(tmp_path)) as next_one:
-        assert next_one.wait(timeout=90) == 0
-    assert statuses(rt) == [("17", "done"), ("18", "done")]
-    assert (tmp_path / "done").read_text() == "17\n18\n"
-
-
-def _rings(rt: Runtime) -> bool:
-    return bool(waiting(rt))
-
-
-def _is_idle(rt: Runtime) -> bool:
-    """Whether a worker of the queue waits for bells (before that a signal ends it as it ends any process)."""
-    return b"idle" in [rt.redis.hget(key, "state") for key in rt.redis.smembers("rq:workers:ads")]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "is_up"),
-    [
-        pytest.param(("clock",), _rings, id="clock"),
-        pytest.param(("worker", "--queue", "ads"), _is_idle, id="worker"),
-    ],
-)
-def test_a_process_starts_and_ends_when_told(
-    rt: Runtime,
-    world: World,
-    settings: Settings,
-    arguments: tuple[str, ...],
-    is_up: Callable[[Runtime], bool],
-) -> None:
-    plan(rt, world.merchant_id)
-    with process(settings, "connector.cli", *arguments) as started:
-        eventually(lambda: is_up(rt), f"{arguments[0]} is up", 90)
-        assert started.poll() is None
-        started.send_signal(signal.SIGTERM)
-        assert started.wait(timeout=60) == 0
-
-
-def test_a_worker_in_burst_mode_ends_when_its_queue_is_empty(
-    rt: Runtime, world: World, settings: Settings
-) -> None:
-    plan(rt, world.merchant_id)
-    tick(rt)
-    with process(settings, "connector.cli", "worker", "--queue", "intake", "--burst") as started:
-        assert started.wait(timeout=90) == 0
-    assert row(rt, "failures, last_error, lease_until, next_run_at > now()") == (0, "", None, True)
-
-
-def test_the_clock_outlives_a_database_that_goes_away(
-    rt: Runtime, world: World, noted: Noted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan(rt, world.merchant_id)
-    real, failed = schedule.tick, threading.Event()
-
-    def once_away(one: Runtime, *, sweeps: bool = False) -> int:
-        if not failed.is_set():
-            failed.set()
-            raise sa.exc.OperationalError("select 1", {}, Exception("the database restarts"))
-        return real(one, sweeps=sweeps)
-
-    class Stop(threading.Event):
-        """Ends the clock when it has rung; never waits."""
-
-        def wait(self, timeout: float | None = None) -> bool:
-            if _rings(rt):
-                self.set()
-            return self.is_set()
-
-    monkeypatch.setattr(schedule, "tick", once_away)
-    run_clock(rt, Stop())
-    assert (failed.is_set(), waiting(rt)) == (True, {"intake": 1})
-
-
-def test_the_runtime_of_a_process_is_built_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in child_environment(settings, environ={}).items():
-        monkeypatch.setitem(os.environ, name, value)
-    monkeypatch.setattr(runtime, "_runtime", None)
-    assert runtime.runtime() is runtime.runtime()
-    assert runtime.runtime().settings.database_url == settings.database_url
