@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -186,3 +187,34 @@ def test_an_error_of_one_message_is_that_messages_outcome() -> None:
     for whole in (Unauthorized(*where), Misconfigured(*where, field="url")):
         with pytest.raises(type(whole)):
             outcome_of(whole, 1)
+
+
+def test_two_transactions_that_waited_for_each_other_are_served_again(engine: sa.Engine) -> None:
+    intend(engine, "a", "b")
+
+    def caught_in_a_circle(runtime: Any, claim: Claim) -> None:
+        """Locks one row while another transaction that holds the next one waits for it."""
+        with runtime.engine.connect() as other:
+            other.begin()
+            with transaction(runtime.engine) as db:
+                for lock, connection in ((1, db), (2, other)):
+                    connection.execute(sa.text("select pg_advisory_xact_lock(:n)"), {"n": lock})
+                waiting = threading.Thread(
+                    target=other.execute, args=(sa.text("select pg_advisory_xact_lock(1)"),)
+                )
+                waiting.start()
+                try:
+                    # The shorter patience decides which of the two the database undoes.
+                    db.execute(sa.text("set local deadlock_timeout = '10ms'"))
+                    db.execute(sa.text("select pg_advisory_xact_lock(2)"))
+                finally:
+                    db.rollback()
+                    waiting.join()
+
+    served = serve(engine, caught_in_a_circle)
+
+    assert served is not None and isinstance(served.error, Retryable)
+    assert (served.claimed, served.finished.returned, served.has_more) == (2, 2, False)
+    skip_waits(engine)
+    assert serve(engine, settle_all) is not None
+    assert [status for _, status, *_ in rows(engine)] == ["done", "done"]
