@@ -15,14 +15,17 @@ from connector.positions.learn import decide_learnt, lock
 from connector.positions.sales import Learnt, NumberRead, record_numbers
 
 
-def read(work: Work, rows: Sequence[Any], targets: Mapping[int, int] | None = None) -> None:
+def read(
+    work: Work, rows: Sequence[Any], targets: Mapping[int, tuple[int, int | None]] | None = None
+) -> bool:
     """Read these listings in the store, learn from it, decide again what it changed, and load them anew.
 
-    `targets` are the numbers that writes of unknown outcome wanted to set. Where an order was recorded
-    while we asked, the answer says nothing certain: that listing is read again by its next claim.
+    `targets` are the numbers that a write of unknown outcome wanted to set, and those it expected. Where an
+    order was recorded while we asked, the answer says nothing certain: that listing is read again by its
+    next claim, and the answer is False.
     """
     if not rows:
-        return
+        return True
     refs = [ref_of(row) for row in rows]
     left = {key_of(ref): row for ref, row in zip(refs, rows, strict=True)}
     readings = work.store.read_quantities(refs)
@@ -35,9 +38,8 @@ def read(work: Work, rows: Sequence[Any], targets: Mapping[int, int] | None = No
         if reading.quantity is None or reading.problem:
             problems[row.id] = reading.problem or "The store does not track this item's quantity."
         else:
-            reads.append(
-                NumberRead(row.id, reading.quantity, (targets or {}).get(row.id), row.believed_available)
-            )
+            target, expected = (targets or {}).get(row.id, (None, None))
+            reads.append(NumberRead(row.id, reading.quantity, target, expected, row.believed_available))
     gone = sorted(row.id for row in left.values())
     before = {row.id: row for row in rows}
     news = {one.listing_id for one in reads if _is_news(before[one.listing_id], one)}
@@ -54,6 +56,7 @@ def read(work: Work, rows: Sequence[Any], targets: Mapping[int, int] | None = No
         decide_anew(work, db, learnt)
         work.again(db, sorted(learnt.moved), "an order was recorded while the store was read")
     work.load([row.id for row in rows])
+    return not learnt.moved
 
 
 def _is_news(row: Any, read: NumberRead) -> bool:

@@ -35,6 +35,7 @@ SHORT_WAIT_S = 2.0
 """A platform's limit that is over so soon is waited for with the turn in hand; ending the turn would cost
 up to a second of the clock and a claim. A longer one ends it and frees the worker."""
 LONGEST_WAITS_S = 10.0
+READ_BACK_TRIES = 3
 
 
 @dataclass(slots=True)
@@ -155,7 +156,7 @@ def resume(work: Work) -> None:
         if may_write and (work.store.capabilities.honours_keys or not work.is_quantity):
             _replay(work, attempt)
         else:
-            _read_back(work, attempt, rows)
+            _read_back(work, attempt)
 
 
 def _replay(work: Work, attempt: attempts.Attempt) -> None:
@@ -174,17 +175,31 @@ def _replay(work: Work, attempt: attempts.Attempt) -> None:
         raise
     except PortError:
         # Refused for good now, which does not tell whether the first try was: the store does.
-        _read_back(work, again, work.look_up(item["listing_id"] for item in sent.items))
+        _read_back(work, again)
+        return
+    if any(result.status in ("conflict", "retry") for result in sent.results):
+        # The platform kept no answer and ran the request again, over what the first try had left.
+        _read_back(work, again)
         return
     with transaction(work.rt.engine) as db:
         _settle(work, db, sent)
         hold(db, work.claim)
 
 
-def _read_back(work: Work, attempt: attempts.Attempt, rows: Sequence[Any]) -> None:
+def _read_back(work: Work, attempt: attempts.Attempt) -> None:
+    """Take what the store says now, whichever way the write went."""
     items = {item["listing_id"]: item for item in attempt.request["items"]}
     if work.is_quantity:
-        read(work, rows, {listing_id: item["quantity"] for listing_id, item in items.items()})
+        targets = {i: (item["quantity"], item["expected"]) for i, item in items.items()}
+        for _ in range(READ_BACK_TRIES):
+            # Its listings stay apart from the claim until all of them are certain.
+            if read(work, work.look_up(items), targets):
+                break
+        else:
+            note = "Orders keep coming in while the store is read back."
+            with transaction(work.rt.engine) as db:
+                attempts.unknown(db, attempt, note)
+            raise OutcomeUnknown("delivery", attempt.operation, note)
     given = {"m": work.merchant_id, "ids": literal(sorted(items))}
     with transaction(work.rt.engine) as db:
         lock(db, work.merchant_id, items, ())
@@ -208,9 +223,7 @@ def _settle(work: Work, db: sa.Connection, sent: _Sent) -> None:
             outcomes[listing_id] = Done()
         elif result.status == "conflict":
             if result.remote is not None:
-                # The first try of a replay may have set the number; then it is no sale.
-                target = item.get("quantity") if sent.is_replay else None
-                conflicts.append(NumberRead(listing_id, result.remote, target, item.get("expected")))
+                conflicts.append(NumberRead(listing_id, result.remote, believed=item.get("expected")))
             outcomes[listing_id] = Again(0.0, "sold or changed in the store meanwhile")
         elif result.status == "retry":
             outcomes[listing_id] = Again(0.0, result.reason or "a neighbour in the batch was refused")

@@ -30,12 +30,14 @@ CALL_WINDOW = timedelta(minutes=2)
 @dataclass(frozen=True, slots=True)
 class NumberRead:
     """A store's number for one listing, as read. `target` is what a write of unknown outcome wanted to
-    set, None when there is no such write. `believed` is what we believed when we asked: where an order
-    was recorded since, the number is not used, because it may or may not have it. None: not checked."""
+    set where it expected `expected`, None when there is no such write. `believed` is what we believed when
+    we asked: where an order was recorded since, the number is not used, because it may or may not have it.
+    None: not checked."""
 
     listing_id: int
     remote: int
     target: int | None = None
+    expected: int | None = None
     believed: int | None = None
 
 
@@ -145,7 +147,7 @@ def record_numbers(
         learnt.confirmed += 1
         if row.believed_available is None or row.variant_id is None:
             continue
-        fall = _fall(row.believed_available, row.doubted_units, read.target, read.remote)
+        fall = _fall(row.believed_available, row.doubted_units, read)
         if fall > 0:
             allocate(db, merchant_id, connection_id, row.variant_id, fall, now, "fall", "")
             learnt.units_sold += fall
@@ -235,19 +237,22 @@ def allocate(
         )
 
 
-def _fall(believed: int, doubted: int, target: int | None, remote: int) -> int:
-    """Units by which `remote` lies below what the store may have held before shoppers acted, negative
-    when it lies above.
+def _fall(believed: int, doubted: int, read: NumberRead) -> int:
+    """Units by which the number read lies below what the store may have held before shoppers acted,
+    negative when it lies above.
 
-    It may have held believed … believed + doubted, or the target of a write of unknown outcome. Of
-    several explanations the smallest sale counts; orders tell the rest. Believed 10, target 4: read 3 is
-    a sale of one, read 12 a rise of two.
+    It may have held believed … believed + doubted. A write of unknown outcome may have made it the target,
+    or as much less as was ordered since that write was frozen. Of several explanations the smallest sale
+    counts; orders tell the rest. Believed 10, target 4: read 3 is a sale of one, read 12 a rise of two.
     """
-    ranges = [(believed, believed + doubted)] + ([(target, target)] if target is not None else [])
-    if any(low <= remote <= high for low, high in ranges):
+    ranges = [(believed, believed + doubted)]
+    if read.target is not None:
+        ordered = max(0, (believed if read.expected is None else read.expected) - believed)
+        ranges.append((read.target - ordered, read.target))
+    if any(low <= read.remote <= high for low, high in ranges):
         return 0
-    falls = [low - remote for low, _ in ranges if low > remote]
-    return min(falls) if falls else max(high for _, high in ranges) - remote
+    falls = [low - read.remote for low, _ in ranges if low > read.remote]
+    return min(falls) if falls else max(high for _, high in ranges) - read.remote
 
 
 def lock_named(

@@ -160,6 +160,31 @@ def test_a_platform_that_runs_a_repeated_request_again_invents_no_sale(
     assert (shopify.stock("A-1"), shopify.listing("A-1").believed_available) == (4, 4)
 
 
+@pytest.mark.parametrize("replays", [True, False])
+def test_orders_between_a_lost_answer_and_its_repetition_count_once(
+    shopify: Scene, clock: ManualClock, replays: bool
+) -> None:
+    """Found by the torture: what was ordered meanwhile was also taken for a sale seen in the number."""
+    clock.advance(minutes=30)
+    shopify.server.keys.replays = replays
+    shopify.server.dials.fail_next = ["timeout_after_success"]
+    shopify.supply(A_1=6)
+    assert shopify.deliver() == ["OutcomeUnknown"]
+    clock.advance(seconds=1)
+    shopify.sell("A-1", 2)
+    read_orders(shopify)
+    clock.advance(seconds=1)
+    shopify.sell("A-1", 1)
+    shopify.wake()
+    settle_down(shopify, clock)
+    with shopify.rt.engine.begin() as db:
+        doubt(db, shopify.merchant_id, shopify.store_id, [shopify.listing("A-1").id])
+    settle_down(shopify, clock)
+
+    assert shopify.world.allocated(shopify.variant("A-1")) == {"order": 2, "fall": 1}
+    assert (shopify.stock("A-1"), shopify.listing("A-1").wanted_available) == (3, 3)
+
+
 def test_a_worker_without_its_lease_sends_nothing(scene: Scene) -> None:
     def lose() -> None:
         scene.world.execute(

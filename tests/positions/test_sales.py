@@ -179,6 +179,30 @@ def test_a_write_of_unknown_outcome_is_never_taken_for_a_sale(shelf: Shelf, remo
     assert remote == shelf.differing()["here"][0]
 
 
+@pytest.mark.parametrize(
+    ("remote", "sold"),
+    [
+        pytest.param(8, 0, id="not done, the order is in the number"),
+        pytest.param(2, 0, id="done, the order after it"),
+        pytest.param(4, 0, id="done, over the order"),
+        pytest.param(1, 1, id="done, the order and one more after it"),
+    ],
+)
+def test_orders_that_came_after_a_write_of_unknown_outcome_are_not_sold_twice(
+    shelf: Shelf, remote: int, sold: int
+) -> None:
+    """Ten were there, four were to be set, then two were ordered: the write may have come first or not."""
+    shelf.orders(order(2, external_id="e"))
+    with shelf.world.engine.begin() as db:
+        reading = NumberRead(shelf.listing, remote, target=4, expected=10, believed=8)
+        learnt = record_numbers(db, shelf.world.merchant_id, shelf.here, [reading], SOLD_AT)
+
+    assert (sold, {"order": 2} | ({"fall": sold} if sold else {})) == (
+        learnt.units_sold,
+        shelf.world.allocated(shelf.variant),
+    )
+
+
 def test_a_sale_near_our_own_write_makes_the_number_doubtful(shelf: Shelf) -> None:
     """The write may have overwritten what the sale took: the store is read before it is written again."""
     shelf.world.execute(
@@ -219,7 +243,7 @@ def test_a_number_read_while_an_order_was_recorded_is_not_used(shelf: Shelf) -> 
     shelf.orders(order(2, external_id="e"))
     with shelf.world.engine.begin() as db:
         learnt = record_numbers(
-            db, shelf.world.merchant_id, shelf.here, [NumberRead(shelf.listing, 10, None, 10)], SOLD_AT
+            db, shelf.world.merchant_id, shelf.here, [NumberRead(shelf.listing, 10, believed=10)], SOLD_AT
         )
 
     assert (learnt.moved, learnt.variant_ids) == ({shelf.listing}, set())
