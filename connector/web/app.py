@@ -33,7 +33,7 @@ SESSION_DAYS = 14
 def create_app(rt: Runtime) -> Flask:
     """The application for one runtime. Makes no connection: the first request does."""
     app = Flask("connector.web", static_folder=None, template_folder=None)
-    app.wsgi_app = webhooks.Mounted(webhooks.create_receiver(rt), app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = webhooks.Mounted(webhooks.Hooks(rt), app.wsgi_app)  # type: ignore[method-assign]
     proxies = rt.settings.trusted_proxies
     if proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]

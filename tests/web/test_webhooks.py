@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import hashlib
 import hmac
+import io
 import json
 from typing import Any
 
@@ -221,3 +222,49 @@ def test_a_woocommerce_ping_is_answered_and_not_recorded(app: Any, rt: Runtime, 
     answer = sender.client.post(f"/webhooks/woocommerce/{sender.public_key}", data=b"webhook_id=7")
     assert (answer.status_code, answer.text) == (200, "ping")
     assert sender.receipts() == []
+
+
+@pytest.mark.parametrize(
+    "path", ["", "woocommerce", "woocommerce/", "woocommerce/a/b", "woo%00/x", "woocommerce/%00"]
+)
+def test_odd_addresses_are_not_found(app: Any, path: str) -> None:
+    answer = app.test_client().post(f"/webhooks/{path}", data=b"{}")
+    assert (answer.status_code, answer.text) == (404, "unknown address")
+
+
+def test_a_body_in_chunks_is_taken_and_has_the_same_limit(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "MOST_BYTES", 100)
+
+    def send(body: bytes) -> str:
+        signature = base64.b64encode(hmac.new(sender.secret.encode(), body, hashlib.sha256).digest()).decode()
+        name = "WC_WEBHOOK_SIGNATURE" if sender.adapter == "woocommerce" else "SHOPIFY_HMAC_SHA256"
+        environ = {
+            "REQUEST_METHOD": "POST",
+            "PATH_INFO": f"/webhooks/{sender.adapter}/{sender.public_key}",
+            "HTTP_TRANSFER_ENCODING": "chunked",
+            f"HTTP_X_{name}": signature,
+            "wsgi.input": io.BytesIO(body),
+        }
+        said: list[str] = []
+        sender.client.application.wsgi_app(environ, lambda status, headers: said.append(status))
+        return said[0]
+
+    assert send(b"x" * 101) == "413 Content Too Large"
+    assert send(b"x" * 100) == "200 OK"
+    assert [bytes(receipt.body) for receipt in sender.receipts()] == [b"x" * 100]
+
+
+def test_an_unexpected_error_is_answered_and_logged_without_the_body(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(collector, "record", fail)
+    answer = sender.send(b'{"email": "shopper@example.test"}')
+    assert (answer.status_code, answer.text) == (500, "failed")
+    said = "".join(capsys.readouterr())
+    assert "RuntimeError: a bug" in said
+    assert "shopper@example.test" not in said
