@@ -242,13 +242,15 @@ def _fall(believed: int, doubted: int, read: NumberRead) -> int:
     negative when it lies above.
 
     It may have held believed … believed + doubted. A write of unknown outcome may have made it the target,
-    or as much less as was ordered since that write was frozen. Of several explanations the smallest sale
-    counts; orders tell the rest. Believed 10, target 4: read 3 is a sale of one, read 12 a rise of two.
+    less what was ordered and more what was cancelled since that write was frozen. Of several explanations
+    the smallest sale counts; orders tell the rest. Believed 10, target 4: read 3 is a sale of one, read 12
+    a rise of two.
     """
-    ranges = [(believed, believed + doubted)]
+    low, high = believed, believed + doubted
+    ranges = [(low, high)]
     if read.target is not None:
-        ordered = max(0, (believed if read.expected is None else read.expected) - believed)
-        ranges.append((read.target - ordered, read.target))
+        was = low if read.expected is None else read.expected
+        ranges.append((read.target - max(0, was - low), read.target + max(0, high - was)))
     if any(low <= read.remote <= high for low, high in ranges):
         return 0
     falls = [low - read.remote for low, _ in ranges if low > read.remote]

@@ -203,6 +203,17 @@ def test_orders_that_came_after_a_write_of_unknown_outcome_are_not_sold_twice(
     )
 
 
+def test_a_cancel_after_a_write_of_unknown_outcome_is_no_sale(shelf: Shelf) -> None:
+    """Found by the torture: zero was set and its answer lost, then one came back to the shelf."""
+    shelf.orders(order(1, external_id="e"))
+    shelf.orders(order(1, external_id="e", version=9, holds=False))
+    with shelf.world.engine.begin() as db:
+        reading = NumberRead(shelf.listing, 1, target=0, expected=9, believed=9)
+        learnt = record_numbers(db, shelf.world.merchant_id, shelf.here, [reading], SOLD_AT)
+
+    assert (learnt.units_sold, shelf.world.allocated(shelf.variant)) == (0, {})
+
+
 def test_a_sale_near_our_own_write_makes_the_number_doubtful(shelf: Shelf) -> None:
     """The write may have overwritten what the sale took: the store is read before it is written again."""
     shelf.world.execute(
