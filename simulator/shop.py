@@ -164,6 +164,17 @@ class Shop:
             self._touch(item)
         self._report(Change("stock", item_id, by, self.now()))
 
+    def set_stock_if(self, item_id: int, expected: int, stock: int, *, by: Literal["api", "shop"]) -> bool:
+        """Set the number only where it is still `expected`, in one step; whether it was."""
+        with self.lock:
+            item = self.items[item_id]
+            if item.stock != expected:
+                return False
+            item.stock = stock
+            self._touch(item)
+        self._report(Change("stock", item_id, by, self.now()))
+        return True
+
     def set_meta(self, item_id: int, meta: dict[str, Any], *, by: Literal["api", "shop"]) -> None:
         """Merge `meta` into the item; a None value deletes the key."""
         with self.lock:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal, Protocol
 
+from connector.ports.installs import PrivacyRequest
+
 
 @dataclass(frozen=True, slots=True)
 class StoreCapabilities:
@@ -220,7 +222,8 @@ class StoreHint:
     and as the keys of `quantities`, and `location_id` says where (None: the platform has no places).
     "order": `order` when the body holds it whole. "product": re-read these products (`external_ids` are
     product ids).
-    "uninstalled": the store ended the connection. "privacy": a legal request, `detail` names the topic.
+    "uninstalled": the store ended the connection. "privacy": a legal request, `privacy` says which and
+    `detail` names the topic.
     "other": nothing to do.
     """
 
@@ -230,12 +233,15 @@ class StoreHint:
     order: StoreOrder | None = None
     detail: str = ""
     location_id: str | None = None
+    privacy: PrivacyRequest | None = None
 
 
 class Store(Protocol):
     """One connected shop. Construction does no network; each method may raise a `PortError`."""
 
-    capabilities: StoreCapabilities
+    @property
+    def capabilities(self) -> StoreCapabilities:
+        """The facts of this store. May ask the store once where they depend on it; never raises."""
 
     def check(self) -> StoreCheck:
         """Ask the store who it is; raise Unauthorized or Misconfigured with the remedy."""

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Request, Response
 from simulator.dials import Dials, Fault
 from simulator.server import ServerThread, cut_connection
 from simulator.shop import Change, Shop
+from simulator.woocommerce import companion
 from simulator.woocommerce import settings as options
 from simulator.woocommerce.auth import ApiKey, KeyRing, forbidden
 from simulator.woocommerce.hooks import Webhooks
@@ -45,8 +46,8 @@ class WooCommerceServer:
     `key` and `secret` are a read_write key; `keyring.keys` takes further ones. `calls` counts requests
     by "METHOD route" ("POST products/batch", "PUT products/<id>"), also those that were answered with a
     fault. May be turned while running: `dials`, `version`, `is_plain_permalinks`, `body_limit_bytes`
-    (a proxy's limit, None for none) and `settings`. Product pages lie below `storefront_url`, or at this
-    server's own address.
+    (a proxy's limit, None for none), `has_plugin` (Dispo's companion plugin) and `settings`. Product
+    pages lie below `storefront_url`, or at this server's own address.
     """
 
     def __init__(
@@ -61,17 +62,20 @@ class WooCommerceServer:
         version: str = "11.0.1",
         tls: ssl.SSLContext | None = None,
         storefront_url: str = "",
+        has_plugin: bool = False,
     ) -> None:
         self.shop = shop
         self.dials = dials or Dials()
         self.version = version
         self.is_plain_permalinks = False
+        self.has_plugin = has_plugin
         self.body_limit_bytes: int | None = None
         self.calls: Counter[str] = Counter()
         self.keyring = KeyRing([ApiKey(key, secret)])
         self.settings = options.defaults(shop)
         self.shelf = Shelf(shop, self.settings, self._version(), storefront_url)
         self.products = Products(self.shelf, self._event)
+        self.companion = companion.Companion(self.shelf)
         self.orders = Orders(self.shelf, version)
         self.webhooks = Webhooks(shop, self.dials, self._webhook_body, lambda: f"{self.url}/", version)
         self._options = options.Settings(shop, self.settings, version)
@@ -136,6 +140,8 @@ class WooCommerceServer:
             time.sleep(self.dials.latency_s)
         path = request.path
         below = path[len(_API) :].strip("/") if path.startswith(_API) else ""
+        if path.startswith(f"/wp-json/{companion.SPACE}/"):
+            below = path[len("/wp-json/") :].strip("/")
         route, ids = self._match(below)
         method = request.args.get("_method", request.method).upper()
         self.calls[f"{method} {route.label if route else below or path}"] += 1
@@ -203,16 +209,21 @@ class WooCommerceServer:
                 authorization=request.headers.get("Authorization", ""),
             )
             if request.path.rstrip("/") == "/wp-json":
-                return _json(self._options.index(call), request, "GET")
+                spaces = [companion.SPACE] if self.has_plugin else []
+                return _json(self._options.index(call, spaces), request, "GET")
             handler = route.handlers.get(method) if route else None
-            if handler is None or (below == "variations" and self._version() < (10, 3)):
+            is_plugins = below.startswith(companion.SPACE)
+            is_absent = (below == "variations" and self._version() < (10, 3)) or (
+                is_plugins and not self.has_plugin
+            )
+            if handler is None or is_absent:
                 allow = ""
                 raise RestError(
                     404, "rest_no_route", "No route was found matching the URL and request method."
                 )
             if key is None:
                 allow = ""
-                raise forbidden(method, below)
+                raise forbidden("PUT", "0") if is_plugins else forbidden(method, below)
             reply = handler(call, *(int(i) if i.isdigit() else i for i in ids))
         except RestError as exc:
             reply = Reply(exc.body(), exc.status)
@@ -272,6 +283,9 @@ class WooCommerceServer:
             ("webhooks/<id>", {"GET": hooks.one, "DELETE": hooks.delete, **writes(hooks.update)}, _ITEM),
             ("settings/<group>/<key>", {"GET": own.one, **writes(own.update)}, "GET, POST, PUT, PATCH"),
             ("system_status", {"GET": own.status}, "GET"),
+            (f"{companion.SPACE}/status", {"GET": self.companion.status}, "GET"),
+            (f"{companion.SPACE}/stock", {"POST": self.companion.stock}, "POST"),
+            (f"{companion.SPACE}/connection", {"POST": self.companion.connection}, "POST"),
         ]
         return [
             _Route(

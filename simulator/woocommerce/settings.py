@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -88,8 +89,8 @@ class Settings:
         }
         return Reply(cut(data, wanted_fields(call.query)))
 
-    def index(self, call: Call) -> Reply:
-        """GET /wp-json/: open to everybody."""
+    def index(self, call: Call, further: Sequence[str] = ()) -> Reply:
+        """GET /wp-json/: open to everybody. `further` namespaces are those of plugins."""
         zone = ZoneInfo(self.shop.timezone)
         offset = zone.utcoffset(datetime.now(UTC).astimezone(zone).replace(tzinfo=None))
         data: dict[str, Any] = {
@@ -99,7 +100,7 @@ class Settings:
             "home": call.home,
             "gmt_offset": (offset.total_seconds() if offset else 0) / 3600,
             "timezone_string": self.shop.timezone,
-            "namespaces": ["oembed/1.0", "wc/v3", "wc/v2", "wc/v1", "wc/store", "wp/v2"],
+            "namespaces": ["oembed/1.0", "wc/v3", "wc/v2", "wc/v1", "wc/store", "wp/v2", *further],
             "authentication": {},
         }
         return Reply(cut(data, wanted_fields(call.query)))

@@ -446,6 +446,7 @@ ADDRESS = "https://dispo.example/webhooks/woocommerce/shop-1"
 
 
 def test_subscribing_leaves_active_webhooks_alone(store: WooCommerceStore, play: Play) -> None:
+    store._companion.note(())  # the recorded shop has no companion plugin
     with play("webhooks_create_list_update_delete") as tape:
         topics = store.subscribe(ADDRESS, "secret")
     assert topics == ["product.updated", "product.deleted", "order.created", "order.updated"]
@@ -455,6 +456,7 @@ def test_subscribing_leaves_active_webhooks_alone(store: WooCommerceStore, play:
 def test_subscribing_revives_a_webhook_that_failures_switched_off(
     store: WooCommerceStore, play: Play
 ) -> None:
+    store._companion.note(())
     # Three further topics are created, so the recorded creation is there three times.
     creation = ["webhooks_delete_without_force"] * 3
     with play("webhook_disabled_after_failures", *creation) as tape:

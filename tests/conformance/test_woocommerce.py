@@ -84,3 +84,19 @@ class TestWooCommerceBefore103(TestWooCommerce):
     def server(self, shop: Shop, dials: Dials) -> Iterator[WooCommerceServer]:
         with WooCommerceServer(shop, key=KEY, secret=SECRET_KEY, dials=dials, version="9.9.5") as server:
             yield server
+
+
+class TestWooCommerceWithPlugin(TestWooCommerce):
+    """With Dispo's companion plugin in the shop: the same promises, and the shop compares before it sets."""
+
+    @pytest.fixture
+    def server(self, shop: Shop, dials: Dials) -> Iterator[WooCommerceServer]:
+        with WooCommerceServer(shop, key=KEY, secret=SECRET_KEY, dials=dials, has_plugin=True) as server:
+            yield server
+
+    @pytest.fixture
+    def store(self, server: WooCommerceServer) -> Store:
+        store = connect(server)
+        # As the delivery does before it plans; the question is part of neither reading nor writing.
+        assert store.capabilities.compare_and_set == "plugin"
+        return store

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from adapters.stores.woocommerce import shapes
+from adapters.stores.woocommerce import companion, shapes
 from adapters.stores.woocommerce.client import ADAPTER, Client, NoRoute
 from adapters.stores.woocommerce.lists import BATCH, PLAIN_SKU, chunks, pages, rows_of, sku_chunks, window
 from connector.ports.errors import Misconfigured, NotFound, OutcomeUnknown, Unauthorized
@@ -42,25 +42,34 @@ _UNKNOWN_ITEM = frozenset(
 )
 
 
-class WooCommerceStore:
-    """See `connector.ports.stores.Store`. Keeps the shop's currency once asked, and nothing else."""
+_PLAIN = StoreCapabilities(
+    compare_and_set="read_then_write",
+    honours_keys=False,
+    quantity_batch_size=BATCH,
+    badge_batch_size=BATCH,
+    read_batch_size=BATCH,
+    badge_with_quantity=True,
+    has_locations=False,
+    reads_orders=True,
+    batches_by_product=True,
+)
+_WITH_PLUGIN = replace(_PLAIN, compare_and_set="plugin", batches_by_product=False)
 
-    capabilities = StoreCapabilities(
-        compare_and_set="read_then_write",
-        honours_keys=False,
-        quantity_batch_size=BATCH,
-        badge_batch_size=BATCH,
-        read_batch_size=BATCH,
-        badge_with_quantity=True,
-        has_locations=False,
-        reads_orders=True,
-        batches_by_product=True,
-    )
+
+class WooCommerceStore:
+    """See `connector.ports.stores.Store`. Keeps what it was told of currency and companion plugin only."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._companion = companion.Companion(client)
         self._currency: str | None = None
         self._is_tracking: bool | None = None
+
+    @property
+    def capabilities(self) -> StoreCapabilities:
+        """Depends on the companion plugin: the shop is asked for it at first, and never raises here."""
+        has_plugin = companion.CONDITIONAL in self._companion.features()
+        return _WITH_PLUGIN if has_plugin else _PLAIN
 
     # ---------------------------------------------------------------- the shop
 
@@ -68,7 +77,8 @@ class WooCommerceStore:
         """Who the shop is. Asks for an empty batch too, which changes nothing and tells whether the key
         may write."""
         index = self._client.index()
-        if "wc/v3" not in (index.get("namespaces") or ()):
+        namespaces = index.get("namespaces") or ()
+        if "wc/v3" not in namespaces:
             raise Misconfigured(
                 ADAPTER,
                 self._client.url,
@@ -78,6 +88,7 @@ class WooCommerceStore:
             )
         status = self._client.get("system_status", {"_fields": "environment,settings"}).data
         self._client.write("POST", "products/batch", {"update": []})
+        self._companion.note(namespaces)
         environment, settings = _part(status, "environment"), _part(status, "settings")
         self._currency = str(settings.get("currency") or "")
         return StoreCheck(
@@ -85,7 +96,7 @@ class WooCommerceStore:
             url=str(index.get("home") or self._client.url),
             version=str(environment.get("version") or ""),
             currency=self._currency,
-            timezone=_timezone(index),
+            timezone=shapes.timezone(index),
             warnings=tuple(self._warnings()),
         )
 
@@ -240,19 +251,29 @@ class WooCommerceStore:
         return rows_of(f"GET {path}", self._client.get(path, full, may_be_missing=may_be_missing).data)
 
     def plan_quantities(self, changes: Sequence[QuantityChange]) -> list[FrozenRequest]:
-        """Simple products in hundreds; variations in hundreds per parent, which is all WooCommerce has."""
+        """With the companion plugin hundreds of anything. Without: simple products in hundreds, variations in
+        hundreds per parent, which is all WooCommerce has."""
+        by_plugin = companion.CONDITIONAL in self._companion.known()
         items = []
         for change in changes:
             # A batch is not checked by the shop: text would silently become 0.
             if type(change.quantity) is not int or change.quantity < 0:
                 raise ValueError(f"a quantity is a whole number of at least 0, not {change.quantity!r}")
-            item: dict[str, Any] = {"id": int(change.ref.stock_id), "stock_quantity": change.quantity}
+            if by_plugin:
+                item = companion.item_of(
+                    change.ref, change.badge, quantity=change.quantity, expected=change.expected
+                )
+                items.append((change.ref, item))
+                continue
+            item = {"id": int(change.ref.stock_id), "stock_quantity": change.quantity}
             if change.badge is not None:
                 item["meta_data"] = shapes.badge_meta(change.badge)
             items.append((change.ref, item))
-        return _planned(items)
+        return companion.planned(items) if by_plugin else _planned(items)
 
     def plan_badges(self, changes: Sequence[BadgeChange]) -> list[FrozenRequest]:
+        if companion.CONDITIONAL in self._companion.known():
+            return companion.planned([(c.ref, companion.item_of(c.ref, c.badge)) for c in changes])
         return _planned(
             [
                 (c.ref, {"id": int(c.ref.external_id), "meta_data": shapes.badge_meta(c.badge)})
@@ -266,6 +287,8 @@ class WooCommerceStore:
         WooCommerce answers 200 and leaves the number alone where stock is not managed, so the number it
         echoes is what counts.
         """
+        if request.operation == companion.OPERATION:
+            return self._companion.send(request)
         path = str(request.body["path"])
         items: list[dict[str, Any]] = list(request.body["update"])
         try:
@@ -307,7 +330,7 @@ class WooCommerceStore:
             if echoed != item["stock_quantity"]:
                 reason = "The shop kept another number than the one it was sent."
                 return ItemResult(ref, "conflict", remote=shapes.whole(echoed), reason=reason)
-        if "meta_data" in item and not _holds_meta(row, item["meta_data"]):
+        if "meta_data" in item and not shapes.holds_meta(row, item["meta_data"]):
             reason = "The shop did not keep the badge: a plugin seems to filter product meta."
             return ItemResult(ref, "rejected", reason=reason)
         return ItemResult(ref, "done")
@@ -340,21 +363,13 @@ class WooCommerceStore:
                 self._client.write("POST", "webhooks", body)
             elif known.get("status") != "active":
                 self._client.write("PUT", f"webhooks/{known['id']}", {"status": "active", "secret": secret})
+        self._companion.tell_where_dispo_is(address)
         return list(TOPICS)
 
 
 def _part(data: Any, name: str) -> dict[str, Any]:
     part = data.get(name) if isinstance(data, dict) else None
     return part if isinstance(part, dict) else {}
-
-
-def _timezone(index: Mapping[str, Any]) -> str:
-    """A zone's name, or "UTC+05:30" for a shop that is set to an offset."""
-    name = str(index.get("timezone_string") or "")
-    if name:
-        return name
-    minutes = round(float(index.get("gmt_offset") or 0) * 60)
-    return f"UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
 
 
 def _by_parent(refs: Sequence[ListingRef]) -> dict[str, list[ListingRef]]:
@@ -379,11 +394,6 @@ def _planned(items: Sequence[tuple[ListingRef, dict[str, Any]]]) -> list[FrozenR
         for path, group in groups.items()
         for chunk in chunks(group, BATCH)
     ]
-
-
-def _holds_meta(row: Mapping[str, Any], sent: Sequence[Mapping[str, str]]) -> bool:
-    kept = {str(one.get("key")): str(one.get("value")) for one in row.get("meta_data") or ()}
-    return all(kept.get(one["key"]) == one["value"] for one in sent)
 
 
 def _is_better(row: Mapping[str, Any], known: Mapping[str, Any] | None) -> bool:

@@ -31,6 +31,8 @@ from connector.ports.errors import (
 from connector.registry import Environment
 
 ADAPTER = "woocommerce"
+PLUGIN = "wc-dispo/v1"
+"""Where our companion plugin answers; WooCommerce's keys count only below "wc/" and "wc-"."""
 _NEW_KEY = "Create a key under WooCommerce > Settings > Advanced > REST API and enter it here."
 _READ_WRITE = "Give the key the permission Read/Write under WooCommerce > Settings > Advanced > REST API."
 _PERMALINKS = (
@@ -92,11 +94,15 @@ class Client:
             _credential(name, value) for name, value in (("consumer_key", key), ("consumer_secret", secret))
         )
         self._session = requests_session(environment, ADAPTER)
-        self._api = library.API(
-            self.url,
-            *self._secrets,
-            timeout=environment.timeout_s,
-            user_agent=environment.user_agent,
+        self._api, self._plugin_api = (
+            library.API(
+                self.url,
+                *self._secrets,
+                version=version,
+                timeout=environment.timeout_s,
+                user_agent=environment.user_agent,
+            )
+            for version in ("wc/v3", PLUGIN)
         )
 
     def get(
@@ -106,6 +112,16 @@ class Client:
         # The library signs and sends strings; a list would break the signature over plain http.
         answer = self._api.get(path, params=dict(params or {}), session=self._session)
         return self._parsed("GET", path, answer, is_read=True, may_be_missing=may_be_missing)
+
+    def ask_plugin(self, path: str, body: Mapping[str, Any] | None = None) -> Answer:
+        """GET, or with a body POST, below our companion plugin's wc-dispo/v1. Raises NoRoute where the shop
+        has no such plugin, OutcomeUnknown as `write` does."""
+        if body is None:
+            answer = self._plugin_api.get(path, session=self._session)
+        else:
+            answer = self._plugin_api.post(path, body, session=self._session)
+        method, is_read = ("GET", True) if body is None else ("POST", False)
+        return self._parsed(method, f"{PLUGIN}/{path}", answer, is_read=is_read, may_be_missing=True)
 
     def write(self, method: str, path: str, body: Mapping[str, Any]) -> Answer:
         """POST or PUT below wc/v3. Raises OutcomeUnknown when it may have been done without an answer."""

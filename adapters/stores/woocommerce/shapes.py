@@ -235,3 +235,18 @@ def badge_meta(badge: BadgeFacts) -> list[dict[str, str]]:
         day(badge.restock_until),
     )
     return [{"key": key, "value": value} for key, value in zip(META_KEYS, values, strict=True)]
+
+
+def holds_meta(row: Mapping[str, Any], sent: Sequence[Mapping[str, str]]) -> bool:
+    """Does the shop's answer hold the meta it was sent?"""
+    kept = {str(one.get("key")): str(one.get("value")) for one in row.get("meta_data") or ()}
+    return all(kept.get(one["key"]) == one["value"] for one in sent)
+
+
+def timezone(index: Mapping[str, Any]) -> str:
+    """A zone's name, or "UTC+05:30" for a shop that is set to an offset."""
+    name = str(index.get("timezone_string") or "")
+    if name:
+        return name
+    minutes = round(float(index.get("gmt_offset") or 0) * 60)
+    return f"UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"

@@ -1,0 +1,15 @@
+"""mypy proves here that the WooCommerce adapter keeps the port's signatures; nothing runs."""
+
+from __future__ import annotations
+
+from adapters.stores.woocommerce.adapter import WooCommerceStore
+from adapters.stores.woocommerce.webhooks import WooCommerceWebhooks
+from connector.ports.stores import Store, StoreWebhooks
+
+
+def woocommerce(adapter: WooCommerceStore) -> Store:
+    return adapter
+
+
+def woocommerce_webhooks(verifier: WooCommerceWebhooks) -> StoreWebhooks:
+    return verifier
