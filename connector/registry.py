@@ -17,6 +17,7 @@ ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
     "ads": {"google_ads": "adapters.ads.google_ads:MANIFEST"},
     "channels": {"email": "adapters.channels.email:MANIFEST"},
     "stores": {
+        "bigcommerce": "adapters.stores.bigcommerce:MANIFEST",
         "shopify": "adapters.stores.shopify:MANIFEST",
         "woocommerce": "adapters.stores.woocommerce:MANIFEST",
     },

@@ -62,7 +62,12 @@ def connect(
     with open_runtime() as rt:
         owner = merchant_id(rt, merchant)
         outcome = connect_store(
-            rt, owner, adapter, name or config.get("url") or config.get("shop") or adapter, config, secrets
+            rt,
+            owner,
+            adapter,
+            name or config.get("url") or config.get("shop") or config.get("store_hash") or adapter,
+            config,
+            secrets,
         )
         if webhooks:
             try:

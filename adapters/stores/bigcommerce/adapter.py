@@ -1,0 +1,371 @@
+"""A BigCommerce store behind the `Store` port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from adapters.stores.bigcommerce import shapes, writes
+from adapters.stores.bigcommerce.client import ADAPTER, PAGE, BigCommerceClient
+from connector.ports.errors import (
+    Conflict,
+    Misconfigured,
+    NotFound,
+    Retryable,
+    Unauthorized,
+    Unsupported,
+)
+from connector.ports.stores import (
+    BadgeChange,
+    FrozenRequest,
+    ItemResult,
+    ListingRef,
+    Location,
+    QuantityChange,
+    Reading,
+    StoreCapabilities,
+    StoreCheck,
+    StoreListing,
+    StoreOrder,
+)
+
+STOCK_CHANGED = "store/channel/*/inventory/product/stock_changed"
+TOPICS = (
+    STOCK_CHANGED,
+    "store/order/created",
+    "store/order/updated",
+    "store/product/created",
+    "store/product/updated",
+    "store/product/deleted",
+    "store/sku/created",
+    "store/sku/updated",
+    "store/sku/deleted",
+    "store/app/uninstalled",
+)
+OVERLAP = timedelta(seconds=5)
+"""Times are compared to the second, and rows are stamped before they are committed."""
+READ = 250
+"""Variant ids in one address: about 2 kB of the 8 kB that gateways take."""
+NEEDED = ("store_v2_products", "store_inventory", "store_v2_information")
+_PRODUCT = (
+    "name,sku,price,categories,inventory_level,inventory_tracking,is_visible,availability,upc,gtin,"
+    "custom_url,date_modified"
+)
+
+
+class BigCommerceStore:
+    """See `connector.ports.stores.Store`. Keeps what the store said of itself, and nothing else.
+
+    `location_id` is the one location that is read and written, None for the store's default. `scopes` are
+    those granted at the installation, empty when not known.
+    """
+
+    capabilities = StoreCapabilities(
+        compare_and_set="read_then_write",
+        honours_keys=False,
+        quantity_batch_size=writes.MOST_ITEMS,
+        badge_batch_size=writes.MOST_METAFIELDS,
+        read_batch_size=READ,
+        badge_with_quantity=False,
+        has_locations=True,
+        reads_orders=True,
+    )
+
+    def __init__(
+        self, client: BigCommerceClient, location_id: str | None, scopes: frozenset[str] = frozenset()
+    ) -> None:
+        self._client = client
+        self._location_id = location_id
+        self._scopes = scopes
+        self._badges = writes.Badges(client)
+        self._about: dict[str, Any] | None = None
+        self._takes_when_shipped: bool | None = None
+
+    # ---------------------------------------------------------------- the store
+
+    def check(self) -> StoreCheck:
+        self._about = None
+        about = self._store()
+        return StoreCheck(
+            name=str(about.get("name") or ""),
+            url=str(about.get("secure_url") or about.get("domain") or ""),
+            version=f"API v3, plan {about.get('plan_level') or about.get('plan_name') or 'unknown'}",
+            currency=str(about.get("currency") or ""),
+            timezone=str((about.get("timezone") or {}).get("name") or ""),
+            warnings=tuple(self._warnings()),
+        )
+
+    def _store(self) -> dict[str, Any]:
+        if self._about is None:
+            found = self._client.get("/v2/store")
+            if not isinstance(found, dict) or "name" not in found:
+                raise Misconfigured(
+                    ADAPTER,
+                    "GET /v2/store",
+                    "The answer does not describe a store.",
+                    "Check the store hash.",
+                    field="store_hash",
+                )
+            self._about = found
+        return self._about
+
+    def _warnings(self) -> Iterator[str]:
+        granted = {scope.removesuffix("_read_only") for scope in self._scopes}
+        for scope in NEEDED:
+            if self._scopes and scope not in granted:
+                yield f"The scope {scope} is not granted. Open Dispo in the control panel and accept it."
+        if self._scopes and "store_v2_orders" not in granted:
+            yield "Orders are not granted: sales are learnt from falling numbers, which is slower and rougher."
+        places = [one for one in self._places() if one.get("enabled")]
+        own = self._own_location()
+        if len(places) > 1:
+            yield (
+                f"The store has {len(places)} locations; Dispo writes {self._label(places, own)} only. "
+                "Unless BigCommerce support enabled aggregated stock, the storefront sells from the default "
+                "location alone."
+            )
+        settings = self._inventory_settings()
+        if str(settings.get("product_out_of_stock_behavior", "")).startswith("hide_product"):
+            yield (
+                "The store hides products that are out of stock, so nobody can ask to be told, and ads may "
+                "lead to missing pages. Choose “Do nothing” under Settings > Inventory > When a product is "
+                "out of stock."
+            )
+        if settings.get("option_out_of_stock_behavior") == "hide_option":
+            yield (
+                "The store hides options that are out of stock, so nobody can ask to be told. Choose “Label "
+                "option” under Settings > Inventory."
+            )
+        if settings.get("update_stock_behavior") == "order_completed_or_shipped":
+            yield (
+                "The store lowers its numbers only when an order is shipped, so it sells the same piece "
+                "twice until then. Choose “When an order is placed” under Settings > Inventory."
+            )
+
+    def _label(self, places: Sequence[dict[str, Any]], own: str) -> str:
+        return next((f"“{one.get('label')}”" for one in places if str(one.get("id")) == own), own)
+
+    def _inventory_settings(self) -> dict[str, Any]:
+        """Empty where the token may not read them: nothing depends on them but advice."""
+        try:
+            found = self._client.get("/v3/settings/inventory")
+        except (NotFound, Unauthorized):
+            return {}
+        data = found.get("data") if isinstance(found, dict) else None
+        return data if isinstance(data, dict) else {}
+
+    # ---------------------------------------------------------------- locations
+
+    def locations(self) -> list[Location]:
+        """All locations; an app may not set numbers at a disabled one."""
+        return [
+            Location(str(one["id"]), str(one.get("label") or one["id"]), one.get("enabled") is True)
+            for one in self._places()
+        ]
+
+    def _places(self, **query: str) -> list[dict[str, Any]]:
+        return [
+            row
+            for rows in self._client.pages("/v3/inventory/locations", query)
+            for row in rows
+            if "id" in row
+        ]
+
+    def _own_location(self) -> str:
+        """The chosen location, else the default one, which feeds the storefront."""
+        if self._location_id is None:
+            found = self._places(is_default="true")
+            if len(found) != 1:
+                raise Misconfigured(
+                    ADAPTER,
+                    f"store {self._client.store_hash}",
+                    "BigCommerce does not say which location is the default one.",
+                    "Choose the written location in the connection's settings.",
+                    field="location_id",
+                )
+            self._location_id = str(found[0]["id"])
+        return self._location_id
+
+    # ---------------------------------------------------------------- catalogue
+
+    def catalog(self, changed_since: datetime | None = None) -> Iterator[list[StoreListing]]:
+        """Products by ascending id, each with its variants; the numbers of a page cost a call for every
+        250 tracked variants."""
+        about = self._store()
+        around = shapes.Surroundings(
+            url=str(about.get("secure_url") or "").rstrip("/"),
+            minor_digits=int(about.get("decimal_places", 2)),
+            location_id=self._own_location(),
+            categories=self._categories(),
+        )
+        query = {
+            "include": "variants,primary_image",
+            "include_fields": _PRODUCT,
+            "sort": "id",
+            "direction": "asc",
+            "limit": str(PAGE),
+        }
+        if changed_since is not None:
+            query["date_modified:min"] = _stamp(changed_since)
+        last = 0
+        while True:
+            # By id and not by page: a product deleted meanwhile would move later ones to a page already read.
+            products = self._client.rows("/v3/catalog/products", {**query, "id:greater": str(last)})
+            if not products:
+                return
+            levels = self._levels(_tracked(products), around.location_id)
+            found = [one for product in products for one in shapes.listings(product, levels, around)]
+            if found:
+                yield found
+            last = max(int(product["id"]) for product in products)
+
+    def _categories(self) -> dict[int, str]:
+        return {
+            int(row["category_id"]): str(row.get("name") or "")
+            for rows in self._client.pages("/v3/catalog/trees/categories")
+            for row in rows
+            if "category_id" in row
+        }
+
+    def _levels(self, numbers: Sequence[int], location_id: str) -> dict[int, int]:
+        found: dict[int, int] = {}
+        path = f"/v3/inventory/locations/{int(location_id)}/items"
+        for chunk in writes.chunks(numbers, READ):
+            query = {"variant_id:in": ",".join(map(str, chunk)), "limit": "1000"}
+            try:
+                rows = self._client.rows(path, query)
+            except NotFound as exc:
+                raise Misconfigured(
+                    ADAPTER,
+                    f"location {location_id}",
+                    "The store has no such location any more.",
+                    "Choose the written location in the connection's settings.",
+                    field="location_id",
+                ) from exc
+            found |= shapes.levels(rows)
+        return found
+
+    # ---------------------------------------------------------------- numbers
+
+    def read_quantities(self, refs: Sequence[ListingRef]) -> list[Reading]:
+        """One call for every 250 variants of a location.
+
+        BigCommerce keeps no inventory of a product that is not tracked: such a ref is answered from what the
+        catalogue said of it, without asking.
+        """
+        places: dict[str, list[int]] = {}
+        for ref in refs:
+            if _is_own(ref):
+                places.setdefault(ref.location_id or self._own_location(), []).append(int(ref.external_id))
+        found = {place: self._levels(numbers, place) for place, numbers in places.items()}
+        readings = []
+        for ref in refs:
+            if not _is_own(ref):
+                is_shared = ref.stock_id.startswith("shared:")
+                readings.append(Reading(ref, None, shapes.SHARED if is_shared else shapes.UNTRACKED))
+                continue
+            level = found[ref.location_id or self._own_location()].get(int(ref.external_id))
+            if level is not None:
+                readings.append(Reading(ref, level))
+        return readings
+
+    def plan_quantities(self, changes: Sequence[QuantityChange]) -> list[FrozenRequest]:
+        return writes.plan_quantities(changes)
+
+    def plan_badges(self, changes: Sequence[BadgeChange]) -> list[FrozenRequest]:
+        return writes.plan_badges(changes)
+
+    def send(self, request: FrozenRequest, key: str) -> list[ItemResult]:
+        """BigCommerce keeps no keys; repeating is harmless because numbers and badges are absolute."""
+        return writes.send(self._client, self._badges, request)
+
+    # ---------------------------------------------------------------- orders
+
+    def orders(self, changed_since: datetime) -> Iterator[list[StoreOrder]]:
+        query = {
+            "min_date_modified": (changed_since.astimezone(UTC) - OVERLAP).strftime(
+                "%Y-%m-%dT%H:%M:%S+00:00"
+            ),
+            "include": "consignments.line_items",
+            "consignment_structure": "object",
+            "sort": "id:asc",
+            "limit": str(PAGE),
+        }
+        first = 1
+        while True:
+            try:
+                # By id and not by page: an order changed meanwhile would move the ones behind it.
+                rows = self._client.get("/v2/orders", {**query, "min_id": str(first)})
+            except Unauthorized as exc:
+                raise Unsupported(
+                    ADAPTER,
+                    f"store {self._client.store_hash}",
+                    "The app may not read orders.",
+                    "Grant the scope “Orders: read-only” by accepting the app again.",
+                ) from exc
+            if rows is None:
+                return
+            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+                raise Retryable(ADAPTER, "GET /v2/orders", "The answer is not a list of orders.")
+            found = [one for row in rows if (one := self._order(row)) is not None]
+            if found:
+                yield found
+            if len(rows) < PAGE:
+                return
+            first = max(int(row["id"]) for row in rows) + 1
+
+    def _order(self, row: dict[str, Any]) -> StoreOrder | None:
+        if self._takes_when_shipped is None:
+            behaviour = self._inventory_settings().get("update_stock_behavior")
+            self._takes_when_shipped = behaviour == "order_completed_or_shipped"
+        return shapes.order(row, takes_when_shipped=self._takes_when_shipped)
+
+    # ---------------------------------------------------------------- webhooks
+
+    def subscribe(self, address: str, secret: str) -> list[str]:
+        """One webhook a scope; those BigCommerce switched off are switched on again.
+
+        They are signed with the app's client secret whatever `secret` is. A webhook made with an earlier
+        token is not shown but still delivers: its refusal as a duplicate is taken for that.
+        """
+        ours: dict[str, dict[str, Any]] = {}
+        for rows in self._client.pages("/v3/hooks"):
+            for row in rows:
+                scope = str(row.get("scope"))
+                if row.get("destination") == address and (scope not in ours or row.get("is_active")):
+                    ours[scope] = row
+        for scope in TOPICS:
+            known = ours.get(scope)
+            if known is None:
+                body = {"scope": scope, "destination": address, "is_active": True, "headers": {}}
+                try:
+                    self._client.write("POST", "/v3/hooks", body)
+                except Conflict:
+                    continue
+            elif known.get("is_active") is not True:
+                path = f"/v3/hooks/{int(known['id'])}"
+                self._client.write("PUT", path, {"scope": scope, "destination": address, "is_active": True})
+        return list(TOPICS)
+
+
+def _is_own(ref: ListingRef) -> bool:
+    """Whether the ref has a number of its own."""
+    return ref.stock_id.startswith(("variant:", "product:"))
+
+
+def _tracked(products: Sequence[dict[str, Any]]) -> list[int]:
+    """The ids of the variants that have a number of their own."""
+    found: list[int] = []
+    for product in products:
+        variants = [one for one in product.get("variants") or () if isinstance(one, dict)]
+        kind, _ = shapes.kind_of(str(product.get("inventory_tracking")), len(variants) == 1)
+        if kind in ("variant", "product"):
+            found += [int(one["id"]) for one in variants]
+    return found
+
+
+def _stamp(since: datetime) -> str:
+    if since.tzinfo is None:
+        raise ValueError("changed_since must be aware")
+    return (since.astimezone(UTC) - OVERLAP).strftime("%Y-%m-%dT%H:%M:%SZ")

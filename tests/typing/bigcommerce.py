@@ -1,0 +1,15 @@
+"""mypy proves here that the BigCommerce adapter keeps the port's signatures; nothing runs."""
+
+from __future__ import annotations
+
+from adapters.stores.bigcommerce.adapter import BigCommerceStore
+from adapters.stores.bigcommerce.webhooks import BigCommerceWebhooks
+from connector.ports.stores import Store, StoreWebhooks
+
+
+def bigcommerce(adapter: BigCommerceStore) -> Store:
+    return adapter
+
+
+def bigcommerce_webhooks(verifier: BigCommerceWebhooks) -> StoreWebhooks:
+    return verifier
