@@ -178,6 +178,10 @@ def _apply(
         touched = record_orders(db, merchant_id, connection_id, [hint.order])
         variants |= touched
         return f"order: {len(touched)} variants"
+    if hint.kind == "order":
+        # The platform only names the order; its lines come with the reading this moves forward.
+        run_now(db, merchant_id, "store.orders", connection_id)
+        return "order: orders are read"
     if hint.kind == "stock":
         differing = _differing(db, merchant_id, connection_id, hint)
         doubted.update(differing)

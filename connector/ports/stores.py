@@ -220,8 +220,8 @@ class StoreHint:
     "stock": `external_ids` are listings whose number may have moved (`quantities` when the body holds
     them). A platform that names the stock object instead of the listing gives `ListingRef.stock_id`s there
     and as the keys of `quantities`, and `location_id` says where (None: the platform has no places).
-    "order": `order` when the body holds it whole. "product": re-read these products (`external_ids` are
-    product ids).
+    "order": `order` when the body holds it whole, else None, and `external_ids` is the order's id: read the
+    orders. "product": re-read these products (`external_ids` are product ids).
     "uninstalled": the store ended the connection. "privacy": a legal request, `privacy` says which and
     `detail` names the topic.
     "other": nothing to do.
