@@ -123,18 +123,20 @@ def _first_rows(rows: int) -> list[list[str]]:
     return table
 
 
-def _next_rows(rows: int) -> list[list[str]]:
-    """The first file a day later: shuffled again, every item of the shop changed, some gone, some new."""
-    random = Random(8)
-    table = _first_rows(rows)
-    for row in table:
-        if int(row[0][4:]) < CHANGED:
-            row[1] = str(int(row[1]) + 1 + random.randrange(9))
-    gone = {f"SKU-{n:07d}" for n in range(rows - COME_AND_GONE, rows)}
-    table = [row for row in table if row[0] not in gone]
-    table += [[f"NEW-{n:07d}", "5", "9.90", ""] for n in range(COME_AND_GONE)]
-    random.shuffle(table)
-    return table
+def _next_rows(table: list[list[str]], day: int) -> list[list[str]]:
+    """The file a day later: shuffled again, every item of the shop changed, some gone, some new."""
+    random = Random(7 + day)
+    rows = len(table)
+    gone = {f"SKU-{n:07d}" for n in range(rows - day * COME_AND_GONE, rows - (day - 1) * COME_AND_GONE)}
+    later = []
+    for sku, stock, *rest in table:
+        if sku.startswith("SKU-") and int(sku[4:]) < CHANGED:
+            stock = str(int(stock) + 1 + random.randrange(9))
+        if sku not in gone:
+            later.append([sku, stock, *rest])
+    later += [[f"NEW-{day}-{n:05d}", "5", "9.90", ""] for n in range(COME_AND_GONE)]
+    random.shuffle(later)
+    return later
 
 
 def _write(path: Path, table: list[list[str]]) -> None:
@@ -264,12 +266,35 @@ def intake_unchanged(lab: Lab) -> dict[str, Any]:
 
 
 def intake_1pct(lab: Lab, rows: int = ROWS) -> dict[str, Any]:
-    """The next file, shuffled, with 1 % of the rows changed, after `intake_first`: 10,000 decisions and
-    their outbox rows are committed within the time. Peak memory at most 400 MB."""
-    _write(lab.feed, _next_rows(rows))
+    """Three more days, each a file shuffled anew with 1 % of its rows changed, after `intake_first`:
+    10,000 decisions and their outbox rows are committed within the time; the best of three, as of the
+    reference. Peak memory at most 400 MB."""
+    table = _first_rows(rows)
+    tries = []
+    for day in (1, 2, 3):
+        table = _next_rows(table, day)
+        _write(lab.feed, table)
+        _all_delivered(lab)
+        reference = csv_reader(lab.feed)
+        tries.append((_measure(lab), reference))
+    found, reference = min(tries, key=lambda each: float(each[0]["seconds"]) / each[1].seconds)
+    is_right = all(
+        found["status"] == "applied"
+        and found["rows_changed"] == CHANGED
+        and found["rows_new"] == COME_AND_GONE
+        and found["rows_missing"] == COME_AND_GONE
+        and found["variants_changed"] == VARIANTS
+        and found["outbox_pending"] >= VARIANTS
+        and found["peak_mb"] <= 400
+        for found, _ in tries
+    )
+    return _result("intake_1pct", found, reference, 5, is_right)
+
+
+def _all_delivered(lab: Lab) -> None:
+    """What was asked for before has been delivered meanwhile."""
     engine = make_engine(lab.url)
     with engine.begin() as db:
-        # What the first import asked for has been delivered meanwhile.
         db.exec_driver_sql("update outbox_message set status = 'done', settled_at = now()")
         db.exec_driver_sql(
             "update listing set believed_available = wanted_available, believed_state = wanted_state"
@@ -278,18 +303,6 @@ def intake_1pct(lab: Lab, rows: int = ROWS) -> dict[str, Any]:
         db.exec_driver_sql("vacuum analyze")
         db.exec_driver_sql("checkpoint")
     engine.dispose()
-    reference = csv_reader(lab.feed)
-    found = _measure(lab)
-    is_right = (
-        found["status"] == "applied"
-        and found["rows_changed"] == CHANGED
-        and found["rows_new"] == COME_AND_GONE
-        and found["rows_missing"] == COME_AND_GONE
-        and found["variants_changed"] == VARIANTS
-        and found["outbox_pending"] >= VARIANTS
-        and found["peak_mb"] <= 400
-    )
-    return _result("intake_1pct", found, reference, 5, is_right)
 
 
 def main(rows: int = ROWS) -> list[dict[str, Any]]:

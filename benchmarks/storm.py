@@ -67,8 +67,8 @@ class Plan:
     cancel_rate: float = 0.08
     feed_every_s: float = 4.0
     workers: int = 3
-    kill_every_s: float = 0.7
-    lease_s: float = 4.0
+    kill_every_s: float = 2.0
+    lease_s: float = 3.0
     storm: Mapping[str, float] = field(default_factory=lambda: STORM)
     replays_answers: bool = True
     settle_s: float = 180.0

@@ -175,6 +175,24 @@ class Town:
                 "webhooks_dropped": self.servers[SHOPIFY].webhooks.dropped,
             }
 
+    def history(self, sku: str) -> list[tuple[str, int, int, str, str, str]]:
+        """The orders of one good, to find out what went wrong: shop, order, units, status, placed, changed."""
+        with self._still():
+            return sorted(
+                (
+                    name,
+                    order.id,
+                    line.units,
+                    order.status,
+                    f"{order.created_at:%T.%f}",
+                    f"{order.updated_at:%T.%f}",
+                )
+                for name, shop in self.shops.items()
+                for order in shop.orders.values()
+                for line in order.lines
+                if shop.items[line.item_id].sku == sku
+            )
+
     def _expected(self) -> dict[str, int]:
         """What may be sold as far as anybody can know: the last count minus what was sold since. Shops
         stamp orders in whole seconds, so one of the second of the count belongs to both sides of it."""

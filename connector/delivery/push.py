@@ -99,6 +99,17 @@ _WAITING = """
 """
 _SIBLINGS = sa.text(_WAITING.format(which="group_key = any(cast(:groups as text[]))"))
 _FILLERS = sa.text(_WAITING.format(which="(not :alone or group_key = '')"))
+# Messages of listings that rode along before are still there: only what really differs counts.
+_GROUPS = sa.text("""
+    select o.group_key, count(*) as size
+      from outbox_message o
+      join listing l on l.merchant_id = o.merchant_id and l.id = cast(o.subject as bigint)
+     where o.status = 'pending' and o.merchant_id = :m and o.topic = :topic and o.connection_id = :c
+       and o.lane between 1 and 5 and o.due_at <= statement_timestamp() and o.group_key > ''
+       and o.group_key <> all(cast(:groups as text[]))
+       and l.believed_available is distinct from l.wanted_available
+     group by o.group_key order by min(o.lane), o.group_key limit :n
+""")
 
 
 def _take_along(work: Work) -> None:
@@ -120,6 +131,12 @@ def _take_along(work: Work) -> None:
     with work.rt.engine.connect() as db:
         if by_product and groups:
             found += db.execute(_SIBLINGS, {**given, "groups": groups, "n": 1000}).scalars()
+            if facts.compare_and_set == "read_then_write":
+                # Products are written one by one, but read together: whole ones fill the last reading.
+                present = len({row.id for row in rows if row.product_id != row.external_id}.union(found))
+                others = _fitting(db, given, groups, -present % facts.read_batch_size)
+                if others:
+                    found += db.execute(_SIBLINGS, {**given, "groups": others, "n": 1000}).scalars()
         if alone and room:
             found += db.execute(_FILLERS, {**given, "alone": by_product, "n": room}).scalars()
     riders = [i for i in found if i not in work.messages]
@@ -132,6 +149,16 @@ def _take_along(work: Work) -> None:
             if _is_right(work, row) or (is_doubtful(row) and facts.compare_and_set != "read_then_write"):
                 continue
             work.riders[listing_id] = None
+
+
+def _fitting(db: sa.Connection, given: dict[str, Any], groups: list[str], room: int) -> list[str]:
+    """Waiting products beside `groups`, the most dangerous first, whose listings all fit into `room`."""
+    chosen = []
+    for row in db.execute(_GROUPS, {**given, "groups": groups, "n": room}):
+        if row.size <= room:
+            chosen.append(row.group_key)
+            room -= row.size
+    return chosen
 
 
 def _plan(work: Work, rows: Sequence[Any]) -> list[FrozenRequest]:
@@ -161,12 +188,16 @@ def _bundles(work: Work) -> Iterator[tuple[list[Any], list[FrozenRequest]]]:
     if not work.is_quantity or facts.compare_and_set != "read_then_write":
         yield [row for _, found in planned for row in found], [request for request, _ in planned]
         return
-    bundle: list[Any] = []
-    requests: list[FrozenRequest] = []
+    # Variations are read together and so are other products: a bundle has one kind. A later request
+    # joins the last bundle of its kind while there is room.
+    bundles: list[tuple[list[Any], list[FrozenRequest]]] = []
+    last: dict[bool, int] = {}
     for request, found in planned:
-        if bundle and len(bundle) + len(found) > facts.read_batch_size:
-            yield bundle, requests
-            bundle, requests = [], []
-        bundle, requests = [*bundle, *found], [*requests, request]
-    if bundle:
-        yield bundle, requests
+        is_grouped = found[0].product_id != found[0].external_id
+        at = last.get(is_grouped)
+        if at is None or len(bundles[at][0]) + len(found) > facts.read_batch_size:
+            bundles.append(([], []))
+            last[is_grouped] = at = len(bundles) - 1
+        bundles[at][0].extend(found)
+        bundles[at][1].append(request)
+    yield from bundles

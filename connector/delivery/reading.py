@@ -39,7 +39,8 @@ def read(
             problems[row.id] = reading.problem or "The store does not track this item's quantity."
         else:
             target, expected = (targets or {}).get(row.id, (None, None))
-            reads.append(NumberRead(row.id, reading.quantity, target, expected, row.believed_available))
+            believed = (row.believed_available, row.doubted_units)
+            reads.append(NumberRead(row.id, reading.quantity, target, expected, *believed))
     gone = sorted(row.id for row in left.values())
     before = {row.id: row for row in rows}
     news = {one.listing_id for one in reads if _is_news(before[one.listing_id], one)}

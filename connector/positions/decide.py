@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 from connector.availability.decide import decide as decide_one
 from connector.availability.facts import Decision
 from connector.db import transaction
-from connector.outbox.messages import Intent, enqueue
+from connector.outbox.messages import Intent, enqueue, literal
 from connector.positions import topics
 from connector.positions.facts import PositionRow, lock_and_read
 
@@ -45,15 +46,21 @@ class Decided:
 def decide(
     engine: sa.Engine, merchant_id: int, variant_ids: Sequence[int], *, now: datetime, cause: Cause
 ) -> Decided:
-    """Decide these variants, each chunk of at most 1,000 in a transaction of its own."""
-    total = Decided()
+    """Decide these variants, each chunk of at most 1,000 in a transaction of its own, two at a time: while
+    the database writes one chunk, the next is decided."""
     ids = sorted(set(variant_ids))
-    for start in range(0, len(ids), CHUNK):
+    chunks = [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
+
+    def one(chunk: Sequence[int]) -> Decided:
         with transaction(engine) as db:
-            part = decide_within(db, merchant_id, ids[start : start + CHUNK], now=now, cause=cause)
-        total.decided += part.decided
-        total.changed += part.changed
-    return total
+            return decide_within(db, merchant_id, chunk, now=now, cause=cause)
+
+    if len(chunks) < 2:
+        parts = [one(chunk) for chunk in chunks]
+    else:
+        with ThreadPoolExecutor(2) as pool:
+            parts = list(pool.map(one, chunks))
+    return Decided(sum(part.decided for part in parts), sum(part.changed for part in parts))
 
 
 def decide_within(
@@ -153,9 +160,9 @@ def _write_movements(
             "cause": cause.kind,
             "run": cause.run_id,
             "reference": cause.reference,
-            "variants": [b.variant_id for b, _ in moved],
-            "ab": [b.available for b, _ in moved],
-            "aa": [a.available for _, a in moved],
+            "variants": literal(b.variant_id for b, _ in moved),
+            "ab": literal(b.available for b, _ in moved),
+            "aa": literal(a.available for _, a in moved),
             "sb": [b.state if b.version else "" for b, _ in moved],
             "sa": [a.state for _, a in moved],
         },
@@ -194,13 +201,14 @@ def _keep_promises(
         db.execute(
             sa.text("""
                 update promise set restocked_at = :now, is_kept = first_shown_on >= :today
-                 where merchant_id = :merchant and variant_id = any(:variants) and restocked_at is null
+                 where merchant_id = :merchant and variant_id = any(cast(:variants as bigint[]))
+                   and restocked_at is null
             """),
             {
                 "merchant": merchant_id,
                 "now": now,
                 "today": now.astimezone(ZoneInfo(place)).date(),
-                "variants": back,
+                "variants": literal(back),
             },
         )
 
@@ -223,7 +231,7 @@ def _raise_news(db: sa.Connection, merchant_id: int, changed: list[tuple[Positio
 
 
 _LOCK_LISTINGS = sa.text("""
-    select 1 from listing where merchant_id = :merchant and variant_id = any(:variants)
+    select 1 from listing where merchant_id = :merchant and variant_id = any(cast(:variants as bigint[]))
      order by id for update
 """)
 
@@ -232,7 +240,7 @@ _SPREAD = sa.text("""
        set wanted_available = p.available, wanted_state = p.state, wanted_count = p.shown_count,
            wanted_restock_on = p.restock_on, wanted_restock_until = p.restock_until
       from position p
-     where l.merchant_id = :merchant and l.variant_id = any(:variants)
+     where l.merchant_id = :merchant and l.variant_id = any(cast(:variants as bigint[]))
        and p.merchant_id = l.merchant_id and p.variant_id = l.variant_id
        and (l.wanted_available, l.wanted_state, l.wanted_count, l.wanted_restock_on, l.wanted_restock_until)
            is distinct from (p.available, p.state, p.shown_count, p.restock_on, p.restock_until)
@@ -253,14 +261,14 @@ _DIFFERENT = """
              is distinct from
             (l.wanted_state, l.wanted_count, l.wanted_restock_on, l.wanted_restock_until))
 """
-_DIFFERENT_VARIANTS = sa.text(_DIFFERENT.format(which="l.variant_id = any(:variants)"))
+_DIFFERENT_VARIANTS = sa.text(_DIFFERENT.format(which="l.variant_id = any(cast(:variants as bigint[]))"))
 _DIFFERENT_STORE = sa.text(_DIFFERENT.format(which="l.connection_id = :store"))
 
 
 def spread(db: sa.Connection, merchant_id: int, variant_ids: Sequence[int]) -> int:
     """Bring the listings' wanted values to the positions and enqueue what differs from what the stores
     are believed to say. Nothing is enqueued for a store that may not be written. Returns the intents."""
-    given = {"merchant": merchant_id, "variants": list(variant_ids)}
+    given = {"merchant": merchant_id, "variants": literal(variant_ids)}
     # Deliveries update listings too: everybody locks them in id order first, so nobody deadlocks.
     db.execute(_LOCK_LISTINGS, given)
     db.execute(_SPREAD, given)
@@ -273,7 +281,7 @@ def enqueue_store(db: sa.Connection, merchant_id: int, store_id: int) -> int:
     return _enqueue_different(db, merchant_id, db.execute(_DIFFERENT_STORE, given))
 
 
-def _enqueue_different(db: sa.Connection, merchant_id: int, rows: sa.CursorResult[object]) -> int:
+def _enqueue_different(db: sa.Connection, merchant_id: int, found: sa.CursorResult[object]) -> int:
     intents = [
         Intent(
             topics.QUANTITY if row.is_quantity else topics.BADGE,
@@ -285,6 +293,6 @@ def _enqueue_different(db: sa.Connection, merchant_id: int, rows: sa.CursorResul
             # Simple products first, then the variations of one parent side by side: fewest calls.
             "" if row.product_id == row.external_id else row.product_id,
         )
-        for row in rows
+        for row in found.all()
     ]
     return enqueue(db, merchant_id, intents) if intents else 0

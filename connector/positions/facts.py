@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from connector.availability.facts import Rule, SourceFacts, VariantFacts
+from connector.outbox.messages import literal
 
 # A sale is deducted from a source until its own number knows of it: the supplier learns of the sale
 # `handover_hours` after it, and what was observed tells the state at `as_of`. Stores stamp orders with whole
@@ -22,7 +24,7 @@ _LOCK = sa.text("""
     select variant_id, available, state, shown_count, restock_on, restock_until, restock_basis, version,
            out_since, recheck_at
       from position
-     where merchant_id = :merchant and variant_id = any(:variants)
+     where merchant_id = :merchant and variant_id = any(cast(:variants as bigint[]))
      order by variant_id
        for update
 """)
@@ -31,7 +33,7 @@ _CREATE = sa.text("""
     insert into position (merchant_id, variant_id, decided_at)
     select :merchant, v.id, :now
       from variant v
-     where v.merchant_id = :merchant and v.id = any(:variants)
+     where v.merchant_id = :merchant and v.id = any(cast(:variants as bigint[]))
      order by v.id
         on conflict do nothing
 """)
@@ -39,7 +41,7 @@ _CREATE = sa.text("""
 _VARIANTS = sa.text("""
     select v.id, v.is_discontinued, v.buffer_units, v.cap_units, v.low_stock_threshold, v.allows_backorder
       from variant v
-     where v.merchant_id = :merchant and v.id = any(:variants)
+     where v.merchant_id = :merchant and v.id = any(cast(:variants as bigint[]))
 """)
 
 _SOURCES = sa.text("""
@@ -52,7 +54,7 @@ _SOURCES = sa.text("""
       join source s on s.merchant_id = i.merchant_id and s.id = i.source_id
       join observation o on o.merchant_id = i.merchant_id and o.source_id = i.source_id
                         and o.item_key = i.item_key
-     where i.merchant_id = :merchant and i.variant_id = any(:variants)
+     where i.merchant_id = :merchant and i.variant_id = any(cast(:variants as bigint[]))
      order by i.variant_id, i.source_id, i.item_key
 """)
 
@@ -67,14 +69,14 @@ _DEDUCTED = sa.text("""
                                and o.item_key = i.item_key
             where i.merchant_id = a.merchant_id and i.variant_id = a.variant_id and i.source_id = a.source_id
            ) seen on true
-     where a.merchant_id = :merchant and a.variant_id = any(:variants) and a.units > 0
+     where a.merchant_id = :merchant and a.variant_id = any(cast(:variants as bigint[])) and a.units > 0
        and (coalesce(seen.as_of, s.as_of) is null
             or a.sold_at + make_interval(hours => s.handover_hours, secs => 1) > coalesce(seen.as_of, s.as_of))
      group by a.variant_id, a.source_id
 """)
 
 _MERCHANT = sa.text("""
-    select buffer_units, cap_units, low_stock_threshold, shows_count, allows_backorder, timezone
+    select buffer_units, cap_units, low_stock_threshold, allows_backorder, shows_count, timezone
       from merchant where id = :merchant
 """)
 
@@ -111,18 +113,20 @@ def lock_and_read(
     Ids that are no variant of this merchant are left out. The order (lock, then read) is what makes two
     concurrent deciders end on the later facts.
     """
-    given = {"merchant": merchant_id, "variants": list(variant_ids)}
+    given = {"merchant": merchant_id, "variants": literal(variant_ids)}
     db.execute(_CREATE, {**given, "now": now})
-    positions = [PositionRow(*row) for row in db.execute(_LOCK, given)]
+    # Fetched at once: row by row costs as much as the query itself.
+    positions = [PositionRow(*row) for row in db.execute(_LOCK, given).all()]
     merchant = db.execute(_MERCHANT, given).one()
-    variants = {row.id: row for row in db.execute(_VARIANTS, given)}
-    deducted = {(row[0], row[1]): int(row[2]) for row in db.execute(_DEDUCTED, given)}
+    variants = {row.id: row for row in db.execute(_VARIANTS, given).all()}
+    deducted = {(row[0], row[1]): int(row[2]) for row in db.execute(_DEDUCTED, given).all()}
     per_variant: dict[int, list[Any]] = defaultdict(list)
-    for row in db.execute(_SOURCES, given):
+    for row in db.execute(_SOURCES, given).all():
         per_variant[row.variant_id].append(row)
 
     place = ZoneInfo(merchant.timezone)
     today = now.astimezone(place).date()
+    rules: dict[Any, Rule] = {}
     answer = []
     for position in positions:
         variant = variants[position.variant_id]
@@ -133,7 +137,7 @@ def lock_and_read(
                 VariantFacts(
                     variant_id=position.variant_id,
                     sources=tuple(_sources(rows, position.variant_id, deducted)),
-                    rule=_rule(merchant, rows, variant),
+                    rule=_rule(merchant, rows, variant, rules),
                     now=now,
                     today=today,
                     out_since_on=position.out_since.astimezone(place).date() if position.out_since else None,
@@ -161,19 +165,19 @@ def variants_with_open_deductions(db: sa.Connection, merchant_id: int, source_id
 
 
 def _sources(rows: list[Any], variant_id: int, deducted: dict[tuple[int, int], int]) -> list[SourceFacts]:
-    """One entry per item; the deductions of a source are taken from its items in order until used up."""
-    left = {row.source_id: deducted.get((variant_id, row.source_id), 0) for row in rows}
-    last = {row.source_id: index for index, row in enumerate(rows)}
+    """One entry per item; the deductions of a source are taken from its items in order until used up.
+    Rows come by source."""
+    left: dict[int, int] = {}
     answer = []
-    for index, row in enumerate(rows):
+    for row, after in zip_longest(rows, rows[1:]):
         observed = row.quantity
         if observed is None and row.is_word:
             observed = row.in_stock_units
-        if index == last[row.source_id]:
-            taken = left[row.source_id]
-        else:
-            taken = min(left[row.source_id], (observed or 0) // row.units_per_variant)
-        left[row.source_id] -= taken
+        taken = left.get(row.source_id, deducted.get((variant_id, row.source_id), 0))
+        if after is not None and after.source_id == row.source_id:
+            left[row.source_id] = taken
+            taken = min(taken, (observed or 0) // row.units_per_variant)
+            left[row.source_id] -= taken
         answer.append(
             SourceFacts(
                 source_id=row.source_id,
@@ -190,22 +194,30 @@ def _sources(rows: list[Any], variant_id: int, deducted: dict[tuple[int, int], i
     return answer
 
 
-def _rule(merchant: Any, rows: list[Any], variant: Any) -> Rule:
-    """The nearest wins: variant, then supplier, then merchant. Several suppliers that disagree: the more
-    careful one (larger buffer, smaller cap, higher threshold)."""
+# What a rule says of buffer, cap, threshold and backorder, in this order in all three queries; and which of
+# several suppliers that disagree is the more careful one.
+_CAREFUL: tuple[Callable[..., Any], ...] = (max, min, max, any)
 
-    def nearest(name: str, careful: Any) -> Any:
-        own = getattr(variant, name)
-        if own is not None:
-            return own
-        suppliers = [getattr(row, name) for row in rows if getattr(row, name) is not None]
-        return careful(suppliers) if suppliers else getattr(merchant, name)
 
-    return Rule(
-        buffer_units=nearest("buffer_units", max),
-        cap_units=nearest("cap_units", min),
-        low_stock_threshold=nearest("low_stock_threshold", max),
-        shows_count=merchant.shows_count,
-        allows_backorder=nearest("allows_backorder", any),
-        is_discontinued=variant.is_discontinued,
-    )
+def _rule(merchant: Any, rows: list[Any], variant: Any, known: dict[Any, Rule]) -> Rule:
+    """The nearest wins: variant, then supplier, then merchant. `known` keeps the answers of this chunk:
+    most variants have no rule of their own."""
+    key = (variant[1:], tuple(row[-4:] for row in rows))
+    if key not in known:
+        (is_discontinued, *own), suppliers = key
+        resolved = []
+        for mine, theirs, default, careful in zip(
+            own, zip(*suppliers, strict=True) if suppliers else [()] * 4, merchant[:4], _CAREFUL, strict=True
+        ):
+            said = [value for value in theirs if value is not None]
+            resolved.append(mine if mine is not None else careful(said) if said else default)
+        buffer_units, cap_units, threshold, allows_backorder = resolved
+        known[key] = Rule(
+            buffer_units=buffer_units,
+            cap_units=cap_units,
+            low_stock_threshold=threshold,
+            shows_count=merchant.shows_count,
+            allows_backorder=allows_backorder,
+            is_discontinued=is_discontinued,
+        )
+    return known[key]

@@ -20,8 +20,12 @@ _POSITIONS = sa.text("""
      order by variant_id for update
 """)
 
-# The listings of these variants in other stores too: deciding writes what they should say.
 _LISTINGS = sa.text("""
+    select 1 from listing where merchant_id = :m and id = any(cast(:listings as bigint[])) order by id for update
+""")
+
+# The listings of these variants in other stores too: deciding writes what they should say.
+_LISTINGS_AND_TWINS = sa.text("""
     select 1 from listing
      where merchant_id = :m and id in (
            select id from listing where merchant_id = :m and id = any(cast(:listings as bigint[]))
@@ -34,10 +38,14 @@ _LISTINGS = sa.text("""
 def lock(db: sa.Connection, merchant_id: int, listing_ids: Iterable[int], variant_ids: Iterable[int]) -> None:
     """Lock the positions of the variants about which something may be learnt, their listings, and these
     listings. Call it before anything else is locked."""
-    variants = literal(sorted(set(variant_ids)))
-    db.execute(_POSITIONS, {"m": merchant_id, "variants": variants})
-    given = {"m": merchant_id, "listings": literal(sorted(set(listing_ids))), "variants": variants}
-    db.execute(_LISTINGS, given)
+    variants = sorted(set(variant_ids))
+    given = {"m": merchant_id, "listings": literal(sorted(set(listing_ids)))}
+    if variants:
+        db.execute(_POSITIONS, {"m": merchant_id, "variants": literal(variants)})
+        db.execute(_LISTINGS_AND_TWINS, {**given, "variants": literal(variants)})
+    else:
+        # Half the time of the other, on the path of every write.
+        db.execute(_LISTINGS, given)
 
 
 def decide_learnt(

@@ -30,15 +30,16 @@ CALL_WINDOW = timedelta(minutes=2)
 @dataclass(frozen=True, slots=True)
 class NumberRead:
     """A store's number for one listing, as read. `target` is what a write of unknown outcome wanted to
-    set where it expected `expected`, None when there is no such write. `believed` is what we believed when
-    we asked: where an order was recorded since, the number is not used, because it may or may not have it.
-    None: not checked."""
+    set where it expected `expected`, None when there is no such write. `believed` and `doubted` are what we
+    believed when we asked: where an order or a cancel was recorded since, the number is not used, because
+    it may or may not have it. None: not checked."""
 
     listing_id: int
     remote: int
     target: int | None = None
     expected: int | None = None
     believed: int | None = None
+    doubted: int = 0
 
 
 @dataclass(slots=True)
@@ -140,7 +141,8 @@ def record_numbers(
         row = rows.get(read.listing_id)
         if row is None:
             continue
-        if read.believed is not None and read.believed != row.believed_available:
+        before = (read.believed, read.doubted)
+        if read.believed is not None and before != (row.believed_available, row.doubted_units):
             learnt.moved.add(row.id)
             continue
         seen.append(read)

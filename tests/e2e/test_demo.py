@@ -68,9 +68,10 @@ class Demo:
         assert self.process is not None
         found = []
         for child in psutil.Process(self.process.pid).children(recursive=True):
-            line = " ".join(child.cmdline()) if child.is_running() else ""
-            if all(word in line for word in words):
-                found.append(child)
+            with suppress(psutil.NoSuchProcess):  # it ended meanwhile, or is a zombie
+                line = " ".join(child.cmdline())
+                if all(word in line for word in words):
+                    found.append(child)
         return found
 
 

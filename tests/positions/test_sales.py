@@ -194,7 +194,7 @@ def test_orders_that_came_after_a_write_of_unknown_outcome_are_not_sold_twice(
     """Ten were there, four were to be set, then two were ordered: the write may have come first or not."""
     shelf.orders(order(2, external_id="e"))
     with shelf.world.engine.begin() as db:
-        reading = NumberRead(shelf.listing, remote, target=4, expected=10, believed=8)
+        reading = NumberRead(shelf.listing, remote, 4, 10, *shelf.believed())
         learnt = record_numbers(db, shelf.world.merchant_id, shelf.here, [reading], SOLD_AT)
 
     assert (sold, {"order": 2} | ({"fall": sold} if sold else {})) == (
@@ -208,7 +208,7 @@ def test_a_cancel_after_a_write_of_unknown_outcome_is_no_sale(shelf: Shelf) -> N
     shelf.orders(order(1, external_id="e"))
     shelf.orders(order(1, external_id="e", version=9, holds=False))
     with shelf.world.engine.begin() as db:
-        reading = NumberRead(shelf.listing, 1, target=0, expected=9, believed=9)
+        reading = NumberRead(shelf.listing, 1, 0, 9, *shelf.believed())
         learnt = record_numbers(db, shelf.world.merchant_id, shelf.here, [reading], SOLD_AT)
 
     assert (learnt.units_sold, shelf.world.allocated(shelf.variant)) == (0, {})
@@ -259,6 +259,19 @@ def test_a_number_read_while_an_order_was_recorded_is_not_used(shelf: Shelf) -> 
 
     assert (learnt.moved, learnt.variant_ids) == ({shelf.listing}, set())
     assert shelf.differing()["here"] == (8, 8)
+
+
+def test_a_number_read_while_a_cancel_was_recorded_is_not_used(shelf: Shelf) -> None:
+    """Whether the shelf had the unit back when we looked, nobody can say: the listing is read again."""
+    shelf.orders(order(2, external_id="e"))
+    asked = shelf.believed()
+    shelf.orders(order(2, external_id="e", version=1, holds=False))
+    with shelf.world.engine.begin() as db:
+        reading = NumberRead(shelf.listing, 8, None, None, *asked)
+        learnt = record_numbers(db, shelf.world.merchant_id, shelf.here, [reading], SOLD_AT)
+
+    assert (learnt.moved, learnt.variant_ids) == ({shelf.listing}, set())
+    assert asked[1] + 2 == shelf.believed()[1]
 
 
 def test_a_new_count_of_the_supplier_ends_the_deduction(shelf: Shelf) -> None:

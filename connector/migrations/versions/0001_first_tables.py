@@ -282,6 +282,7 @@ def upgrade() -> None:
         sa.Column("written_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("merchant_id", "id", name=op.f("listing_pkey")),
+        postgresql_with={"fillfactor": 70},
     )
     op.create_index("listing_page_idx", "listing", ["merchant_id", "page_key"], unique=False)
     op.create_index(
