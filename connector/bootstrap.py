@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,21 +17,26 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from connector.accounts import installations, privacy
+from connector.accounts.access import ExpiringTokens
 from connector.accounts.connections import ConnectionRow, connection, pause
 from connector.advertising import pausing
 from connector.crypto import Keyring
 from connector.db import make_engine, transaction
 from connector.delivery import push, webhooks
+from connector.installs import leave
+from connector.installs import privacy as legal
 from connector.outbox.messages import Turn
 from connector.outbox.work import Served, Topic, serve_turn
 from connector.ports.ads import Ads
 from connector.ports.channels import Channel
 from connector.ports.errors import Misconfigured, PortError
+from connector.ports.installs import AccessTokens, App
 from connector.ports.stores import Store, StoreWebhooks
 from connector.ports.suppliers import Supplier
 from connector.positions import topics
 from connector.registry import Environment, manifest
-from connector.settings import Settings
+from connector.settings import AppKeys, Settings
 from connector.shoppers import episodes, messages
 
 TOPICS: Mapping[str, Topic] = {
@@ -42,6 +48,8 @@ TOPICS: Mapping[str, Topic] = {
         Topic(topics.SHOPPERS, episodes.work_positions, 200, 120),
         Topic(messages.EMAIL, messages.work_messages, 50, 240),
         Topic(topics.ADS, pausing.work_positions, 500, 240),
+        Topic(installations.ENDED, leave.work_ended, 10, 240),
+        Topic(privacy.REQUESTS, legal.work_requests, 10, 240),
     )
 }
 """Who works what: the outbox's topics and their handlers."""
@@ -135,13 +143,52 @@ class Runtime:
         verifier: StoreWebhooks = factory()
         return verifier
 
+    def app(self, adapter: str) -> App:
+        """Our app in a platform's app store; raises Misconfigured where the operator has none."""
+        keys, factory = self.settings.apps.get(adapter), manifest("stores", adapter).app
+        if keys is None or factory is None:
+            raise Misconfigured(
+                adapter,
+                "the app",
+                "This installation of Dispo has no app on this platform.",
+                "Set the app's client ID and secret, as docs/operating.md says.",
+                field="client_id",
+            )
+        app: App = factory(keys, self.environment)
+        return app
+
     def secrets(self, row: ConnectionRow) -> dict[str, str]:
         """The opened secrets of a connection."""
         return self.keyring.unseal(row.sealed) if row.sealed else {}
 
     def build(self, row: ConnectionRow) -> Any:
         """A new adapter for a connection row; raises Misconfigured."""
-        return manifest(row.port, row.adapter).build(row.config, self.secrets(row), self.environment)
+        secrets = self.secrets(row)
+        tokens = self._access_tokens(row, secrets)
+        environment = replace(self.environment, access_tokens=tokens) if tokens else self.environment
+        return manifest(row.port, row.adapter).build(row.config, secrets, environment)
+
+    def _access_tokens(self, row: ConnectionRow, secrets: Mapping[str, str]) -> AccessTokens | None:
+        """What renews a connection's access; None where that does not expire."""
+        found = manifest(row.port, row.adapter)
+        if found.app is None or not secrets.get("refresh_token"):
+            return None
+        keys = self.settings.apps.get(row.adapter)
+        client_id = str(row.config.get("client_id") or "")
+        base_url = str(row.config.get("base_url") or "")
+        if keys is None or (secrets.get("api_secret") and client_id != keys.client_id):
+            # A shop that was connected by hand, with an app of the merchant's own.
+            keys = AppKeys(client_id, secrets.get("api_secret", ""))
+        app: App = found.app(replace(keys, base_url=base_url), self.environment)
+        shop = str(row.config.get("shop") or "")
+        return ExpiringTokens(
+            self.engine,
+            self.keyring,
+            row.merchant_id,
+            row.id,
+            lambda refresh_token: app.renew(shop, refresh_token),
+            self.now,
+        )
 
     def _adapter(self, merchant_id: int, connection_id: int) -> Any:
         with self.engine.connect() as db:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from connector.ports.errors import Misconfigured
+from connector.ports.installs import AccessTokens
+from connector.settings import AppKeys as AppKeys
 
 Kind = Literal["stores", "suppliers", "ads", "channels"]
 
@@ -32,7 +34,8 @@ class Environment:
     `allowed_private_hosts`: host names or "host:port" an operator allows although they are private;
     everything else private or loopback is refused. `ca_file` is an extra bundle of certificates to
     trust, empty for the system's own. `max_feed_bytes` caps a download. `feed_directories` are the
-    only directories a feed may be read from on this machine; none by default.
+    only directories a feed may be read from on this machine; none by default. `access_tokens` gives a
+    connection whose token expires the one of this moment; None where the stored token is for good.
     """
 
     allowed_private_hosts: frozenset[str] = frozenset()
@@ -41,6 +44,7 @@ class Environment:
     max_feed_bytes: int = 2_000_000_000
     user_agent: str = "Dispo/0.1"
     feed_directories: tuple[Path, ...] = ()
+    access_tokens: AccessTokens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,9 @@ class Manifest:
 
     `build(config, secrets, environment)` returns the port's object without any network call and
     raises Misconfigured for a missing or impossible setting. `webhooks()` returns the verifier of a
-    store platform. `extra` is the optional dependency to install when the import fails.
+    store platform. `app(keys, environment)` returns the `connector.ports.installs.App` of a platform
+    whose merchants install us from its app store. `extra` is the optional dependency to install when the
+    import fails.
     """
 
     name: str
@@ -71,6 +77,7 @@ class Manifest:
     fields: tuple[Field, ...]
     build: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any]
     webhooks: Callable[[], Any] | None = None
+    app: Callable[[AppKeys, Environment], Any] | None = None
     extra: str = ""
     help_page: str = ""
 

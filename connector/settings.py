@@ -31,6 +31,10 @@ NAMES = (
     "DISPO_LOG_LEVEL",
     "DISPO_MAX_FEED_BYTES",
     "DISPO_SECRET_KEYS",
+    "DISPO_SHOPIFY_BASE_URL",
+    "DISPO_SHOPIFY_CLIENT_ID",
+    "DISPO_SHOPIFY_CLIENT_SECRET",
+    "DISPO_SHOPIFY_OLD_CLIENT_SECRET",
     "DISPO_SMTP_FROM",
     "DISPO_SMTP_HOST",
     "DISPO_SMTP_PASSWORD",
@@ -57,6 +61,25 @@ class SettingsError(ValueError):
         super().__init__(f"{name}: {problem} {remedy}")
 
 
+@dataclass(frozen=True, slots=True)
+class AppKeys:
+    """The operator's own app on a platform with an app store: what its developer page shows.
+
+    `old_secret` is accepted beside `secret` for as long as it is set: the platform signs with either for
+    a while after a rotation. `base_url` replaces every shop's own address, for a simulator only.
+    """
+
+    client_id: str
+    secret: str = field(repr=False)
+    old_secret: str = field(default="", repr=False)
+    base_url: str = ""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What the platform may have signed with, the present secret first."""
+        return tuple(one for one in (self.secret, self.old_secret) if one)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """One installation. Secrets are left out of the representation.
@@ -67,7 +90,8 @@ class Settings:
     "host:port" that may be called although they are private. `ca_file` is an extra bundle of
     certificates to trust, or empty. `smtp_*` is the installation's own mail, off while `smtp_host` is
     empty. `feed_directories` are the only directories a file feed may read. `max_feed_bytes` caps
-    one download.
+    one download. `apps` are our apps in platforms' app stores, by adapter; none: shops are connected by
+    hand.
     """
 
     data_dir: Path
@@ -91,6 +115,7 @@ class Settings:
     log_level: LogLevel = "INFO"
     is_demo: bool = False
     max_feed_bytes: int = 2_000_000_000
+    apps: Mapping[str, AppKeys] = field(default_factory=dict, repr=False)
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -136,6 +161,7 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         log_level=cast(LogLevel, _choice(environ, "DISPO_LOG_LEVEL", get_args(LogLevel), "INFO")),
         is_demo=_boolean(environ, "DISPO_DEMO"),
         max_feed_bytes=_integer(environ, "DISPO_MAX_FEED_BYTES", 2_000_000_000, 1, 2**63 - 1),
+        apps=_apps(environ),
     )
 
 
@@ -162,6 +188,23 @@ def _refuse_misspelt(environ: Mapping[str, str]) -> None:
             near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.9)
             if near:
                 raise SettingsError(name, "There is no such setting.", f"Did you mean {near[0]}?")
+
+
+def _apps(environ: Mapping[str, str]) -> dict[str, AppKeys]:
+    client_id = _text(environ, "DISPO_SHOPIFY_CLIENT_ID")
+    secret = _text(environ, "DISPO_SHOPIFY_CLIENT_SECRET")
+    if bool(client_id) != bool(secret):
+        name = "DISPO_SHOPIFY_CLIENT_SECRET" if client_id else "DISPO_SHOPIFY_CLIENT_ID"
+        raise SettingsError(
+            name,
+            "Only one of the app's client ID and client secret is set.",
+            "Copy both from the app's settings in Shopify's Dev Dashboard.",
+        )
+    if not client_id:
+        return {}
+    old_secret = _text(environ, "DISPO_SHOPIFY_OLD_CLIENT_SECRET")
+    base_url = _text(environ, "DISPO_SHOPIFY_BASE_URL").rstrip("/")
+    return {"shopify": AppKeys(client_id, secret, old_secret, base_url)}
 
 
 def _text(environ: Mapping[str, str], name: str, default: str = "") -> str:

@@ -142,6 +142,17 @@ def reseal(db: sa.Connection, keyring: Keyring) -> int:
     return len(rows)
 
 
+def choose_setting(db: sa.Connection, merchant_id: int, connection_id: int, name: str, value: str) -> None:
+    """Set one setting of a connection that is no secret."""
+    db.execute(
+        sa.text("""
+            update connection set config = config || jsonb_build_object(cast(:n as text), cast(:v as text))
+             where merchant_id = :m and id = :c
+        """),
+        {"m": merchant_id, "c": connection_id, "n": name, "v": value},
+    )
+
+
 def pause(db: sa.Connection, merchant_id: int, connection_id: int, reason: str) -> None:
     """Stop using a connection until somebody mends it; `reason` is shown to the merchant."""
     db.execute(

@@ -41,6 +41,21 @@ def add_merchant(
     currency: str = "EUR",
 ) -> int:
     """Create a merchant and its first user; returns the merchant's id. Raises AccountError."""
+    merchant_id = create_merchant(db, name, now, locale=locale, timezone=timezone, currency=currency)
+    add_user(db, merchant_id, email=email, password=password, now=now, locale=locale)
+    return merchant_id
+
+
+def create_merchant(
+    db: sa.Connection,
+    name: str,
+    now: datetime,
+    *,
+    locale: str = "en",
+    timezone: str = "UTC",
+    currency: str = "EUR",
+) -> int:
+    """Create a merchant without users; returns its id. Raises AccountError."""
     if not name.strip():
         raise AccountError("The merchant needs a name.")
     if timezone not in available_timezones():
@@ -56,8 +71,29 @@ def add_merchant(
         """),
         {"name": name.strip(), "locale": locale, "tz": timezone, "currency": currency.upper(), "now": now},
     ).scalar_one()
-    add_user(db, int(merchant_id), email=email, password=password, now=now, locale=locale)
     return int(merchant_id)
+
+
+def platform_user(
+    db: sa.Connection, merchant_id: int, shop: str, external_id: str, *, now: datetime, locale: str
+) -> int:
+    """The id of the user who is `external_id` in a shop's own admin; created on the first visit.
+
+    They have no password: the platform's proof signs them in, or a ticket. Their address is a name, not a
+    mailbox. Raises AccountError for one that is another merchant's.
+    """
+    found = db.execute(
+        sa.text("""
+            insert into app_user (merchant_id, email, password_hash, locale, created_at)
+            values (:m, :email, '', :locale, :now)
+            on conflict (email) do update set email = excluded.email where app_user.merchant_id = :m
+            returning id
+        """),
+        {"m": merchant_id, "email": f"{external_id}@{shop}", "locale": locale, "now": now},
+    ).scalar()
+    if found is None:
+        raise AccountError("There is an account with this address already.")
+    return int(found)
 
 
 def add_user(

@@ -7,14 +7,18 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
+from connector.crypto import Keyring
 from connector.ports.stores import Store, StoreWebhooks
 
 
 class DeliveryRuntime(Protocol):
-    """The engine, the clock (aware, UTC) and the connected stores."""
+    """The engine, the key ring, the clock (aware, UTC) and the connected stores."""
 
     @property
     def engine(self) -> sa.Engine: ...
+
+    @property
+    def keyring(self) -> Keyring: ...
 
     def now(self) -> datetime: ...
 

@@ -13,7 +13,8 @@ from connector.db import SQLModel, identity, tenant
 class WebhookReceipt(SQLModel, table=True):
     """A verified webhook, stored before it is answered; worked later by a job, then its body is dropped.
 
-    Unique by delivery id, so that a delivery repeated by the platform is recorded once.
+    Unique by delivery id, so that a delivery repeated by the platform is recorded once. `triggered_at` is when
+    the platform says that it happened, which may be hours before it came; None where it does not say.
     """
 
     __tablename__ = "webhook_receipt"
@@ -32,6 +33,7 @@ class WebhookReceipt(SQLModel, table=True):
     topic: str
     body: bytes | None = None
     received_at: datetime
+    triggered_at: datetime | None = None
     worked_at: datetime | None = None
     outcome: str = ""
 

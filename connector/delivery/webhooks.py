@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 
 import sqlalchemy as sa
 
+from connector.accounts import installations, privacy
 from connector.accounts.schedule import run_now
 from connector.db import transaction
 from connector.delivery.catalog import doubt
 from connector.delivery.runtime import DeliveryRuntime
 from connector.outbox.messages import Again, Claim, Done, Intent, enqueue, settle
 from connector.ports.errors import Rejected
+from connector.ports.installs import PrivacyRequest
 from connector.ports.stores import StoreHint, StoreWebhooks, VerifiedDelivery
 from connector.positions.decide import Cause
 from connector.positions.learn import decide_learnt
@@ -78,6 +80,7 @@ def record(db: sa.Connection, received: Sequence[Received]) -> list[Receipt]:
             "deliveries": [one.delivery.delivery_id for one in received],
             "topics": [one.delivery.topic for one in received],
             "bodies": [one.body for one in received],
+            "triggered": [one.delivery.triggered_at for one in received],
         },
     )
     new = {tuple(row) for row in rows}
@@ -95,10 +98,11 @@ def record(db: sa.Connection, received: Sequence[Received]) -> list[Receipt]:
 
 # In the order of the key, so that two processes with the same deliveries never wait for each other.
 _RECORD = sa.text("""
-    insert into webhook_receipt (merchant_id, connection_id, delivery_id, topic, body, received_at)
-    select i.m, i.c, i.d, i.t, i.b, now()
+    insert into webhook_receipt (merchant_id, connection_id, delivery_id, topic, body, received_at, triggered_at)
+    select i.m, i.c, i.d, i.t, i.b, now(), i.a
       from unnest(cast(:merchants as bigint[]), cast(:connections as bigint[]), cast(:deliveries as text[]),
-                  cast(:topics as text[]), cast(:bodies as bytea[])) with ordinality as i(m, c, d, t, b, n)
+                  cast(:topics as text[]), cast(:bodies as bytea[]), cast(:triggered as timestamptz[]))
+           with ordinality as i(m, c, d, t, b, a, n)
      order by i.m, i.c, i.d, i.n
         on conflict do nothing returning merchant_id, connection_id, delivery_id
 """)
@@ -130,7 +134,7 @@ def _work_batch(rt: DeliveryRuntime, merchant_id: int, connection_id: int, verif
     with transaction(rt.engine) as db:
         rows = db.execute(
             sa.text("""
-                select delivery_id, topic, body from webhook_receipt
+                select delivery_id, topic, body, received_at, triggered_at from webhook_receipt
                  where merchant_id = :m and connection_id = :c and worked_at is null
                  order by received_at, delivery_id limit :n for update skip locked
             """),
@@ -145,7 +149,12 @@ def _work_batch(rt: DeliveryRuntime, merchant_id: int, connection_id: int, verif
             [external_id for hint in hints if hint.kind == "stock" for external_id in hint.external_ids],
         )
         for row, hint in zip(rows, hints, strict=True):
-            outcome = _apply(db, merchant_id, connection_id, hint, variants, doubted)
+            if hint.kind == "uninstalled":
+                outcome = _end(db, merchant_id, connection_id, row.triggered_at or row.received_at, rt.now())
+            elif hint.kind == "privacy" and hint.privacy is not None:
+                outcome = _note(rt, db, merchant_id, connection_id, row.delivery_id, hint.privacy)
+            else:
+                outcome = _apply(db, merchant_id, connection_id, hint, variants, doubted)
             db.execute(
                 sa.text("""
                     update webhook_receipt set worked_at = now(), outcome = :o, body = null
@@ -190,16 +199,44 @@ def _apply(
         # What changed is read from the store; the hint only moves that reading forward.
         run_now(db, merchant_id, "store.catalog", connection_id)
         return "product: catalogue is read"
-    if hint.kind == "uninstalled":
-        db.execute(
-            sa.text("""
-                update connection set status = 'ended', status_reason = 'The app was removed in the store.'
-                 where merchant_id = :m and id = :c
-            """),
-            {"m": merchant_id, "c": connection_id},
-        )
-        return "uninstalled"
     return hint.detail if hint.detail.startswith("rejected: ") else hint.kind
+
+
+def _end(
+    db: sa.Connection, merchant_id: int, connection_id: int, happened_at: datetime, now: datetime
+) -> str:
+    """The store removed us. A word about an earlier removal, which came late, ends nothing: it is with us
+    again since."""
+    ended = db.execute(
+        sa.text("""
+            update connection c set status = 'ended', status_reason = 'The app was removed in the store.'
+             where c.merchant_id = :m and c.id = :c and c.status <> 'ended'
+               and not exists (select 1 from installation i
+                                where i.merchant_id = :m and i.connection_id = :c and i.installed_at > :at)
+        """),
+        {"m": merchant_id, "c": connection_id, "at": happened_at},
+    ).rowcount
+    if not ended:
+        return "uninstalled: known, or from before it was installed again"
+    installations.end(db, merchant_id, connection_id, now)
+    enqueue(db, merchant_id, [Intent(installations.ENDED, "ended", connection_id)])
+    return "uninstalled"
+
+
+def _note(
+    rt: DeliveryRuntime,
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    delivery_id: str,
+    request: PrivacyRequest,
+) -> str:
+    """A legal request: noted with the day it is due, worked by a job of its own."""
+    noted = privacy.note(db, rt.keyring, merchant_id, connection_id, delivery_id, request, rt.now())
+    if noted is not None:
+        request_id, wait_s = noted
+        enqueue(db, merchant_id, [Intent(privacy.REQUESTS, str(request_id), connection_id, delay_s=wait_s)])
+    return f"privacy: {request.kind}"
 
 
 def _differing(db: sa.Connection, merchant_id: int, connection_id: int, hint: StoreHint) -> list[int]:

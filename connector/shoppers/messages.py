@@ -173,6 +173,14 @@ def _prepare(
     if addresses.is_suppressed(db, rt.keyring, merchant_id, person.address_key):
         _end(db, merchant_id, person.id, "suppressed", now)
         return _skip(db, its_key, "This address must not be written to.", now)
+    if not _has_store(db, merchant_id, person.connection_id):
+        if person.status == "invited":
+            db.execute(
+                sa.update(_SUBSCRIPTION)
+                .where(_SUBSCRIPTION.c.merchant_id == merchant_id, _SUBSCRIPTION.c.id == person.id)
+                .values(status="waiting")
+            )
+        return _skip(db, its_key, "The store left before it was sent; the place is kept.", now)
     if message.kind == "confirm" and person.status != "unconfirmed":
         return _skip(db, its_key, "Already confirmed.", now)
     if message.kind == "back_in_stock":
@@ -195,6 +203,16 @@ def _prepare(
         )
     )
     return outgoing
+
+
+def _has_store(db: sa.Connection, merchant_id: int, connection_id: int) -> bool:
+    """Whether the store that somebody signed up at is still with us."""
+    status = db.scalar(
+        sa.select(_CONNECTION.c.status).where(
+            _CONNECTION.c.merchant_id == merchant_id, _CONNECTION.c.id == connection_id
+        )
+    )
+    return status != "ended"
 
 
 def _write(

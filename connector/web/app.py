@@ -15,9 +15,10 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from connector.bootstrap import Runtime
 from connector.ports.errors import NotFound, PortError
-from connector.web import auth, health, webhooks
+from connector.web import auth, health, shopify_app, webhooks
 from connector.web.assets import static_files
 from connector.web.pages import ads, connections, overview, people, products, runs, settings
+from connector.web.relay import Relayed
 from connector.web.sign_up_limits import SignUpLimits
 from connector.web.storefront import storefront
 from connector.web.view import is_htmx, nonce, page
@@ -33,7 +34,7 @@ SESSION_DAYS = 14
 def create_app(rt: Runtime) -> Flask:
     """The application for one runtime. Makes no connection: the first request does."""
     app = Flask("connector.web", static_folder=None, template_folder=None)
-    app.wsgi_app = webhooks.Mounted(webhooks.Hooks(rt), app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = webhooks.Mounted(webhooks.Hooks(rt), Relayed(rt, app.wsgi_app))  # type: ignore[method-assign]
     proxies = rt.settings.trusted_proxies
     if proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
@@ -60,10 +61,12 @@ def create_app(rt: Runtime) -> Flask:
     limits_url = rt.settings.redis_url.replace("unix://", "redis+unix://") or "memory://"
     shop = storefront(rt, SignUpLimits(limits_url, rt.keyring))
     csrf.exempt(shop)
+    # Its requests carry a proof of their own, and no cookie.
+    csrf.exempt(shopify_app.routes)
     # The guard comes first: a stranger is sent to sign in, not told that a token is missing.
     auth.install(app, auth.make_limiter(app, rt.settings.redis_url))
     csrf.init_app(app)
-    for blueprint in (shop, health.checks(rt), static_files()):
+    for blueprint in (shop, health.checks(rt), static_files(), shopify_app.routes):
         app.register_blueprint(blueprint)
     for room in (overview, products, runs, people, ads, connections, settings):
         app.register_blueprint(room.routes)

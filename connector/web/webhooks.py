@@ -1,7 +1,11 @@
 """Where stores send their webhooks: verified on the raw bytes, recorded, answered; nothing is worked here.
 
-Answers: 200 recorded, repeated or ping; 401 not signed with this store's secret (nothing is recorded);
-404 no such address; 413 too large; 503 the database is away, send it again. Bodies are never logged.
+A platform with an app store sends some of them to one address for all shops: verified with the app's own
+secret, and given to the shop that the delivery names.
+
+Answers: 200 recorded, repeated, ping, or about a shop of which nothing is kept; 401 not signed with this
+store's secret (nothing is recorded); 404 no such address; 413 too large; 503 the database is away, send it
+again. Bodies are never logged.
 """
 
 from __future__ import annotations
@@ -19,11 +23,12 @@ import structlog
 from cachetools import TTLCache
 
 from connector.accounts.connections import by_public_key
+from connector.accounts.installations import by_shop
 from connector.bootstrap import Runtime
 from connector.crypto import SealBroken
 from connector.delivery.webhooks import Received
 from connector.ports.errors import Misconfigured, Unauthorized
-from connector.ports.stores import StoreWebhooks
+from connector.ports.stores import StoreWebhooks, VerifiedDelivery
 from connector.web.collector import Collector
 
 if TYPE_CHECKING:
@@ -38,12 +43,13 @@ MOST_BYTES = 5_000_000
 KEPT_S = 10.0
 RETRY_AFTER_S = 30
 UNKNOWN: Answer = ("404 Not Found", "unknown address", ())
+NOTHING_KEPT: Answer = ("200 OK", "nothing is kept of this shop", ())
 NOT_POSTED: Answer = ("405 Method Not Allowed", "only POST", (("Allow", "POST"),))
 NOT_SIGNED: Answer = ("401 Unauthorized", "not signed", ())
 TOO_LARGE: Answer = ("413 Content Too Large", "too large", ())
 TRY_AGAIN: Answer = ("503 Service Unavailable", "try again", (("Retry-After", str(RETRY_AFTER_S)),))
 FAILED: Answer = ("500 Internal Server Error", "failed", ())
-_PLACE = re.compile(r"/webhooks/(?P<adapter>[a-z0-9_]{1,40})/(?P<key>[A-Za-z0-9_-]{1,80})")
+_PLACE = re.compile(r"/webhooks/(?P<adapter>[a-z0-9_]{1,40})(?:/(?P<key>[A-Za-z0-9_-]{1,80}))?")
 _SECRETS = ("webhook_secret", "api_secret")
 """Which secrets of a connection sign webhooks: the one we chose for this store, and the app's own on
 platforms that sign with that."""
@@ -57,7 +63,15 @@ class Receiver:
     connection_id: int
     verifier: StoreWebhooks
     secrets: tuple[str, ...]
+    shop: str
     read_at: float
+
+    def verify(self, headers: Mapping[str, str], body: bytes) -> VerifiedDelivery | None:
+        """As the platform's verifier; also Unauthorized when the delivery names another shop than this."""
+        delivery = self.verifier.verify(headers, body, self.secrets)
+        if delivery is not None and self.shop and delivery.source not in ("", self.shop):
+            raise Unauthorized("dispo", "a webhook", "It is another shop's.")
+        return delivery
 
 
 class Receivers:
@@ -87,11 +101,15 @@ class Receivers:
         if row is None or row.kind != "store" or row.adapter != adapter:
             return None
         opened = self._rt.secrets(row)
+        keys = self._rt.settings.apps.get(adapter)
+        own = tuple(opened[name] for name in _SECRETS if opened.get(name))
         found = Receiver(
             row.merchant_id,
             row.id,
             self._rt.store_webhooks(adapter),
-            tuple(opened[name] for name in _SECRETS if opened.get(name)),
+            # A shop that installed the app has no secret of its own for what the app's secret signs.
+            own if "api_secret" in opened or keys is None else (*own, *keys.secrets),
+            str(row.config.get("shop") or ""),
             time.monotonic(),
         )
         with self._lock:
@@ -100,7 +118,7 @@ class Receivers:
 
 
 class Hooks:
-    """The WSGI application of the route /webhooks/<adapter>/<public key>.
+    """The WSGI application of the routes /webhooks/<adapter>/<public key> and, for an app, /webhooks/<adapter>.
 
     Plain WSGI instead of Flask: a store in a sale sends thousands a minute, platforms give up on those who
     answer late, and nothing of a session, a form or a page is needed on the way (measured: a quarter of
@@ -108,6 +126,7 @@ class Hooks:
     """
 
     def __init__(self, rt: Runtime) -> None:
+        self._rt = rt
         self._receivers = Receivers(rt)
         self._collector = Collector(rt)
 
@@ -133,6 +152,8 @@ class Hooks:
         if body is None:
             return TOO_LARGE
         try:
+            if place["key"] is None:
+                return self._take_for_app(place["adapter"], _headers(environ), body)
             return self._take(place["adapter"], place["key"], _headers(environ), body)
         except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
             log.warning("a webhook was not recorded", adapter=place["adapter"], error=type(error).__name__)
@@ -150,19 +171,40 @@ class Hooks:
         if found is None:
             return UNKNOWN
         try:
-            delivery = found.verifier.verify(headers, body, found.secrets)
+            delivery = found.verify(headers, body)
         except Unauthorized:
             newer = self._receivers.newer(adapter, public_key, found)
             try:
                 if newer is None or newer.secrets == found.secrets:
                     raise
-                delivery = newer.verifier.verify(headers, body, newer.secrets)
+                delivery = newer.verify(headers, body)
             except Unauthorized:
                 log.warning("a webhook was not signed", adapter=adapter, connection=found.connection_id)
                 return NOT_SIGNED
         if delivery is None:
             return "200 OK", "ping", ()
         receipt = self._collector.record(Received(found.merchant_id, found.connection_id, delivery, body))
+        return "200 OK", receipt.outcome, ()
+
+    def _take_for_app(self, adapter: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """What comes for all shops of our app. Of a shop that we do not know nothing is kept: there is
+        nothing to do, and the platform must not ask again."""
+        keys = self._rt.settings.apps.get(adapter)
+        if keys is None:
+            return UNKNOWN
+        try:
+            delivery = self._rt.store_webhooks(adapter).verify(headers, body, keys.secrets)
+        except Unauthorized:
+            log.warning("a webhook was not signed", adapter=adapter)
+            return NOT_SIGNED
+        if delivery is None:
+            return "200 OK", "ping", ()
+        with self._rt.engine.connect() as db:
+            row = by_shop(db, adapter, delivery.source)
+        if row is None:
+            log.info("a webhook of a shop that is not known", adapter=adapter, topic=delivery.topic)
+            return NOTHING_KEPT
+        receipt = self._collector.record(Received(row.merchant_id, row.connection_id, delivery, body))
         return "200 OK", receipt.outcome, ()
 
 

@@ -67,6 +67,7 @@ def _checked(text: str) -> tuple[DocumentNode, tuple[GraphQLError, ...]]:
 class ShopifyServer:
     """`shop` behind Shopify's API on 127.0.0.1:`port` (0: a free one).
 
+    `access_token` never expires, as that of an app made by hand; None: tokens come from installations only.
     `plan` or `restore_rate` and `bucket` set the limiter, `item_cost` what each item of a mutation costs
     beyond its 10 points (unpublished: 0 or 0.2 are the two readings), `monotonic` its clock.
     `names_stale_items` makes a stale comparison name the items concerned; real shops were seen to answer
@@ -81,7 +82,7 @@ class ShopifyServer:
         *,
         api_key: str,
         api_secret: str,
-        access_token: str,
+        access_token: str | None,
         dials: Dials | None = None,
         port: int = 0,
         domain: str = "demo.myshopify.com",
@@ -141,6 +142,18 @@ class ShopifyServer:
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
+
+    def privacy_request(self, address: str, topic: str, email: str = "") -> None:
+        """Send a compliance webhook (DATA_REQUEST and REDACT of CUSTOMERS, REDACT of SHOP) to the address
+        that the app's configuration names."""
+        payload: dict[str, Any] = {"shop_id": 954889, "shop_domain": self.domain}
+        if topic.startswith("CUSTOMERS"):
+            customer = {"id": 191167, "phone": "555-625-1199"}
+            payload["customer"] = {**customer, "email": email} if email else customer
+            payload["orders_requested"] = []
+        if topic == "CUSTOMERS_DATA_REQUEST":
+            payload["data_request"] = {"id": 9999}
+        self.webhooks.send(address, topic, payload)
 
     def uninstall(self) -> None:
         """The merchant removes the app: the webhook is sent, the tokens and subscriptions end."""

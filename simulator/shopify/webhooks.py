@@ -160,17 +160,7 @@ class Webhooks:
                 self.dropped += 1
                 continue
             shown = {key: payload[key] for key in one.fields if key in payload} if one.fields else payload
-            body = json.dumps(shown).encode()
-            headers = {
-                "Content-Type": "application/json",
-                "X-Shopify-Topic": header_topic(topic),
-                "X-Shopify-Hmac-Sha256": signature(self.secret, body),
-                "X-Shopify-Shop-Domain": self.domain,
-                "X-Shopify-API-Version": VERSION,
-                "X-Shopify-Webhook-Id": str(uuid.uuid4()),
-                "X-Shopify-Event-Id": event_id,
-                "X-Shopify-Triggered-At": stamp(self._now()),
-            }
+            body, headers = self._signed(one.topic, shown, event_id)
             delivery = Delivery(one, body, headers)
             wait_s = self.dials.webhook_delay_s
             if self.dials.chance(self.dials.webhook_reorder_rate):
@@ -178,6 +168,26 @@ class Webhooks:
             self._put(delivery, wait_s)
             if self.dials.chance(self.dials.webhook_duplicate_rate):
                 self._put(Delivery(one, body, headers), wait_s)
+
+    def send(self, address: str, topic: str, payload: dict[str, Any]) -> Delivery:
+        """Queue one event for an address of the app's configuration, which is kept however often it fails."""
+        body, headers = self._signed(topic, payload, str(uuid.uuid4()))
+        delivery = Delivery(Subscription(0, topic, address), body, headers)
+        self._put(delivery, self.dials.webhook_delay_s)
+        return delivery
+
+    def _signed(self, topic: str, payload: dict[str, Any], event_id: str) -> tuple[bytes, dict[str, str]]:
+        body = json.dumps(payload).encode()
+        return body, {
+            "Content-Type": "application/json",
+            "X-Shopify-Topic": header_topic(topic),
+            "X-Shopify-Hmac-Sha256": signature(self.secret, body),
+            "X-Shopify-Shop-Domain": self.domain,
+            "X-Shopify-API-Version": VERSION,
+            "X-Shopify-Webhook-Id": str(uuid.uuid4()),
+            "X-Shopify-Event-Id": event_id,
+            "X-Shopify-Triggered-At": stamp(self._now()),
+        }
 
     def drain(self, timeout_s: float = 5.0) -> bool:
         """Wait until nothing is queued or on its way; False when that took too long."""

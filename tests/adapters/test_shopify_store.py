@@ -84,9 +84,18 @@ def test_the_registry_builds_a_store_that_speaks_to_the_simulator(server: Shopif
     }
     port = server.url.rsplit(":", 1)[1]
     environment = Environment(allowed_private_hosts=frozenset({f"127.0.0.1:{port}"}))
-    store = manifest("stores", "shopify").build(config, {"access_token": TOKEN}, environment)
+    store = manifest("stores", "shopify").build(
+        config, {"access_token": TOKEN, "api_secret": "s"}, environment
+    )
     assert store.capabilities.reads_orders is True
     assert store.check().name == "Small"
+
+
+def test_a_shop_connected_by_hand_needs_the_secret_that_signs_its_webhooks() -> None:
+    config = {"shop": "demo.myshopify.com"}
+    with pytest.raises(Misconfigured) as caught:
+        build(config, {"access_token": TOKEN}, ENVIRONMENT)
+    assert caught.value.field == "api_secret"
 
 
 def test_check_lists_missing_scopes_and_learns_the_granted(shop: Shop) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from adapters.stores.shopify import sdk
 from adapters.stores.shopify.webhooks import ShopifyWebhooks
 from connector.ports.errors import Misconfigured, Rejected, Retryable, Unauthorized
+from connector.ports.installs import PrivacyRequest
 from connector.ports.stores import StoreHint, StoreOrder, StoreOrderLine
 from simulator.dials import Dials
 from simulator.shop import Shop
@@ -143,14 +144,40 @@ def test_an_order_is_reduced_to_what_it_holds() -> None:
         ("products/update", "product", ("gid://shopify/Product/5",), ""),
         ("products/delete", "product", ("gid://shopify/Product/5",), ""),
         ("app/uninstalled", "uninstalled", (), ""),
-        ("customers/redact", "privacy", (), "customers/redact"),
-        ("customers/data_request", "privacy", (), "customers/data_request"),
-        ("shop/redact", "privacy", (), "shop/redact"),
         ("themes/publish", "other", (), "themes/publish"),
     ],
 )
 def test_other_topics(topic: str, kind: str, ids: tuple[str, ...], detail: str) -> None:
     assert read(topic, {"id": 5}) == StoreHint(kind, external_ids=ids, detail=detail)  # type: ignore[arg-type]
+
+
+CUSTOMER = {"id": 191167, "email": "ada@example.com", "phone": "555-625-1199"}
+
+
+@pytest.mark.parametrize(
+    ("topic", "body", "expected"),
+    [
+        (
+            "customers/data_request",
+            {"shop_id": 1, "customer": CUSTOMER, "data_request": {"id": 9999}},
+            PrivacyRequest("export", ("ada@example.com",), "9999"),
+        ),
+        (
+            "customers/redact",
+            {"shop_id": 1, "customer": CUSTOMER},
+            PrivacyRequest("erase_person", ("ada@example.com",), "191167"),
+        ),
+        ("customers/redact", {"customer": {"id": 5}}, PrivacyRequest("erase_person", (), "5")),
+        ("shop/redact", {"shop_id": 1, "shop_domain": "a.myshopify.com"}, PrivacyRequest("erase_shop")),
+    ],
+    ids=["data_request", "redact", "a customer without an address", "shop"],
+)
+def test_a_legal_request_says_what_is_asked_and_about_whom(
+    topic: str, body: dict[str, Any], expected: PrivacyRequest
+) -> None:
+    hint = read(topic, body)
+    assert hint == StoreHint("privacy", detail=topic, privacy=expected)
+    assert "ada@example.com" not in repr(hint)
 
 
 @pytest.mark.parametrize("topic", ["inventory_levels/update", "orders/create", "products/update"])

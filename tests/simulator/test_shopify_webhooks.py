@@ -275,7 +275,9 @@ def test_a_refreshed_token_lives_an_hour_and_the_old_refresh_token_ends_when_the
         old = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
         second = token_call(api, **old).json()
         third = token_call(api, **old).json()
-        assert Api(api.server, second["access_token"]).send("{ shop { name } }")["data"] is not None
+        # One app has one token on a shop: each new one ends the one before.
+        assert "data" not in Api(api.server, second["access_token"]).send("{ shop { name } }")
+        assert Api(api.server, third["access_token"]).send("{ shop { name } }")["data"] is not None
         assert third["refresh_token"] != second["refresh_token"]
         newer = {"grant_type": "refresh_token", "refresh_token": second["refresh_token"]}
         assert token_call(api, **newer).status_code == 200

@@ -230,4 +230,4 @@ def test_a_signed_in_language_is_kept_with_the_person(
 
 
 def test_everything_is_closed_unless_it_is_named_open(app: Any) -> None:
-    assert frozenset({"auth", "health", "static_files", "storefront"}) == auth.PUBLIC
+    assert frozenset({"auth", "health", "shopify_app", "static_files", "storefront"}) == auth.PUBLIC

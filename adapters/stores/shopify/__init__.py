@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from adapters.stores.shopify.adapter import ShopifyStore
+from adapters.stores.shopify.app import ShopifyApp, checked_base_url
 from adapters.stores.shopify.client import ADAPTER, ShopifyClient
+from adapters.stores.shopify.sdk import SHOP_DOMAIN
 from adapters.stores.shopify.webhooks import ShopifyWebhooks
 from connector.ports.errors import Misconfigured
 from connector.registry import Environment, Field, Manifest
 
-_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*\.myshopify\.com")
 _LOCATION = re.compile(r"(?:gid://shopify/Location/)?(\d+)")
 
 
@@ -24,28 +24,23 @@ def build(config: Mapping[str, Any], secrets: Mapping[str, str], environment: En
     allows in `allowed_private_hosts`, so that a token never goes to a stranger.
     """
     shop = str(config.get("shop") or "").strip().lower().removeprefix("https://").rstrip("/")
-    if not _DOMAIN.fullmatch(shop):
+    if not SHOP_DOMAIN.fullmatch(shop):
         raise _wrong("shop", shop, "It is not a shop's own domain.", "Enter it as name.myshopify.com.")
     token = secrets.get("access_token") or ""
     if not token:
         raise _wrong("access_token", shop, "There is no access token.", "Install the app on the shop.")
-    base_url = str(config.get("base_url") or "").rstrip("/")
-    if base_url:
-        parts = urlsplit(base_url)
-        allowed = {host.lower() for host in environment.allowed_private_hosts}
-        if not {(parts.hostname or "").lower(), parts.netloc.lower()} & allowed:
-            raise _wrong(
-                "base_url",
-                shop,
-                "The address is not that of a simulator the operator allows.",
-                "Leave it empty for a real shop.",
-            )
+    base_url = checked_base_url(environment, shop, str(config.get("base_url") or ""))
     location = str(config.get("location_id") or "").strip()
     number = _LOCATION.fullmatch(location)
     if location and not number:
         raise _wrong("location_id", shop, "It is not a location's id.", "Enter the number of a location.")
+    if not secrets.get("api_secret") and environment.access_tokens is None:
+        raise _wrong(
+            "api_secret", shop, "There is no client secret to verify webhooks with.", "Copy it from the app."
+        )
     scopes = frozenset(part.strip() for part in str(config.get("scopes") or "").split(",") if part.strip())
-    client = ShopifyClient(environment, shop, token, base_url or f"https://{shop}")
+    tokens = environment.access_tokens or token
+    client = ShopifyClient(environment, shop, tokens, base_url or f"https://{shop}")
     return ShopifyStore(client, f"gid://shopify/Location/{number[1]}" if number else None, scopes)
 
 
@@ -59,7 +54,13 @@ MANIFEST = Manifest(
     fields=(
         Field("shop", "Shop domain", help="The shop's own address, name.myshopify.com."),
         Field("access_token", "Admin API access token", is_secret=True, help="Given at the installation."),
-        Field("api_secret", "Client secret", is_secret=True, help="Signs the webhooks; from the app."),
+        Field(
+            "api_secret",
+            "Client secret",
+            is_secret=True,
+            is_required=False,
+            help="Signs the webhooks; from the app. Not for a shop that installed Dispo from the App Store.",
+        ),
         Field("client_id", "Client ID", is_required=False, help="Needed to refresh an expiring token."),
         Field(
             "refresh_token",
@@ -79,5 +80,6 @@ MANIFEST = Manifest(
     ),
     build=build,
     webhooks=ShopifyWebhooks,
+    app=ShopifyApp,
     help_page="docs/adapters/shopify.md",
 )

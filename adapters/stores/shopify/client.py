@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import httpx2
+
 from adapters.kit.errors import Row, translate
 from adapters.kit.http import Client
 from adapters.stores.shopify.documents import API_VERSION, documents
@@ -31,6 +33,7 @@ from connector.ports.errors import (
     Retryable,
     Unauthorized,
 )
+from connector.ports.installs import AccessTokens
 from connector.registry import Environment
 
 ADAPTER = "shopify"
@@ -64,6 +67,19 @@ ROWS = (
 )
 
 
+class _ForGood:
+    """A token that never expires: implements `AccessTokens`."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def current(self) -> str:
+        return self._token
+
+    def after(self, refused: str) -> str:
+        return refused
+
+
 class AccessDenied(Unauthorized):
     """The token is good but lacks a scope; the message names it in Shopify's words."""
 
@@ -71,22 +87,24 @@ class AccessDenied(Unauthorized):
 class ShopifyClient:
     """One shop's API. Thread-safe. `monotonic` and `sleep` are injected for tests.
 
-    `base_url` is the shop's own https address, or a simulator's.
+    `base_url` is the shop's own https address, or a simulator's. `access_token` is the token for good, or
+    what gives the token of the moment: a call that Shopify turns away before the token's time is sent once
+    more with another one, which is no repetition of a write: nothing was done.
     """
 
     def __init__(
         self,
         environment: Environment,
         shop: str,
-        access_token: str,
+        access_token: str | AccessTokens,
         base_url: str,
         *,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.shop = shop
-        headers = {"X-Shopify-Access-Token": access_token, "Accept": "application/json"}
-        self._http = Client(environment, ADAPTER, base_url, headers)
+        self._tokens = _ForGood(access_token) if isinstance(access_token, str) else access_token
+        self._http = Client(environment, ADAPTER, base_url, {"Accept": "application/json"})
         self._monotonic = monotonic
         self._sleep = sleep
         self._lock = threading.Lock()
@@ -161,9 +179,12 @@ class ShopifyClient:
             "operationName": operation,
             "variables": dict(variables),
         }
-        answer = self._http.request(
-            "POST", f"/admin/api/{API_VERSION}/graphql.json", json=body, is_read=is_read
-        )
+        token = self._tokens.current()
+        answer = self._post(body, token, is_read)
+        if answer.status_code == 401:
+            other = self._tokens.after(token)
+            if other != token:
+                answer = self._post(body, other, is_read)
         if answer.status_code != 200:
             raise translate(
                 answer.status_code,
@@ -186,6 +207,15 @@ class ShopifyClient:
             raise _no_word(subject, "The answer holds no data.", is_read)
         data: dict[str, Any] = found["data"]
         return data
+
+    def _post(self, body: Mapping[str, Any], token: str, is_read: bool) -> httpx2.Response:
+        return self._http.request(
+            "POST",
+            f"/admin/api/{API_VERSION}/graphql.json",
+            json=body,
+            headers={"X-Shopify-Access-Token": token},
+            is_read=is_read,
+        )
 
     def _learn(self, operation: str, extensions: Any) -> None:
         cost = extensions.get("cost") if isinstance(extensions, dict) else None

@@ -1,27 +1,30 @@
 """Shopify's own library, `shopifyapp`, behind one file: webhook signatures, token exchange and refresh.
 
 Its defects (version 1.0.2) are mended here and nowhere else: a header that is not ASCII raises TypeError;
-an ID token without `exp` is accepted and `iss` is not looked at; it opens its own unguarded connections
+an ID token without `exp` or `nbf` is accepted and `iss` is not looked at; it opens its own unguarded connections
 and repeats failed calls at once; its log records hold bodies, so they are never passed on. Its GraphQL
 function is not used: it loses the cost data of a throttled answer (docs/decisions/0002).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import httpx2
-from shopify_app import RequestInput, ShopifyApp, TokenExchangeResult
+from shopify_app import IdTokenDetails, RequestInput, Res, ShopifyApp, TokenExchangeResult
 
 from adapters.kit.errors import translate
 from adapters.kit.http import Client
 from adapters.stores.shopify.client import ADAPTER, ROWS
 from connector.ports.errors import Misconfigured, Retryable, Unauthorized
 from connector.registry import Environment
+
+SHOP_DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]{0,79}\.myshopify\.com")
 
 _REINSTALL = "Open the app in the Shopify admin, or connect the shop again."
 
@@ -65,14 +68,22 @@ def signature_holds(headers: Mapping[str, str], body: bytes, secrets: Sequence[s
     return False
 
 
-def exchange_id_token(
-    environment: Environment, client_id: str, secret: str, id_token: str, base_url: str = ""
-) -> Tokens:
-    """The shop's first pair of expiring offline tokens, for an ID token of the embedded app.
+@dataclass(frozen=True, slots=True)
+class IdToken:
+    """A verified ID token: who looks at the embedded app, of which shop, and the library's own form of it."""
 
-    Raises Unauthorized for an ID token that is not Shopify's, expired, or for another app or shop.
+    shop: str
+    user_id: str
+    details: IdTokenDetails = field(repr=False)
+    refusal: Res | None = field(repr=False)
+
+
+def verify_id_token(client_id: str, secrets: Sequence[str], id_token: str) -> IdToken:
+    """The token's person and shop; `secrets` are the app's present one and, after a rotation, the old one.
+
+    Raises Unauthorized for a token that is not Shopify's, has no end or no beginning, is outside of them
+    (ten seconds of the clocks' difference are allowed), or is for another app or shop.
     """
-    app = _app(client_id, secret)
     asked: RequestInput = {
         "method": "GET",
         "url": "https://app.invalid/",
@@ -81,23 +92,68 @@ def exchange_id_token(
     }
     try:
         # The path is only for redirects of pages without a token; a token in the header never needs it.
-        seen = app.verify_app_home_req(asked, "/session-token")
-    except (TypeError, ValueError) as exc:
+        seen = _app(client_id, *secrets[:2]).verify_app_home_req(asked, "/session-token")
+    except (TypeError, ValueError, RecursionError) as exc:
         raise _bad_id_token() from exc
     if not seen.ok or seen.id_token is None:
         raise _bad_id_token()
     claims = seen.id_token.claims
-    issuer = urlsplit(str(claims.get("iss", ""))).hostname
-    shop = urlsplit(str(claims.get("dest", ""))).hostname
-    if "exp" not in claims or not shop or issuer != shop or not shop.endswith(".myshopify.com"):
+    shop = _shop_of(claims.get("dest"))
+    if not shop or _shop_of(claims.get("iss")) != shop or not {"exp", "nbf"} <= claims.keys():
         raise _bad_id_token()
-    result = app.exchange_using_token_exchange(
+    return IdToken(shop, str(claims.get("sub") or ""), seen.id_token, seen.invalid_token_response)
+
+
+def _shop_of(url: object) -> str:
+    """The shop's domain in a claim such as https://name.myshopify.com/admin, else nothing."""
+    try:
+        parts = urlsplit(str(url))
+        is_plain = parts.scheme == "https" and parts.netloc == parts.hostname
+    except ValueError:
+        return ""
+    return parts.netloc if is_plain and SHOP_DOMAIN.fullmatch(parts.netloc) else ""
+
+
+def exchange_id_token(
+    environment: Environment,
+    client_id: str,
+    secret: str,
+    id_token: str,
+    base_url: str = "",
+    *,
+    old_secret: str = "",
+) -> Tokens:
+    """The shop's first pair of expiring offline tokens, for an ID token of the embedded app.
+
+    Raises Unauthorized for an ID token that `verify_id_token` refuses, or Shopify itself.
+    """
+    seen = verify_id_token(client_id, (secret, old_secret), id_token)
+    result = _app(client_id, secret).exchange_using_token_exchange(
         "offline",
-        seen.id_token,
-        seen.invalid_token_response,
-        http_client=_poster(environment, shop, base_url),
+        seen.details,
+        seen.refusal,
+        http_client=_poster(environment, seen.shop, base_url),
     )
-    return _tokens(result, shop)
+    return _tokens(result, seen.shop)
+
+
+def relayed_shop(secrets: Sequence[str], query: str) -> str:
+    """The shop for which Shopify's app proxy passes a request on; "" when its query string is not signed
+    with any of `secrets` or its timestamp is more than 90 seconds off. Never raises for what came in."""
+    asked: RequestInput = {
+        "method": "GET",
+        "url": f"https://app.invalid/?{query}",
+        "headers": {},
+        "body": "",
+    }
+    try:
+        if not _app("proxy", *secrets[:2]).verify_app_proxy_req(asked).ok:
+            return ""
+        named = parse_qs(query, keep_blank_values=True).get("shop", [])
+    except (TypeError, ValueError):
+        # Signatures that are not ASCII, and queries with too many fields.
+        return ""
+    return named[0] if len(named) == 1 and SHOP_DOMAIN.fullmatch(named[0]) else ""
 
 
 def refresh(
@@ -159,7 +215,7 @@ def _poster(environment: Environment, shop: str, base_url: str) -> httpx.Client:
     return cast(httpx.Client, _Poster(environment, shop, base_url))
 
 
-def _app(client_id: str, secret: str) -> ShopifyApp:
+def _app(client_id: str, secret: str, old_secret: str = "") -> ShopifyApp:
     if not client_id or not secret:
         raise Misconfigured(
             ADAPTER,
@@ -168,7 +224,7 @@ def _app(client_id: str, secret: str) -> ShopifyApp:
             "Copy both from the app's settings in Shopify's Dev Dashboard.",
             field="client_id" if not client_id else "api_secret",
         )
-    return ShopifyApp(client_id=client_id, client_secret=secret)
+    return ShopifyApp(client_id=client_id, client_secret=secret, old_client_secret=old_secret or None)
 
 
 def _tokens(result: TokenExchangeResult, shop: str) -> Tokens:

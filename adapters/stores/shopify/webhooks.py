@@ -6,15 +6,21 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from adapters.stores.shopify import sdk
 from adapters.stores.shopify.client import ADAPTER
 from adapters.stores.shopify.orders import order_of_webhook
 from connector.ports.errors import Rejected, Unauthorized
+from connector.ports.installs import PrivacyRequest
 from connector.ports.stores import StoreHint, VerifiedDelivery
 
-_PRIVACY = frozenset({"customers/data_request", "customers/redact", "shop/redact"})
+PRIVACY_TOPICS: Mapping[str, Literal["export", "erase_person", "erase_shop"]] = {
+    "customers/data_request": "export",
+    "customers/redact": "erase_person",
+    "shop/redact": "erase_shop",
+}
+"""Shopify's compliance topics. They are set in shopify.app.toml, not by the API."""
 
 
 class ShopifyWebhooks:
@@ -74,9 +80,17 @@ def _hint(topic: str, body: Mapping[str, Any]) -> StoreHint:
         return StoreHint("order", order=order_of_webhook(body))
     if topic == "app/uninstalled":
         return StoreHint("uninstalled")
-    if topic in _PRIVACY:
-        return StoreHint("privacy", detail=topic)
+    if topic in PRIVACY_TOPICS:
+        return StoreHint("privacy", detail=topic, privacy=_privacy(topic, body))
     return StoreHint("other", detail=topic)
+
+
+def _privacy(topic: str, body: Mapping[str, Any]) -> PrivacyRequest:
+    """Who it is about. Shopify leaves out an e-mail address that the customer never gave."""
+    customer = body.get("customer") or {}
+    email = str(customer.get("email") or "").strip()
+    number = (body.get("data_request") or {}).get("id") or customer.get("id") or ""
+    return PrivacyRequest(PRIVACY_TOPICS[topic], (email,) if email else (), str(number))
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:

@@ -1,0 +1,229 @@
+"""A shop installs us from its platform's app store, or comes back: signed in, linked, and being read.
+
+Nothing is asked of the merchant: the platform's signed word says which shop it is. Whatever runs twice
+(two windows, a reload while the first answer is on its way) ends as one installation with one access.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Literal
+from zoneinfo import available_timezones
+
+import sqlalchemy as sa
+
+from connector.accounts import schedule
+from connector.accounts.access import access_of, alone, change_secrets, grant_secrets
+from connector.accounts.audit import record
+from connector.accounts.connections import add_connection, resume
+from connector.accounts.installations import InstallationRow, by_shop, lock_shop
+from connector.accounts.merchants import create_merchant, platform_user
+from connector.db import transaction
+from connector.i18n import best_locale
+from connector.installs.runtime import InstallsRuntime
+from connector.outbox.upkeep import wake
+from connector.ports.installs import App, Grant, Visitor
+from connector.ports.stores import Store, StoreCheck
+from connector.positions.decide import enqueue_store
+from connector.registry import manifest
+
+STORE_EVERY_S: Mapping[str, int] = {
+    "store.webhooks": 3600,
+    "store.full": 86_400,
+    "store.catalog": 300,
+    "store.orders": 120,
+}
+"""What is done regularly for a store. The first import is a full reading: it has the longest lease."""
+
+MERCHANT_EVERY_S: Mapping[str, int] = {"positions.recheck": 60, "shoppers.upkeep": 3600, "upkeep": 86_400}
+
+# The first full reading is left alone for so long; a shop that is not read by then is read twice, unharmed.
+CHANGES_AFTER = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """Whose page it is. `outcome`: "known" (nothing was to be done), "new", "back" (it had left) or
+    "renewed" (our access had been refused and is given again)."""
+
+    merchant_id: int
+    connection_id: int
+    user_id: int
+    outcome: Literal["known", "new", "back", "renewed"]
+
+
+def arrive(rt: InstallsRuntime, adapter: str, visitor: Visitor, locale: str) -> Arrived:
+    """Have the visitor's shop installed and the visitor known. `locale` is the language they asked for.
+
+    Asks the platform only where there is something to do. Raises the PortError of what it refused; nothing
+    is stored then.
+    """
+    with rt.engine.connect() as db:
+        row = by_shop(db, adapter, visitor.shop)
+    if row is None or not _is_well(row):
+        with alone(rt.engine, f"installation of {adapter}:{visitor.shop}"):
+            with rt.engine.connect() as db:
+                row = by_shop(db, adapter, visitor.shop)
+            if row is None or not _is_well(row):
+                return _install(rt, adapter, visitor, row, locale)
+    with transaction(rt.engine) as db:
+        user_id = platform_user(
+            db, row.merchant_id, row.shop, visitor.user_id, now=rt.now(), locale=best_locale([locale])
+        )
+    return Arrived(row.merchant_id, row.connection_id, user_id, "known")
+
+
+def _is_well(row: InstallationRow) -> bool:
+    return row.ended_at is None and not row.is_refused and row.status != "ended"
+
+
+def _install(
+    rt: InstallsRuntime, adapter: str, visitor: Visitor, row: InstallationRow | None, locale: str
+) -> Arrived:
+    app = rt.app(adapter)
+    if row is None:
+        grant, checked = _ask(rt, app, adapter, visitor)
+        return _store_new(rt, app, adapter, visitor, grant, checked, best_locale([locale]))
+    # Nobody may renew the old access while the platform replaces it.
+    with alone(rt.engine, access_of(row.merchant_id, row.connection_id)):
+        grant, checked = _ask(rt, app, adapter, visitor)
+        return _store_again(rt, app, row, visitor, grant, checked, best_locale([locale]))
+
+
+def _ask(rt: InstallsRuntime, app: App, adapter: str, visitor: Visitor) -> tuple[Grant, StoreCheck]:
+    """Access to the shop, and who it says it is."""
+    grant = app.grant(visitor)
+    environment = replace(rt.environment, access_tokens=_Just(grant.access_token))
+    store: Store = manifest("stores", adapter).build(app.config(grant), grant_secrets(grant), environment)
+    return grant, store.check()
+
+
+def _store_new(
+    rt: InstallsRuntime,
+    app: App,
+    adapter: str,
+    visitor: Visitor,
+    grant: Grant,
+    checked: StoreCheck,
+    locale: str,
+) -> Arrived:
+    now = rt.now()
+    with transaction(rt.engine) as db:
+        lock_shop(db, adapter, grant.shop)
+        merchant_id = create_merchant(
+            db,
+            checked.name.strip() or grant.shop,
+            now,
+            locale=locale,
+            timezone=checked.timezone if checked.timezone in available_timezones() else "UTC",
+            currency=checked.currency,
+        )
+        connection_id = add_connection(
+            db,
+            rt.keyring,
+            merchant_id,
+            kind="store",
+            adapter=adapter,
+            name=checked.name.strip() or grant.shop,
+            config={**app.config(grant), "currency": checked.currency, "home": checked.url},
+            secrets=grant_secrets(grant),
+            now=now,
+        )
+        db.execute(
+            sa.text("""
+                insert into installation (merchant_id, adapter, shop, connection_id, installed_at)
+                values (:m, :a, :s, :c, :now)
+            """),
+            {"m": merchant_id, "a": adapter, "s": grant.shop, "c": connection_id, "now": now},
+        )
+        user_id = platform_user(db, merchant_id, grant.shop, visitor.user_id, now=now, locale=locale)
+        for kind, every_s in MERCHANT_EVERY_S.items():
+            schedule.ensure(db, merchant_id, kind, 0, every_s)
+        _begin(rt, db, merchant_id, connection_id)
+        actor = f"{visitor.user_id}@{grant.shop}"
+        detail = {"shop": grant.shop, "scopes": list(grant.scopes)}
+        record(db, merchant_id, now, actor, "store.install", f"connection {connection_id}", detail)
+    return Arrived(merchant_id, connection_id, user_id, "new")
+
+
+def _store_again(
+    rt: InstallsRuntime,
+    app: App,
+    row: InstallationRow,
+    visitor: Visitor,
+    grant: Grant,
+    checked: StoreCheck,
+    locale: str,
+) -> Arrived:
+    """The shop's old connection is used again. One that had left writes nothing until its difference is
+    approved anew: who knows what happened to its numbers meanwhile."""
+    now = rt.now()
+    has_left = row.ended_at is not None or row.status == "ended"
+    key = {"m": row.merchant_id, "c": row.connection_id}
+    with transaction(rt.engine) as db:
+        lock_shop(db, row.adapter, row.shop)
+        change_secrets(db, rt.keyring, row.merchant_id, row.connection_id, grant_secrets(grant))
+        config = {**app.config(grant), "currency": checked.currency, "home": checked.url}
+        db.execute(
+            sa.text("""
+                update connection set config = config || cast(:config as jsonb)
+                 where merchant_id = :m and id = :c
+            """),
+            {**key, "config": json.dumps(config)},
+        )
+        if has_left:
+            # Its orders until now are in its numbers: they are not read again.
+            db.execute(
+                sa.text("""
+                    update connection
+                       set status = 'active', status_reason = '', writing_approved_at = null,
+                           is_writing_stopped = false, cursors = cursors - 'catalog' - 'orders' - 'webhooks'
+                     where merchant_id = :m and id = :c
+                """),
+                key,
+            )
+        elif row.is_refused:
+            resume(db, row.merchant_id, row.connection_id)
+        db.execute(
+            sa.text("""
+                update installation
+                   set is_refused = false, ended_at = null,
+                       installed_at = case when :left then :now else installed_at end
+                 where merchant_id = :m and connection_id = :c
+            """),
+            {**key, "left": has_left, "now": now},
+        )
+        user_id = platform_user(db, row.merchant_id, row.shop, visitor.user_id, now=now, locale=locale)
+        wake(db, row.merchant_id, row.connection_id)
+        if has_left:
+            _begin(rt, db, row.merchant_id, row.connection_id)
+        else:
+            enqueue_store(db, row.merchant_id, row.connection_id)
+        actor = f"{visitor.user_id}@{row.shop}"
+        action = "store.install_again" if has_left else "store.access_renewed"
+        record(db, row.merchant_id, now, actor, action, f"connection {row.connection_id}")
+    return Arrived(row.merchant_id, row.connection_id, user_id, "back" if has_left else "renewed")
+
+
+def _begin(rt: InstallsRuntime, db: sa.Connection, merchant_id: int, connection_id: int) -> None:
+    """Set the webhooks and read the catalogue at once, and look after both from now on."""
+    for kind, every_s in STORE_EVERY_S.items():
+        first_at = rt.now() + CHANGES_AFTER if kind == "store.catalog" else None
+        schedule.remove(db, merchant_id, kind, connection_id)
+        schedule.ensure(db, merchant_id, kind, connection_id, every_s, first_at)
+
+
+class _Just:
+    """A token that was given a moment ago: implements `AccessTokens`."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def current(self) -> str:
+        return self._token
+
+    def after(self, refused: str) -> str:
+        return refused

@@ -1,0 +1,80 @@
+"""A shop removed us: ads that we paused are resumed, messages stop, numbers stay as they are.
+
+Told by the platform when it is too late to ask the shop anything, so nothing is asked: its access is
+thrown away. What can still be done is done where we are still let in, which is the ad accounts.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+import structlog
+
+from connector.accounts.access import change_secrets
+from connector.accounts.audit import record
+from connector.accounts.connections import connections
+from connector.advertising.pausing import resume_ours
+from connector.advertising.switches import stop_account
+from connector.db import transaction
+from connector.installs.runtime import InstallsRuntime
+from connector.outbox.messages import Claim, Done, settle
+from connector.ports.errors import PortError, Retryable
+
+log = structlog.get_logger()
+
+_GONE_TOKENS = {"access_token": "", "refresh_token": "", "access_expires_at": "", "refresh_expires_at": ""}
+
+
+def work_ended(rt: InstallsRuntime, claim: Claim) -> None:
+    """The handler of topic "installs.ended": its turn's connection is the store that left."""
+    left_behind(rt, claim.turn.merchant_id, claim.turn.connection_id)
+    with transaction(rt.engine) as db:
+        settle(db, claim, {message.id: Done() for message in claim.messages})
+
+
+def left_behind(rt: InstallsRuntime, merchant_id: int, connection_id: int) -> int:
+    """Tidy up after a store that left; returns how many ads were resumed. Harmless to repeat, and nothing
+    when the store has come back meanwhile. Raises Retryable while an ad account cannot be asked."""
+    with transaction(rt.engine) as db:
+        status = db.execute(
+            sa.text("select status from connection where merchant_id = :m and id = :c for update"),
+            {"m": merchant_id, "c": connection_id},
+        ).scalar()
+        if status != "ended":
+            return 0
+        change_secrets(db, rt.keyring, merchant_id, connection_id, _GONE_TOKENS)
+        has_store = bool(connections(db, merchant_id, "store"))
+        accounts = [] if has_store else connections(db, merchant_id, "ads")
+        # Stopped first: nothing may pause again what is resumed here, for numbers nobody keeps any more.
+        for account in accounts:
+            if not account.is_writing_stopped:
+                stop_account(db, merchant_id, account.id, is_stopped=True, actor="dispo", now=rt.now())
+    resumed, kept_out = 0, []
+    for account in accounts:
+        try:
+            resumed += resume_ours(rt, merchant_id, account.id)
+        except Retryable:
+            raise
+        except PortError as error:
+            # Refused for good: the others still have theirs, and the merchant is told which remain.
+            log.warning("ads stay paused", merchant=merchant_id, connection=account.id, error=str(error))
+            kept_out.append(account.id)
+    with transaction(rt.engine) as db:
+        remaining = db.execute(
+            sa.text("select count(*) from ad_link where merchant_id = :m and paused_by_us_at is not null"),
+            {"m": merchant_id},
+        ).scalar_one()
+        waiting = db.execute(
+            sa.text("""
+                select count(*) from subscription
+                 where merchant_id = :m and connection_id = :c and status in ('waiting', 'invited')
+            """),
+            {"m": merchant_id, "c": connection_id},
+        ).scalar_one()
+        detail = {
+            "ads_resumed": resumed,
+            "ads_still_paused": 0 if has_store else int(remaining),
+            "ad_accounts_not_reached": kept_out,
+            "shoppers_waiting": int(waiting),
+        }
+        record(db, merchant_id, rt.now(), "platform", "store.left", f"connection {connection_id}", detail)
+    return resumed
