@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile -q --universal --generate-hashes --no-header --
 export UV_SYSTEM_CERTS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test check lint bench torture lock clean
+.PHONY: help run setup test check lint assets plugin bench torture lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ lint: .venv/.dev ## Style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+assets: .venv/.dev ## Copy the shopper script into the plugin and write its translations
+	@$(BIN)/python -m adapters.stores.woocommerce.plugin.build assets
+
+plugin: assets ## Build the WordPress plugin: dist/dispo.zip
+	@$(BIN)/python -m adapters.stores.woocommerce.plugin.build zip
 
 bench: .venv/.dev ## Measure: all, or one with NAME=…
 	@$(BIN)/python -m benchmarks $(NAME)

@@ -1,0 +1,1 @@
+"""The WordPress companion plugin (`dispo/`, PHP) and what makes its files."""
