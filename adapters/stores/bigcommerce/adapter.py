@@ -98,7 +98,16 @@ class BigCommerceStore:
 
     def _store(self) -> dict[str, Any]:
         if self._about is None:
-            found = self._client.get("/v2/store")
+            try:
+                found = self._client.get("/v2/store")
+            except NotFound as exc:
+                raise Misconfigured(
+                    ADAPTER,
+                    f"store {self._client.store_hash}",
+                    "BigCommerce has no such store.",
+                    "Check the store hash.",
+                    field="store_hash",
+                ) from exc
             if not isinstance(found, dict) or "name" not in found:
                 raise Misconfigured(
                     ADAPTER,

@@ -38,6 +38,8 @@ API_URL = "https://api.bigcommerce.com"
 READ_WAIT_S = 65.0
 WRITE_WAIT_S = 2.0
 LEFT_FOR_WRITES = 10
+LEFT_FOR_LOOKS = 2
+"""What a write leaves, so that what it did can be looked at in the same window."""
 # A 429 without headers is the platform under load, or another adjustment that is still being worked.
 BUSY_S = 5.0
 PAGE = 250
@@ -97,16 +99,22 @@ class BigCommerceClient:
         self._reset_at = 0.0
 
     def get(
-        self, path: str, params: Mapping[str, str] | None = None, *, longest_s: float = READ_WAIT_S
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        longest_s: float = READ_WAIT_S,
+        leave: int = LEFT_FOR_WRITES,
     ) -> Any:
         """The parsed answer of a read, None when it is empty (V2 says so with 204).
 
-        Waits for room in the window, `longest_s` in all, then raises RateLimited.
+        Waits for room in the window beyond what it is to `leave`, `longest_s` in all, then raises
+        RateLimited.
         """
         waited_s = 0.0
         while True:
             try:
-                waited_s += self._reserve(path, longest_s - waited_s, LEFT_FOR_WRITES)
+                waited_s += self._reserve(path, longest_s - waited_s, leave)
                 return self._send("GET", path, params=params, is_read=True).data
             except RateLimited as limited:
                 waited_s += limited.retry_after_s
@@ -136,7 +144,7 @@ class BigCommerceClient:
         Raises OutcomeUnknown when it may have been done without an answer.
         """
         with self._writing:
-            self._reserve(path, WRITE_WAIT_S, 0)
+            self._reserve(path, WRITE_WAIT_S, LEFT_FOR_LOOKS)
             return self._send(method, path, body=body, is_read=False, expected=expected)
 
     def wait(self, seconds: float) -> None:

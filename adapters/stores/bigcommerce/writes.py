@@ -222,7 +222,8 @@ def _await_shown(client: BigCommerceClient, done: Sequence[tuple[Mapping[str, An
         client.wait(wait_s)
         try:
             path = f"/v3/inventory/locations/{place}/items"
-            levels = shapes.levels(rows_of(path, client.get(path, query, longest_s=LOOK_WAIT_S)))
+            found = client.get(path, query, longest_s=LOOK_WAIT_S, leave=0)
+            levels = shapes.levels(rows_of(path, found))
         except PortError as exc:
             # The write is accepted: whatever is wrong with the look must not say that nothing happened.
             raise OutcomeUnknown(ADAPTER, "the adjustment", cause) from exc

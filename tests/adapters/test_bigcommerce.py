@@ -1,0 +1,481 @@
+"""What is special about BigCommerce: late reads, refusals, tracking, locations, the rate window, settings."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from adapters.stores.bigcommerce import MANIFEST, store_hash_of
+from adapters.stores.bigcommerce.adapter import TOPICS, BigCommerceStore
+from adapters.stores.bigcommerce.client import BUSY_S, LEFT_FOR_WRITES
+from connector.ports.errors import Misconfigured, OutcomeUnknown, RateLimited, Unsupported
+from connector.ports.stores import QuantityChange, Reading
+from connector.registry import Environment
+from simulator.bigcommerce import BigCommerceServer
+from simulator.bigcommerce.model import MOST, VARIANT_OFFSET, SimLocation
+from simulator.shop import Shop
+from tests.adapters.bigcommerce_support import (
+    ENVIRONMENT,
+    SECRET,
+    TOKEN,
+    Ticker,
+    catalogue,
+    change,
+    connected,
+    corner_shop,
+    ref,
+    serve,
+)
+from tests.support import ManualClock
+
+ADJUST = "PUT v3/inventory/adjustments/absolute"
+LOOK = "GET v3/inventory/locations/<id>/items"
+
+
+@pytest.fixture
+def ticker(clock: ManualClock) -> Ticker:
+    return Ticker(clock)
+
+
+@pytest.fixture
+def shop(clock: ManualClock) -> Shop:
+    return corner_shop(clock)
+
+
+@pytest.fixture
+def server(shop: Shop, ticker: Ticker) -> Iterator[BigCommerceServer]:
+    with serve(shop, ticker) as server:
+        yield server
+
+
+@pytest.fixture
+def store(server: BigCommerceServer, ticker: Ticker) -> BigCommerceStore:
+    return connected(server, ticker)
+
+
+def stock(shop: Shop, sku: str) -> int | None:
+    return shop.by_sku(sku)[0].stock
+
+
+# ---------------------------------------------------------------- late reads
+
+
+def test_a_number_counts_as_written_when_the_store_shows_it(
+    server: BigCommerceServer, store: BigCommerceStore, ticker: Ticker
+) -> None:
+    server.levels.lag_s = 1.5
+    mug = catalogue(store)["MUG-3"]
+    (request,) = store.plan_quantities([change(mug, 40)])
+    (result,) = store.send(request, "key")
+    assert result.status == "done"
+    assert ticker.slept == [0.25, 0.5, 1.0]
+    assert store.read_quantities([mug.ref]) == [Reading(mug.ref, 40)]
+
+
+def test_a_number_that_is_accepted_and_not_shown_is_an_unknown_outcome(
+    server: BigCommerceServer, store: BigCommerceStore, shop: Shop
+) -> None:
+    server.levels.lag_s = 60.0
+    mug = catalogue(store)["MUG-3"]
+    (request,) = store.plan_quantities([change(mug, 40)])
+    with pytest.raises(OutcomeUnknown, match="does not show"):
+        store.send(request, "key")
+    assert stock(shop, "MUG-3") == 40
+    assert store.read_quantities([mug.ref]) == [Reading(mug.ref, 3)]
+    assert server.calls[ADJUST] == 1, "it is never sent twice by itself"
+
+
+def test_a_look_that_fails_does_not_say_that_nothing_happened(
+    server: BigCommerceServer, store: BigCommerceStore, shop: Shop
+) -> None:
+    mug = catalogue(store)["MUG-3"]
+    (request,) = store.plan_quantities([change(mug, 40)])
+    server.dials.fail_next += ["none", "error"]
+    with pytest.raises(OutcomeUnknown):
+        store.send(request, "key")
+    assert stock(shop, "MUG-3") == 40
+
+
+# ---------------------------------------------------------------- refusals
+
+
+def test_bad_items_are_found_by_halving_when_nobody_is_named(ticker: Ticker, clock: ManualClock) -> None:
+    shop = corner_shop(clock, mugs=200)
+    with serve(shop, ticker, quota=10_000) as server:
+        store = connected(server, ticker)
+        server.inventory.names_bad_items = False
+        listings = catalogue(store)
+        for sku in ("MUG-17", "MUG-150"):
+            item = shop.by_sku(sku)[0]
+            del shop.items[item.id], shop.products[item.product_id]
+        changes = [change(listings[f"MUG-{n}"], 900 + n) for n in range(1, 201)]
+        (request,) = store.plan_quantities(changes)
+        results = store.send(request, "key")
+    bad = [n for n, one in enumerate(results, 1) if one.status != "done"]
+    assert bad == [17, 150]
+    assert {results[n - 1].status for n in bad} == {"rejected"}
+    assert [stock(shop, f"MUG-{n}") for n in range(1, 201) if n not in bad] == [
+        900 + n for n in range(1, 201) if n not in bad
+    ]
+    assert server.calls[ADJUST] == 31
+
+
+def test_halving_ends_and_leaves_the_rest_for_later(ticker: Ticker, clock: ManualClock) -> None:
+    shop = corner_shop(clock, mugs=100)
+    with serve(shop, ticker, quota=10_000) as server:
+        store = connected(server, ticker)
+        server.inventory.names_bad_items = False
+        listings = catalogue(store)
+        for product in shop.products.values():
+            product.platform["inventory_tracking"] = "none"
+        changes = [change(listings[f"MUG-{n}"], 7) for n in range(1, 101)]
+        (request,) = store.plan_quantities(changes)
+        results = store.send(request, "key")
+    assert server.calls[ADJUST] == 40
+    assert {one.status for one in results} == {"rejected", "retry"}
+    assert stock(shop, "MUG-1") == 1
+
+
+def test_a_changed_way_of_tracking_is_told_in_the_stores_words(
+    server: BigCommerceServer, store: BigCommerceStore, shop: Shop
+) -> None:
+    listings = catalogue(store)
+    mug = shop.by_sku("MUG-2")[0]
+    shop.products[mug.product_id].platform["inventory_tracking"] = "variant"
+    (request,) = store.plan_quantities([change(listings[sku], 8) for sku in ("MUG-1", "MUG-2", "TEE-S")])
+    first, second, third = store.send(request, "key")
+    assert (first.status, second.status, third.status) == ("retry", "rejected", "retry")
+    expected = (
+        f"Item with product_id {mug.product_id} is tracked by variant, please update stock by variant id"
+    )
+    assert second.reason == expected
+    assert stock(shop, "MUG-1") == 1
+    again = catalogue(store)["MUG-2"]
+    (request,) = store.plan_quantities([change(again, 8)])
+    assert [one.status for one in store.send(request, "key")] == ["done"]
+
+
+def test_an_id_that_begins_with_a_refused_one_is_not_refused_with_it(
+    server: BigCommerceServer, store: BigCommerceStore, shop: Shop
+) -> None:
+    long, short = shop.by_sku("TEE-S")[0], shop.by_sku("TEE-M")[0]
+    number = (short.id + VARIANT_OFFSET) // 10
+    changes = [QuantityChange(ref(number), 1, 0), QuantityChange(catalogue(store)["TEE-M"].ref, 1, 0)]
+    first, second = store.send(store.plan_quantities(changes)[0], "key")
+    assert (first.status, second.status) == ("not_found", "retry")
+    assert long.stock == 4
+
+
+def test_a_number_beyond_the_limit_is_refused_without_asking(
+    server: BigCommerceServer, store: BigCommerceStore, shop: Shop
+) -> None:
+    listings = catalogue(store)
+    changes = [change(listings["MUG-1"], MOST + 1), change(listings["MUG-2"], MOST)]
+    (request,) = store.plan_quantities(changes)
+    first, second = store.send(request, "key")
+    assert (first.status, second.status) == ("rejected", "done")
+    assert "2,147,483,647" in first.reason
+    assert (stock(shop, "MUG-1"), stock(shop, "MUG-2")) == (1, MOST)
+    assert server.inventory.counts["over_limit"] == 0
+
+
+def test_a_plan_holds_two_thousand_of_one_location(store: BigCommerceStore) -> None:
+    here = [QuantityChange(ref(n), 1, 0) for n in range(1, 4_502)]
+    assert [len(one.refs) for one in store.plan_quantities(here)] == [2000, 2000, 501]
+    for bad in (-1, True, 1.0):
+        with pytest.raises(ValueError, match="whole number"):
+            store.plan_quantities([QuantityChange(ref(1), bad, 0)])  # type: ignore[arg-type]
+
+
+def test_one_adjustment_at_a_time(server: BigCommerceServer, store: BigCommerceStore, shop: Shop) -> None:
+    server.inventory.takes_s = 0.05
+    listings = catalogue(store)
+    requests = [store.plan_quantities([change(listings[f"MUG-{n}"], 70 + n)])[0] for n in range(1, 6)]
+    threads = [threading.Thread(target=store.send, args=(one, "key")) for one in requests]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=10)
+    assert [stock(shop, f"MUG-{n}") for n in range(1, 6)] == [71, 72, 73, 74, 75]
+    assert server.inventory.counts["concurrent"] == 0
+
+
+def test_another_apps_adjustment_makes_ours_wait(
+    server: BigCommerceServer, store: BigCommerceStore, shop: Shop
+) -> None:
+    (request,) = store.plan_quantities([change(catalogue(store)["MUG-1"], 9)])
+    with server.inventory._turn, pytest.raises(RateLimited) as caught:
+        store.send(request, "key")
+    assert caught.value.retry_after_s == BUSY_S
+    assert stock(shop, "MUG-1") == 1
+
+
+# ---------------------------------------------------------------- tracking and locations
+
+
+def test_stock_shared_by_variants_is_listed_with_the_reason(
+    server: BigCommerceServer, store: BigCommerceStore, shop: Shop
+) -> None:
+    tee = shop.products[shop.by_sku("TEE-S")[0].product_id]
+    tee.platform["inventory_tracking"] = "product"
+    listings = catalogue(store)
+    tees = [listings[f"TEE-{size}"] for size in "SML"]
+    assert {one.ref.stock_id for one in tees} == {f"shared:{tee.id}"}
+    assert [(one.available, one.is_tracked) for one in tees] == [(4, True)] * 3
+    assert all("as a whole" in (one.problem or "") for one in tees)
+    (reading, *_) = store.read_quantities([one.ref for one in tees])
+    assert (reading.quantity, reading.problem) == (None, tees[0].problem)
+    (request,) = store.plan_quantities([change(tees[0], 5), change(listings["MUG-1"], 5)])
+    assert [one.status for one in store.send(request, "key")] == ["rejected", "done"]
+    assert stock(shop, "TEE-S") == 4
+
+
+def test_the_number_is_what_is_on_hand_whatever_the_store_keeps_back(
+    server: BigCommerceServer, store: BigCommerceStore, shop: Shop
+) -> None:
+    shop.by_sku("TEE-L")[0].platform["safety_stock"] = 2
+    tee = catalogue(store)["TEE-L"]
+    assert tee.available == 9
+    (request,) = store.plan_quantities([change(tee, 6)])
+    assert [one.status for one in store.send(request, "key")] == ["done"]
+    assert store.read_quantities([tee.ref]) == [Reading(tee.ref, 6)]
+
+
+PLACES = (
+    SimLocation(1, "WEB", "Web shop", is_default=True),
+    SimLocation(7, "LYON", "Lyon"),
+    SimLocation(9, "OLD", "Closed", enabled=False),
+)
+
+
+def test_the_default_location_is_written_unless_another_is_chosen(shop: Shop, ticker: Ticker) -> None:
+    with serve(shop, ticker, locations=PLACES) as server:
+        web, lyon = connected(server, ticker), connected(server, ticker, "7")
+        assert [(one.location_id, one.name, one.writable) for one in web.locations()] == [
+            ("1", "Web shop", True),
+            ("7", "Lyon", True),
+            ("9", "Closed", False),
+        ]
+        for store, expected, units in ((web, 3, 30), (lyon, 0, 70)):
+            mug = catalogue(store)["MUG-3"]
+            assert mug.available == expected
+            (request,) = store.plan_quantities([change(mug, units)])
+            assert [one.status for one in store.send(request, "key")] == ["done"]
+        mug_item = shop.by_sku("MUG-3")[0]
+        assert (server.levels.get(mug_item, 1), server.levels.get(mug_item, 7)) == (30, 70)
+        assert any("2 locations; Dispo writes “Lyon”" in one for one in lyon.check().warnings)
+
+
+def test_a_location_that_is_gone_names_the_setting(server: BigCommerceServer, ticker: Ticker) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        catalogue(connected(server, ticker, "42"))
+    assert caught.value.field == "location_id"
+
+
+# ---------------------------------------------------------------- the rate window
+
+
+def test_a_read_waits_for_the_window_to_turn(shop: Shop, ticker: Ticker) -> None:
+    with serve(shop, ticker, quota=LEFT_FOR_WRITES + 3) as server:
+        store = connected(server, ticker)
+        mug = catalogue(store)["MUG-1"]  # seven calls: it had to wait
+        assert ticker.slept != []
+        assert sum(ticker.slept) <= 3 * 30.2
+        assert server.window.least_left >= LEFT_FOR_WRITES - 1, "reads leave the last ones to writes"
+        assert mug.available == 1
+
+
+def test_a_write_is_not_held_but_told_how_long_to_wait(
+    server: BigCommerceServer, store: BigCommerceStore, ticker: Ticker, shop: Shop
+) -> None:
+    (request,) = store.plan_quantities([change(catalogue(store)["MUG-1"], 9)])
+    server.window.spend(1000)
+    ticker.slept.clear()
+    with pytest.raises(RateLimited) as caught:
+        store.send(request, "key")
+    assert 0 < caught.value.retry_after_s <= 30.1
+    assert ticker.slept == []
+    assert stock(shop, "MUG-1") == 1
+    ticker.sleep(caught.value.retry_after_s)
+    assert [one.status for one in store.send(request, "key")] == ["done"]
+
+
+def test_a_write_uses_the_requests_that_reads_leave(
+    server: BigCommerceServer, store: BigCommerceStore, ticker: Ticker
+) -> None:
+    (request,) = store.plan_quantities([change(catalogue(store)["MUG-1"], 9)])
+    store.read_quantities(request.refs)
+    server.window.spend(server.window.quota - LEFT_FOR_WRITES - 7)
+    store.read_quantities(request.refs)  # tells the client how few are left
+    ticker.slept.clear()
+    assert [one.status for one in store.send(request, "key")] == ["done"]
+    assert ticker.slept == []
+    store.read_quantities(request.refs)
+    assert ticker.slept == [30.0], "a read waits for the next window"
+
+
+# ---------------------------------------------------------------- catalogue, orders, webhooks, check
+
+
+def test_a_product_deleted_while_pages_are_read_hides_no_other(
+    store: BigCommerceStore, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.stores.bigcommerce.adapter.PAGE", 2)
+    pages = store.catalog()
+    seen = [one.sku for one in next(pages)]
+    first = shop.by_sku("MUG-1")[0]
+    del shop.items[first.id], shop.products[first.product_id]
+    seen += [one.sku for page in pages for one in page]
+    assert seen == ["MUG-1", "MUG-2", "MUG-3", "MUG-4", "MUG-5", "TEE-S", "TEE-M", "TEE-L"]
+
+
+def test_a_listing_names_its_page_price_and_categories(store: BigCommerceStore) -> None:
+    tee = catalogue(store)["TEE-S"]
+    assert tee.url == "https://store-z4zn3wo.mybigcommerce.com/tee/"
+    assert (tee.price_minor, tee.collections, tee.variant_title) == (1999, ("Clothes",), "S")
+    assert tee.ref.external_id != tee.ref.product_id
+
+
+@pytest.mark.parametrize(
+    ("status_id", "placed", "shipped"),
+    [
+        (0, False, False),
+        (1, True, False),
+        (2, True, True),
+        (3, True, True),
+        (4, False, False),
+        (5, False, False),
+        (6, False, False),
+        (7, True, False),
+        (10, True, True),
+        (11, True, False),
+        (14, True, True),
+    ],
+)
+def test_which_orders_hold_stock(
+    server: BigCommerceServer,
+    ticker: Ticker,
+    shop: Shop,
+    clock: ManualClock,
+    status_id: int,
+    placed: bool,
+    shipped: bool,
+) -> None:
+    order = shop.buy({shop.by_sku("TEE-L")[0].id: 3})
+    order.platform["status_id"] = status_id
+    for behaviour, holds in (("order_placed", placed), ("order_completed_or_shipped", shipped)):
+        server.settings["update_stock_behavior"] = behaviour
+        ((found,),) = connected(server, ticker).orders(clock.now() - timedelta(hours=1))
+        assert found.holds_stock is holds
+
+
+def test_refunded_units_are_not_wanted_any_more(
+    store: BigCommerceStore, shop: Shop, clock: ManualClock
+) -> None:
+    order = shop.buy({shop.by_sku("TEE-L")[0].id: 3})
+    order.platform["refunded"] = {order.lines[0].id: 2}
+    ((found,),) = store.orders(clock.now() - timedelta(hours=1))
+    assert [line.units for line in found.lines] == [1]
+    assert found.lines[0].external_id == catalogue(store)["TEE-L"].ref.external_id
+
+
+def test_orders_are_read_page_by_page(
+    store: BigCommerceStore, shop: Shop, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.stores.bigcommerce.adapter.PAGE", 2)
+    for _ in range(5):
+        shop.buy({shop.by_sku("TEE-L")[0].id: 1})
+    pages = list(store.orders(clock.now() - timedelta(hours=1)))
+    assert [len(page) for page in pages] == [2, 2, 1]
+    assert {one.order_id for page in pages for one in page} == {str(n) for n in shop.orders}
+    assert list(store.orders(clock.now() + timedelta(hours=1))) == []
+
+
+def test_orders_without_the_grant_are_unsupported(
+    server: BigCommerceServer, store: BigCommerceStore, clock: ManualClock
+) -> None:
+    server.app.scopes = tuple(one for one in server.app.scopes if "orders" not in one)
+    with pytest.raises(Unsupported, match="Orders: read-only"):
+        list(store.orders(clock.now()))
+
+
+def test_a_webhook_of_an_earlier_token_is_left_alone(
+    server: BigCommerceServer, store: BigCommerceStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "https://dispo.example/webhooks/bigcommerce/key"
+    store.subscribe(address, SECRET)
+    kept = dict(server.webhooks.hooks)
+    # BigCommerce shows a token only the webhooks made with it, yet refuses a second one of the same address.
+    monkeypatch.setattr(store._client, "pages", lambda path: iter(()))
+    assert store.subscribe(address, SECRET) == list(TOPICS)
+    assert server.webhooks.hooks == kept
+
+
+def test_check_warns_of_settings_that_work_against_it(server: BigCommerceServer, ticker: Ticker) -> None:
+    assert connected(server, ticker).check().warnings == ()
+    server.settings |= {
+        "product_out_of_stock_behavior": "hide_product",
+        "option_out_of_stock_behavior": "hide_option",
+        "update_stock_behavior": "order_completed_or_shipped",
+    }
+    scopes = frozenset({"store_v2_products", "store_inventory_read_only", "store_v2_information"})
+    warnings = connected(server, ticker, scopes=scopes).check().warnings
+    for word in (
+        "hides products",
+        "hides options",
+        "only when an order is shipped",
+        "Orders are not granted",
+    ):
+        assert sum(word in one for one in warnings) == 1
+    assert len(warnings) == 4
+
+
+# ---------------------------------------------------------------- settings of the connection
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "z4zn3wo",
+        " Z4ZN3WO ",
+        "stores/z4zn3wo",
+        "https://store-z4zn3wo.mybigcommerce.com",
+        "https://store-z4zn3wo.mybigcommerce.com/manage/dashboard",
+        "https://api.bigcommerce.com/stores/z4zn3wo/v3/",
+    ],
+)
+def test_the_store_hash_is_found_in_what_people_paste(text: str) -> None:
+    assert store_hash_of(text) == "z4zn3wo"
+
+
+@pytest.mark.parametrize(
+    ("config", "secrets", "field"),
+    [
+        ({"store_hash": ""}, {"access_token": TOKEN}, "store_hash"),
+        ({"store_hash": "../../v2"}, {"access_token": TOKEN}, "store_hash"),
+        ({"store_hash": "https://evil.example/z4zn3wo"}, {"access_token": TOKEN}, "store_hash"),
+        ({"store_hash": "z4zn3wo"}, {}, "access_token"),
+        ({"store_hash": "z4zn3wo"}, {"access_token": "a\nb"}, "access_token"),
+        ({"store_hash": "z4zn3wo", "location_id": "main"}, {"access_token": TOKEN}, "location_id"),
+        ({"store_hash": "z4zn3wo", "base_url": "https://evil.example"}, {"access_token": TOKEN}, "base_url"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_named(
+    config: dict[str, str], secrets: dict[str, str], field: str
+) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        MANIFEST.build(config, secrets, Environment())
+    assert caught.value.field == field
+    assert TOKEN not in str(caught.value)
+
+
+def test_a_wrong_store_is_no_empty_store(server: BigCommerceServer) -> None:
+    config = {"store_hash": "another", "base_url": server.url}
+    store = MANIFEST.build(config, {"access_token": TOKEN}, ENVIRONMENT)
+    for act in (store.check, lambda: list(store.catalog())):
+        with pytest.raises(Misconfigured) as caught:
+            act()
+        assert caught.value.field == "store_hash"
