@@ -27,6 +27,7 @@ from connector.ports.installs import Grant
 log = structlog.get_logger()
 
 RENEW_BEFORE = timedelta(minutes=5)
+ASK_AGAIN_AFTER = timedelta(seconds=30)
 LOCK_WAIT_S = 60
 _LOCKS = 4_020_261_124
 
@@ -63,6 +64,7 @@ class ExpiringTokens:
         self._renew = renew
         self._now = now
         self._kept: _Stored | None = None
+        self._renew_at: datetime | None = None
         # Threads of one process queue here, so that they do not each wait with a database connection.
         self._gate = threading.Lock()
 
@@ -70,7 +72,7 @@ class ExpiringTokens:
         """A token good for five minutes more, as a rule: while the platform cannot be asked for a new one,
         the present one until its last second."""
         kept = self._kept
-        if kept is None or not kept.lasts(self._now(), RENEW_BEFORE):
+        if kept is None or not kept.lasts(self._now(), self._margin()):
             with self._gate:
                 kept = self._read()
                 if not kept.lasts(self._now(), RENEW_BEFORE):
@@ -79,9 +81,13 @@ class ExpiringTokens:
                     except Retryable:
                         if not kept.lasts(self._now()):
                             raise
-                        return kept.access
+                        self._renew_at = self._now() + ASK_AGAIN_AFTER
                 self._kept = kept
         return kept.access
+
+    def _margin(self) -> timedelta:
+        """How long before its end a token is renewed: not at all while the platform just failed to."""
+        return timedelta(0) if self._renew_at and self._now() < self._renew_at else RENEW_BEFORE
 
     def after(self, refused: str) -> str:
         """What another worker renewed meanwhile, else a new one."""

@@ -132,7 +132,7 @@ def ready(db: sa.Connection, merchant_id: int, request_id: int, outcome: str) ->
 def done(
     db: sa.Connection, merchant_id: int, request_id: int, *, outcome: str, actor: str, now: datetime
 ) -> bool:
-    """It is done: the addresses leave. False when it was before."""
+    """It is done: the addresses leave. False when it was before. Without an `actor` no log is written."""
     changed = db.execute(
         sa.text("""
             update privacy_request set status = 'done', done_at = :now, outcome = :o, sealed = ''
@@ -140,6 +140,6 @@ def done(
         """),
         {"m": merchant_id, "i": request_id, "o": outcome, "now": now},
     ).rowcount
-    if changed:
+    if changed and actor:
         record(db, merchant_id, now, actor, "privacy.done", f"privacy request {request_id}")
     return bool(changed)

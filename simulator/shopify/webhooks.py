@@ -160,7 +160,7 @@ class Webhooks:
                 self.dropped += 1
                 continue
             shown = {key: payload[key] for key in one.fields if key in payload} if one.fields else payload
-            body, headers = self._signed(one.topic, shown, event_id)
+            body, headers = self.signed(one.topic, shown, event_id)
             delivery = Delivery(one, body, headers)
             wait_s = self.dials.webhook_delay_s
             if self.dials.chance(self.dials.webhook_reorder_rate):
@@ -171,12 +171,13 @@ class Webhooks:
 
     def send(self, address: str, topic: str, payload: dict[str, Any]) -> Delivery:
         """Queue one event for an address of the app's configuration, which is kept however often it fails."""
-        body, headers = self._signed(topic, payload, str(uuid.uuid4()))
+        body, headers = self.signed(topic, payload, str(uuid.uuid4()))
         delivery = Delivery(Subscription(0, topic, address), body, headers)
         self._put(delivery, self.dials.webhook_delay_s)
         return delivery
 
-    def _signed(self, topic: str, payload: dict[str, Any], event_id: str) -> tuple[bytes, dict[str, str]]:
+    def signed(self, topic: str, payload: dict[str, Any], event_id: str) -> tuple[bytes, dict[str, str]]:
+        """The body and the headers of one delivery."""
         body = json.dumps(payload).encode()
         return body, {
             "Content-Type": "application/json",

@@ -4,53 +4,19 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from connector.bootstrap import Runtime
-from connector.settings import AppKeys, Settings
+from connector.settings import Settings
 from connector.web.app import create_app
-from simulator.shop import Shop
 from simulator.shopify import ShopifyServer
 from simulator.shopify.model import SimLocation
-from tests.web.shopify_scene import CLIENT_ID, SECRET, Admin, soon
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
-def make_shop(name: str = "Vase & Co") -> Shop:
-    shop = Shop(name, currency="EUR", clock=now)
-    for number in range(1, 4):
-        shop.add_product(f"Vase {number}", [{"sku": f"A-{number}", "price_minor": 1000, "stock": 10}])
-    return shop
-
-
-def serve(shop: Shop, **options: Any) -> ShopifyServer:
-    return ShopifyServer(shop, api_key=CLIENT_ID, api_secret=SECRET, access_token=None, **options)
-
-
-@pytest.fixture
-def server() -> Iterator[ShopifyServer]:
-    with serve(make_shop()) as running:
-        yield running
-
-
-@pytest.fixture
-def admin(settings: Settings, engine: sa.Engine, server: ShopifyServer) -> Admin:
-    keys = AppKeys(CLIENT_ID, SECRET, "", server.url)
-    rt = Runtime(
-        replace(settings, apps={"shopify": keys}, allowed_private_hosts=frozenset({"127.0.0.1"}),
-                base_url="https://dispo.test")
-    )  # fmt: skip
-    rt.__dict__["engine"] = engine
-    return Admin(rt, create_app(rt).test_client(), server)
+from tests.installs.scene import CLIENT_ID, SECRET, Admin, make_shop, now, serve, soon
 
 
 def counts(admin: Admin) -> tuple[int, ...]:

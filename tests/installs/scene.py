@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from connector.accounts.access import change_secrets
 from connector.accounts.installations import InstallationRow, by_shop
 from connector.bootstrap import TOPICS, Runtime
 from connector.outbox.messages import due_turns
+from simulator.shop import Shop
 from simulator.shopify import ShopifyServer
 from workers import jobs
 from workers.runtime import use
 
 CLIENT_ID, SECRET = "app-client-id", "the secret of the app in these tests"
 HOOKS = "/webhooks/shopify"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def make_shop(name: str = "Vase & Co") -> Shop:
+    shop = Shop(name, currency="EUR", clock=now)
+    for number in range(1, 4):
+        shop.add_product(f"Vase {number}", [{"sku": f"A-{number}", "price_minor": 1000, "stock": 10}])
+    return shop
+
+
+def serve(shop: Shop, **options: Any) -> ShopifyServer:
+    return ShopifyServer(shop, api_key=CLIENT_ID, api_secret=SECRET, access_token=None, **options)
 
 
 class Admin:
@@ -82,21 +100,17 @@ class Admin:
 
     def hook(self, topic: str, payload: dict[str, Any], **headers: str) -> TestResponse:
         """A webhook to the app's own address, signed by the simulator."""
-        body, signed = self.server.webhooks._signed(topic, payload, "event")
+        body, signed = self.server.webhooks.signed(topic, payload, "event")
         return self.deliver({**signed, **headers}, body)
 
     def uninstall(self) -> TestResponse:
         """The merchant removes the app; returns our answer to the webhook."""
-        body, signed = self.server.webhooks._signed("APP_UNINSTALLED", {"id": 1}, "event")
+        body, signed = self.server.webhooks.signed("APP_UNINSTALLED", {"id": 1}, "event")
         self.server.uninstall()
         return self.deliver(signed, body)
 
     def expire(self) -> None:
         """Let the hour of the present access be over, here and there."""
-        from datetime import timedelta
-
-        from connector.accounts.access import change_secrets
-
         self.server.tokens.expire()
         row = self.row()
         with self.rt.engine.begin() as db:
