@@ -14,8 +14,10 @@
     const source = root.querySelector(".dispo-source");
     const form = root.querySelector(".dispo-form");
     const id = (form && form.elements.id && form.elements.id.value) || root.dataset.variant;
+    const follows = document.querySelectorAll("[data-dispo-follows]");
+    follows.forEach((badge) => (badge.hidden = root.hidden || !id || !source || !source.dataset.state));
     if (!source || !source.dataset.state || !id) return;
-    document.querySelectorAll(`[data-dispo-shows="${CSS.escape(id)}"]`).forEach((badge) => {
+    [...document.querySelectorAll(`[data-dispo-shows="${CSS.escape(id)}"]`), ...follows].forEach((badge) => {
       if (badge.textContent === source.textContent && badge.dataset.state === source.dataset.state) return;
       badge.textContent = source.textContent;
       badge.dataset.state = source.dataset.state;
@@ -34,7 +36,7 @@
     document.querySelectorAll("[data-dispo].dispo").forEach((root) => {
       const source = root.querySelector(".dispo-source");
       if (source) new MutationObserver(() => copy(root)).observe(source, { attributes: true, childList: true, characterData: true, subtree: true });
-      document.querySelectorAll(".dispo-badge[data-dispo-shows]").forEach((badge) => {
+      document.querySelectorAll(".dispo-badge[data-dispo-shows],.dispo-badge[data-dispo-follows]").forEach((badge) => {
         // WooCommerce announces its variation box by itself.
         if (!badge.closest("[role=alert]")) badge.setAttribute("role", "status");
       });

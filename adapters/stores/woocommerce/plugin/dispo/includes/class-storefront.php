@@ -31,6 +31,13 @@ final class Storefront {
 	private static $facts = array();
 
 	/**
+	 * Is the block being rendered that calls "after the form" inside of it?
+	 *
+	 * @var bool
+	 */
+	private static $is_inside = false;
+
+	/**
 	 * Hooks into classic and block themes.
 	 *
 	 * @return void
@@ -47,8 +54,10 @@ final class Storefront {
 		}
 		// The first of these that a theme runs places the form; which ones run depends on theme and product.
 		add_action( 'woocommerce_simple_add_to_cart', array( self::class, 'place' ), 31 );
-		add_action( 'woocommerce_after_add_to_cart_form', array( self::class, 'place' ), 20 );
+		add_action( 'woocommerce_variable_add_to_cart', array( self::class, 'place' ), 31 );
+		add_action( 'woocommerce_after_add_to_cart_form', array( self::class, 'place_after_form' ), 20 );
 		add_action( 'woocommerce_single_product_summary', array( self::class, 'place_in_summary' ), 31 );
+		add_filter( 'pre_render_block', array( self::class, 'enter_block' ), 20, 2 );
 		foreach ( array( 'add-to-cart-form', 'add-to-cart-with-options' ) as $block ) {
 			add_filter( 'render_block_woocommerce/' . $block, array( self::class, 'place_after_block' ), 20 );
 		}
@@ -98,8 +107,8 @@ final class Storefront {
 	}
 
 	/**
-	 * In place of the stock indicator block. That of a variable product is left as it is: it follows the
-	 * chosen variation by itself, with the words of availability_text().
+	 * In place of the stock indicator block. That of a variable product follows the chosen variation: by our
+	 * script where the page has our form, else by WooCommerce's, with the words of availability_text().
 	 *
 	 * @param string    $content  The block's HTML.
 	 * @param array     $block    The parsed block.
@@ -107,17 +116,29 @@ final class Storefront {
 	 * @return string
 	 */
 	public static function indicator_block( $content, $block, $instance ) {
-		if ( false !== strpos( $content, 'data-wp-text' ) ) {
-			return $content;
-		}
 		$id      = isset( $instance->context['postId'] ) ? (int) $instance->context['postId'] : get_the_ID();
 		$product = wc_get_product( $id );
-		$facts   = $product ? self::facts( $product ) : null;
-		if ( ! $facts ) {
+		if ( ! $product ) {
 			return $content;
 		}
+		if ( false !== strpos( $content, 'data-wp-text' ) ) {
+			$is_ours = is_product() && get_queried_object_id() === $product->get_id() && Settings::is_connected() && self::data( $product );
+			$badge   = '<p class="dispo-badge" data-dispo-follows="' . $product->get_id() . '" hidden></p>';
+			return $is_ours ? self::indicator( $badge ) : $content;
+		}
+		$facts = self::facts( $product );
+		return $facts ? self::indicator( self::badge( $facts ) ) : $content;
+	}
+
+	/**
+	 * A badge in the place of the stock indicator block.
+	 *
+	 * @param string $badge Its HTML.
+	 * @return string
+	 */
+	private static function indicator( $badge ) {
 		wp_enqueue_style( 'dispo' );
-		return '<div class="wp-block-woocommerce-product-stock-indicator wc-block-components-product-stock-indicator">' . self::badge( $facts ) . '</div>';
+		return '<div class="wp-block-woocommerce-product-stock-indicator wc-block-components-product-stock-indicator">' . $badge . '</div>';
 	}
 
 	/**
@@ -210,6 +231,31 @@ final class Storefront {
 	}
 
 	/**
+	 * After the form of a product of any type, except inside the block that prints this hook into its form.
+	 *
+	 * @return void
+	 */
+	public static function place_after_form() {
+		if ( ! self::$is_inside ) {
+			self::place();
+		}
+	}
+
+	/**
+	 * Notes that the block begins whose hooks lie inside its form.
+	 *
+	 * @param string|null $html  Null: the block is rendered.
+	 * @param array       $block The parsed block.
+	 * @return string|null
+	 */
+	public static function enter_block( $html, $block ) {
+		if ( null === $html && isset( $block['blockName'] ) && 'woocommerce/add-to-cart-with-options' === $block['blockName'] ) {
+			self::$is_inside = true;
+		}
+		return $html;
+	}
+
+	/**
 	 * The last resort of classic themes. Block themes call this hook long before their own form.
 	 *
 	 * @return void
@@ -227,6 +273,7 @@ final class Storefront {
 	 * @return string
 	 */
 	public static function place_after_block( $content ) {
+		self::$is_inside = false;
 		ob_start();
 		self::place();
 		return $content . ob_get_clean();
