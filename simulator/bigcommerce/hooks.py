@@ -105,6 +105,7 @@ class Hooks:
         self._sending = 0
         self._stopped = False
         self._thread = threading.Thread(target=self._run, daemon=True)
+        self._twice = 0
         self._tally: dict[str, list[int]] = {}
         self._blocked_until: dict[str, float] = {}
 
@@ -201,10 +202,13 @@ class Hooks:
             wait_s = self.dials.webhook_delay_s
             if self.dials.chance(self.dials.webhook_reorder_rate):
                 wait_s += 0.1  # the next ones overtake it
-            self._put(Delivery(hook, body, f"msg_{uuid.uuid4().hex}"), wait_s)
+            message_id = f"msg_{uuid.uuid4().hex}"
+            self._put(Delivery(hook, body, message_id), wait_s)
             if self.dials.chance(self.dials.webhook_duplicate_rate):
-                # The same event again: the same hash, a message of its own.
-                self._put(Delivery(hook, body, f"msg_{uuid.uuid4().hex}"), wait_s)
+                # In turns the same message again, and the same event (and hash) in a message of its own.
+                self._twice += 1
+                again = message_id if self._twice % 2 else f"msg_{uuid.uuid4().hex}"
+                self._put(Delivery(hook, body, again), wait_s)
 
     def drain(self, timeout_s: float = 5.0) -> bool:
         """Wait until nothing is queued or on its way; False when that took too long."""

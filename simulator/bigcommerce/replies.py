@@ -113,8 +113,9 @@ class Window:
     def spend(self, requests: int) -> None:
         """Other apps of the store use the same window."""
         with self._lock:
-            if self._began_at is None:
-                self._began_at = self._monotonic()
+            now = self._monotonic()
+            if self._began_at is None or now - self._began_at >= self.window_s:
+                self._began_at, self._used = now, 0
             self._used = min(self.quota, self._used + requests)
 
     def headers(self) -> dict[str, str]:

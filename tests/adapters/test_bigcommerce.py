@@ -233,6 +233,30 @@ def test_stock_shared_by_variants_is_listed_with_the_reason(
     assert stock(shop, "TEE-S") == 4
 
 
+def test_what_has_no_inventory_any_more_is_explained_by_the_catalogue(
+    server: BigCommerceServer, store: BigCommerceStore, shop: Shop
+) -> None:
+    listings = catalogue(store)
+    refs = [listings[sku].ref for sku in ("MUG-1", "MUG-2", "MUG-3", "TEE-S", "TEE-M")]
+    shop.products[shop.by_sku("MUG-2")[0].product_id].platform["inventory_tracking"] = "none"
+    tee = shop.by_sku("TEE-S")[0]
+    shop.products[tee.product_id].platform["inventory_tracking"] = "product"
+    gone = shop.by_sku("MUG-3")[0]
+    del shop.items[gone.id], shop.products[gone.product_id]
+    server.calls.clear()
+    found = {one.ref.external_id: (one.quantity, one.problem) for one in store.read_quantities(refs)}
+    assert found[refs[0].external_id] == (1, None)
+    assert found[refs[1].external_id] == (None, listings_problem(store, "MUG-2"))
+    assert refs[2].external_id not in found
+    assert found[refs[4].external_id] == (None, listings_problem(store, "TEE-M"))
+
+
+def listings_problem(store: BigCommerceStore, sku: str) -> str:
+    problem = catalogue(store)[sku].problem
+    assert problem
+    return problem
+
+
 def test_the_number_is_what_is_on_hand_whatever_the_store_keeps_back(
     server: BigCommerceServer, store: BigCommerceStore, shop: Shop
 ) -> None:
@@ -421,16 +445,19 @@ def test_check_warns_of_settings_that_work_against_it(server: BigCommerceServer,
         "option_out_of_stock_behavior": "hide_option",
         "update_stock_behavior": "order_completed_or_shipped",
     }
-    scopes = frozenset({"store_v2_products", "store_inventory_read_only", "store_v2_information"})
+    scopes = frozenset(
+        {"store_v2_products", "store_inventory_read_only", "store_v2_information", "store_locations"}
+    )
     warnings = connected(server, ticker, scopes=scopes).check().warnings
     for word in (
         "hides products",
         "hides options",
         "only when an order is shipped",
         "Orders are not granted",
+        "scope store_inventory ",
     ):
         assert sum(word in one for one in warnings) == 1
-    assert len(warnings) == 4
+    assert len(warnings) == 5
 
 
 # ---------------------------------------------------------------- settings of the connection

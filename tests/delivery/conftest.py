@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from connector.bootstrap import Runtime
 from connector.settings import Settings
+from simulator.bigcommerce import BigCommerceServer
 from simulator.dials import Dials
 from simulator.shop import Shop
 from simulator.shopify import ShopifyServer
@@ -156,9 +157,27 @@ def shopify(runtime: Runtime, clock: ManualClock) -> Iterator[Scene]:
         yield scene
 
 
-@pytest.fixture(params=["woo", "shopify"])
+@pytest.fixture
+def bigcommerce(runtime: Runtime, clock: ManualClock) -> Iterator[Scene]:
+    shop = Shop("Vase & Co", clock=clock.now)
+    fill(shop)
+    # Late reads have tests of their own; this clock stands still.
+    with BigCommerceServer(
+        shop, client_secret="shh", access_token="token", dials=Dials(), quota=10_000, lag_s=0.0
+    ) as server:
+        scene = Scene(runtime, World(runtime.engine, now=clock.now()), shop, server)
+        _connect(
+            scene,
+            "bigcommerce",
+            {"store_hash": server.store_hash, "base_url": server.url},
+            {"access_token": "token", "api_secret": "shh"},
+        )
+        yield scene
+
+
+@pytest.fixture(params=["woo", "shopify", "bigcommerce"])
 def scene(request: pytest.FixtureRequest) -> Scene:
-    """The same test on both platforms."""
+    """The same test on every platform."""
     found: Scene = request.getfixturevalue(request.param)
     return found
 

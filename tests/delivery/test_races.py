@@ -250,6 +250,8 @@ def test_a_short_limit_is_waited_for_within_the_turn(scene: Scene, monkeypatch: 
     scene.server.dials.fail_next = ["throttle"] if is_native(scene) else ["none", "throttle"]
     if is_native(scene):
         scene.server.bucket.restore_rate = 10_000.0
+    if hasattr(scene.server, "window"):
+        scene.server.window.window_s = 0.2
     scene.supply(A_1=4)
 
     assert scene.deliver() == []

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from adapters.stores.bigcommerce import shapes, writes
+from adapters.stores.bigcommerce import advice, shapes, writes
 from adapters.stores.bigcommerce.client import ADAPTER, PAGE, BigCommerceClient
 from connector.ports.errors import (
     Conflict,
@@ -47,7 +47,6 @@ OVERLAP = timedelta(seconds=5)
 """Times are compared to the second, and rows are stamped before they are committed."""
 READ = 250
 """Variant ids in one address: about 2 kB of the 8 kB that gateways take."""
-NEEDED = ("store_v2_products", "store_inventory", "store_v2_information")
 _PRODUCT = (
     "name,sku,price,categories,inventory_level,inventory_tracking,is_visible,availability,upc,gtin,"
     "custom_url,date_modified"
@@ -93,7 +92,11 @@ class BigCommerceStore:
             version=f"API v3, plan {about.get('plan_level') or about.get('plan_name') or 'unknown'}",
             currency=str(about.get("currency") or ""),
             timezone=str((about.get("timezone") or {}).get("name") or ""),
-            warnings=tuple(self._warnings()),
+            warnings=tuple(
+                advice.warnings(
+                    self._scopes, self._places(), self._own_location(), self._inventory_settings()
+                )
+            ),
         )
 
     def _store(self) -> dict[str, Any]:
@@ -118,42 +121,6 @@ class BigCommerceStore:
                 )
             self._about = found
         return self._about
-
-    def _warnings(self) -> Iterator[str]:
-        granted = {scope.removesuffix("_read_only") for scope in self._scopes}
-        for scope in NEEDED:
-            if self._scopes and scope not in granted:
-                yield f"The scope {scope} is not granted. Open Dispo in the control panel and accept it."
-        if self._scopes and "store_v2_orders" not in granted:
-            yield "Orders are not granted: sales are learnt from falling numbers, which is slower and rougher."
-        places = [one for one in self._places() if one.get("enabled")]
-        own = self._own_location()
-        if len(places) > 1:
-            yield (
-                f"The store has {len(places)} locations; Dispo writes {self._label(places, own)} only. "
-                "Unless BigCommerce support enabled aggregated stock, the storefront sells from the default "
-                "location alone."
-            )
-        settings = self._inventory_settings()
-        if str(settings.get("product_out_of_stock_behavior", "")).startswith("hide_product"):
-            yield (
-                "The store hides products that are out of stock, so nobody can ask to be told, and ads may "
-                "lead to missing pages. Choose “Do nothing” under Settings > Inventory > When a product is "
-                "out of stock."
-            )
-        if settings.get("option_out_of_stock_behavior") == "hide_option":
-            yield (
-                "The store hides options that are out of stock, so nobody can ask to be told. Choose “Label "
-                "option” under Settings > Inventory."
-            )
-        if settings.get("update_stock_behavior") == "order_completed_or_shipped":
-            yield (
-                "The store lowers its numbers only when an order is shipped, so it sells the same piece "
-                "twice until then. Choose “When an order is placed” under Settings > Inventory."
-            )
-
-    def _label(self, places: Sequence[dict[str, Any]], own: str) -> str:
-        return next((f"“{one.get('label')}”" for one in places if str(one.get("id")) == own), own)
 
     def _inventory_settings(self) -> dict[str, Any]:
         """Empty where the token may not read them: nothing depends on them but advice."""
@@ -260,24 +227,53 @@ class BigCommerceStore:
     def read_quantities(self, refs: Sequence[ListingRef]) -> list[Reading]:
         """One call for every 250 variants of a location.
 
-        BigCommerce keeps no inventory of a product that is not tracked: such a ref is answered from what the
-        catalogue said of it, without asking.
+        BigCommerce keeps no inventory of a product that is not tracked: a ref whose catalogue entry said so
+        is answered without asking. One that was tracked and has no inventory any more costs a further call
+        (one for all of them), which tells what became of it.
         """
         places: dict[str, list[int]] = {}
         for ref in refs:
             if _is_own(ref):
                 places.setdefault(ref.location_id or self._own_location(), []).append(int(ref.external_id))
         found = {place: self._levels(numbers, place) for place, numbers in places.items()}
-        readings = []
+        known: dict[str, Reading] = {}
+        lost: list[ListingRef] = []
         for ref in refs:
             if not _is_own(ref):
                 is_shared = ref.stock_id.startswith("shared:")
-                readings.append(Reading(ref, None, shapes.SHARED if is_shared else shapes.UNTRACKED))
+                known[ref.external_id] = Reading(ref, None, shapes.SHARED if is_shared else shapes.UNTRACKED)
                 continue
             level = found[ref.location_id or self._own_location()].get(int(ref.external_id))
-            if level is not None:
-                readings.append(Reading(ref, level))
-        return readings
+            if level is None:
+                lost.append(ref)
+            else:
+                known[ref.external_id] = Reading(ref, level)
+        for chunk in writes.chunks(lost, READ):
+            known |= {reading.ref.external_id: reading for reading in self._explained(chunk)}
+        return [known[ref.external_id] for ref in refs if ref.external_id in known]
+
+    def _explained(self, lost: Sequence[ListingRef]) -> Iterator[Reading]:
+        """What the catalogue says of variants without inventory; those it does not know are left out."""
+        products = {int(ref.product_id) for ref in lost}
+        query = {
+            "id:in": ",".join(map(str, sorted(products))),
+            "include": "variants",
+            "include_fields": "inventory_tracking,inventory_level",
+            "limit": str(PAGE),
+        }
+        variants = {
+            int(variant["id"]): (product, variant)
+            for product in self._client.rows("/v3/catalog/products", query)
+            for variant in product.get("variants") or ()
+        }
+        for ref in lost:
+            if int(ref.external_id) in variants:
+                product, variant = variants[int(ref.external_id)]
+                is_alone = len(product.get("variants") or ()) == 1
+                kind, problem = shapes.kind_of(str(product.get("inventory_tracking")), is_alone)
+                # A number that was never set has no inventory yet.
+                level = (product if kind == "product" else variant).get("inventory_level")
+                yield Reading(ref, None if problem else shapes.whole(level), problem)
 
     def plan_quantities(self, changes: Sequence[QuantityChange]) -> list[FrozenRequest]:
         return writes.plan_quantities(changes)

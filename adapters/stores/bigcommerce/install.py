@@ -14,7 +14,7 @@ store: without a successful exchange nothing of its query may be believed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,21 +23,23 @@ import jwt
 
 from adapters.kit.errors import Row, translate
 from adapters.kit.http import Client
+from adapters.stores.bigcommerce.advice import OPTIONAL_SCOPES, REQUIRED_SCOPES, missing_scopes
 from adapters.stores.bigcommerce.client import ADAPTER
 from connector.ports.errors import Misconfigured, OutcomeUnknown, Unauthorized
 from connector.registry import Environment
 
-LOGIN_URL = "https://login.bigcommerce.com"
-REQUIRED_SCOPES = (
-    "store_v2_products",
-    "store_inventory",
-    "store_locations_read_only",
-    "store_v2_information_read_only",
-)
-"""Without these nothing works."""
-OPTIONAL_SCOPES = ("store_v2_orders_read_only", "store_v2_content", "store_channel_settings_read_only")
-"""Sales by their orders; the storefront script; the names of further storefronts."""
+__all__ = [
+    "OPTIONAL_SCOPES",
+    "REQUIRED_SCOPES",
+    "AppKeys",
+    "Caller",
+    "Installation",
+    "exchange_code",
+    "missing_scopes",
+    "verify_payload",
+]
 
+LOGIN_URL = "https://login.bigcommerce.com"
 _CONTEXT = re.compile(r"stores/([a-z0-9]{1,40})")
 _LONGEST = 8_000
 _LEEWAY = timedelta(seconds=60)
@@ -171,16 +173,6 @@ def _installation(context: str, data: Any) -> Installation:
         user_email=str(user.get("email") or ""),
         account_uuid=str(data.get("account_uuid") or ""),
     )
-
-
-def missing_scopes(granted: Iterable[str], wanted: Iterable[str] = REQUIRED_SCOPES) -> list[str]:
-    """Those of `wanted` that are not granted; a scope to modify includes reading.
-
-    >>> missing_scopes(["store_v2_products", "store_inventory_read_only"], ["store_inventory"])
-    ['store_inventory']
-    """
-    held = set(granted)
-    return [one for one in wanted if not {one, one.removesuffix("_read_only")} & held]
 
 
 def verify_payload(token: str, keys: AppKeys, now: datetime) -> Caller:
