@@ -23,7 +23,21 @@ _AROUND = re.compile(
 def build(
     config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment
 ) -> BigCommerceStore:
-    """The store named by `store_hash`. Raises Misconfigured; does no network.
+    """The store named by `store_hash`. Raises Misconfigured; does no network."""
+    client = client_of(config, secrets, environment)
+    location = str(config.get("location_id") or "").strip()
+    if location and not location.isdecimal():
+        raise _wrong(
+            "location_id", client.store_hash, "It is not a location's id.", "Enter a location's number."
+        )
+    scopes = frozenset(re.split(r"[\s,]+", str(config.get("scopes") or ""))) - {""}
+    return BigCommerceStore(client, location or None, scopes)
+
+
+def client_of(
+    config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment
+) -> BigCommerceClient:
+    """The API of a connection's store, also for `storefront`. Raises Misconfigured; does no network.
 
     `base_url` replaces BigCommerce's own address, for a simulator only: its host must be one the operator
     allows in `allowed_private_hosts`, so that a token never goes to a stranger.
@@ -43,12 +57,7 @@ def build(
                 "The address is not that of a simulator the operator allows.",
                 "Leave it empty for a real store.",
             )
-    location = str(config.get("location_id") or "").strip()
-    if location and not location.isdecimal():
-        raise _wrong("location_id", store_hash, "It is not a location's id.", "Enter a location's number.")
-    scopes = frozenset(re.split(r"[\s,]+", str(config.get("scopes") or ""))) - {""}
-    client = BigCommerceClient(environment, store_hash, token, base_url or API_URL)
-    return BigCommerceStore(client, location or None, scopes)
+    return BigCommerceClient(environment, store_hash, token, base_url or API_URL)
 
 
 def store_hash_of(text: str) -> str:
