@@ -1,8 +1,13 @@
 """The runtime of the installation serves the shoppers' room, whatever the handlers are declared as."""
 
 from connector.bootstrap import Runtime
+from connector.installs.runtime import InstallsRuntime
 from connector.shoppers.runtime import ShopperRuntime
 
 
 def serves_shoppers(rt: Runtime) -> ShopperRuntime:
+    return rt
+
+
+def serves_installs(rt: Runtime) -> InstallsRuntime:
     return rt

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from adapters.stores.shopify.adapter import ShopifyStore
+from adapters.stores.shopify.app import ShopifyApp
 from adapters.stores.shopify.webhooks import ShopifyWebhooks
+from connector.accounts.access import ExpiringTokens
+from connector.ports.installs import AccessTokens, App
 from connector.ports.stores import Store, StoreWebhooks
 
 
@@ -13,3 +16,11 @@ def shopify(adapter: ShopifyStore) -> Store:
 
 def shopify_webhooks(verifier: ShopifyWebhooks) -> StoreWebhooks:
     return verifier
+
+
+def shopify_app(app: ShopifyApp) -> App:
+    return app
+
+
+def expiring_tokens(tokens: ExpiringTokens) -> AccessTokens:
+    return tokens
