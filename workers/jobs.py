@@ -16,11 +16,11 @@ from connector.bootstrap import Runtime
 from connector.db import transaction
 from connector.delivery import reconcile, webhooks
 from connector.delivery.subscribe import subscribe_webhooks
-from connector.intake import runs
+from connector.intake import runs, uploads
 from connector.intake.runtime import SourceBusy
 from connector.outbox import attempts, upkeep
 from connector.outbox.messages import Turn
-from connector.ports.errors import PortError
+from connector.ports.errors import PortError, Retryable
 from connector.positions.decide import Cause
 from connector.positions.recheck import decide_all, recheck
 from connector.shoppers import erase, messages, subscribe
@@ -112,6 +112,13 @@ def _sync(rt: Runtime, merchant_id: int, source_id: int) -> None:
         log.info("source is busy", merchant=merchant_id, source=source_id, run=busy.run_id)
 
 
+def _uploads(rt: Runtime, merchant_id: int, source_id: int) -> None:
+    try:
+        uploads.take(rt, merchant_id, source_id)
+    except SourceBusy as busy:
+        raise Retryable("intake", f"source {source_id}", "Another run of this supplier is at work.") from busy
+
+
 def _catalog(rt: Runtime, merchant_id: int, connection_id: int) -> None:
     reconcile.reconcile(rt, merchant_id, connection_id)
 
@@ -158,6 +165,7 @@ def _upkeep(rt: Runtime, merchant_id: int, _: int) -> None:
 
 DO: Mapping[str, Callable[[Runtime, int, int], None]] = {
     "supplier.sync": _sync,
+    "supplier.upload": _uploads,
     "store.catalog": _catalog,
     "store.full": _full,
     "store.orders": _orders,

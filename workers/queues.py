@@ -34,6 +34,7 @@ class Kind(NamedTuple):
 
 KINDS: Mapping[str, Kind] = {
     "supplier.sync": Kind("intake", 1800),
+    "supplier.upload": Kind("intake", 1800),
     "store.catalog": Kind("intake", 900),
     "store.full": Kind("intake", 3600),
     "store.orders": Kind("push", 300),

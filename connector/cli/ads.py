@@ -18,6 +18,7 @@ from connector.cli.frame import (
     merchant_option,
     open_runtime,
     secret_files,
+    settings_of,
     table,
 )
 from connector.db import transaction
@@ -50,9 +51,9 @@ def connect(
     as_json: bool,
 ) -> None:
     """Connect an advertising account. It begins as a dry run unless you say --live."""
-    config = secret_files(pairs)
-    given = secret_files(files)
     fields = manifest("ads", adapter).fields
+    config = settings_of(pairs, fields)
+    given = secret_files(files, fields)
     secrets = {field.name: ask_secret(field, given) for field in fields if field.is_secret}
     with open_runtime() as rt:
         owner = merchant_id(rt, merchant)

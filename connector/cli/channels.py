@@ -13,6 +13,7 @@ from connector.cli.frame import (
     merchant_option,
     open_runtime,
     secret_files,
+    settings_of,
     table,
 )
 from connector.db import transaction
@@ -42,9 +43,9 @@ def connect(
     as_json: bool,
 ) -> None:
     """Connect a mail server: signs in and checks the DKIM key without sending anything."""
-    config = secret_files(pairs)
-    given = secret_files(files)
     found = manifest("channels", adapter)
+    config = settings_of(pairs, found.fields)
+    given = secret_files(files, found.fields)
     secrets = {field.name: ask_secret(field, given) for field in found.fields if field.is_secret}
     kept = {key: value for key, value in secrets.items() if value}
     with open_runtime() as rt:

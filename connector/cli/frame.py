@@ -136,14 +136,37 @@ def ask_secret(field: Field, files: dict[str, str], *, environ_prefix: str = "DI
     return str(click.prompt(field.label, hide_input=True))
 
 
-def secret_files(values: Sequence[str]) -> dict[str, str]:
-    """NAME=PATH options as a mapping."""
+def secret_files(values: Sequence[str], fields: Sequence[Field]) -> dict[str, str]:
+    """FIELD=PATH options as a mapping, of an adapter with these fields."""
+    secrets = [field.name for field in fields if field.is_secret]
     found = {}
     for value in values:
         name, is_there, path = value.partition("=")
         if not is_there:
-            raise click.BadParameter(f"{value!r} is not NAME=PATH.")
+            raise click.BadParameter(f"{value!r} is not FIELD=PATH.")
+        if name not in secrets:
+            raise click.BadParameter(f"There is no secret {name!r}. There are: {', '.join(secrets)}.")
         found[name] = path
+    return found
+
+
+def settings_of(pairs: Sequence[str], fields: Sequence[Field]) -> dict[str, str]:
+    """FIELD=VALUE options as settings of an adapter with these fields. A secret is refused: a process
+    list shows it."""
+    found = {}
+    for pair in pairs:
+        name, is_there, value = pair.partition("=")
+        field = next((one for one in fields if one.name == name), None)
+        if not is_there:
+            raise click.BadParameter(f"{pair!r} is not FIELD=VALUE.")
+        if field is None:
+            known = ", ".join(one.name for one in fields if not one.is_secret)
+            raise click.BadParameter(f"There is no setting {name!r}. There are: {known}.")
+        if field.is_secret:
+            raise click.BadParameter(
+                f"{name} is a secret: give it by DISPO_SECRET_{name.upper()} or --secret-file {name}=PATH."
+            )
+        found[name] = value
     return found
 
 

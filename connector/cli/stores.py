@@ -18,6 +18,7 @@ from connector.cli.frame import (
     merchant_option,
     open_runtime,
     secret_files,
+    settings_of,
     table,
 )
 from connector.db import transaction
@@ -56,9 +57,10 @@ def connect(
 
     Secrets are prompted for, or come from DISPO_SECRET_FIELD or --secret-file FIELD=PATH.
     """
-    config = secret_files(pairs)
     fields = manifest("stores", adapter).fields
-    secrets = {field.name: ask_secret(field, secret_files(files)) for field in fields if field.is_secret}
+    config = settings_of(pairs, fields)
+    given = secret_files(files, fields)
+    secrets = {field.name: ask_secret(field, given) for field in fields if field.is_secret}
     with open_runtime() as rt:
         owner = merchant_id(rt, merchant)
         outcome = connect_store(

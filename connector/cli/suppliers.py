@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
+from pathlib import Path
 from typing import Any
 
 import click
 import sqlalchemy as sa
 
-from connector.accounts import schedule
-from connector.accounts.connections import add_connection
 from connector.bootstrap import Runtime
 from connector.cli.frame import (
     ask_secret,
@@ -20,11 +18,11 @@ from connector.cli.frame import (
     merchant_option,
     open_runtime,
     secret_files,
+    settings_of,
     table,
 )
 from connector.cli.stores import drain
-from connector.db import transaction
-from connector.intake import runs
+from connector.intake import runs, sources, uploads
 from connector.intake.preview import Preview, preview
 from connector.intake.records import Outcome
 from connector.intake.runtime import SourceBusy
@@ -32,7 +30,6 @@ from connector.ports.errors import PortError
 from connector.registry import manifest
 
 _FILE = "file_feed"
-_READ_OPTIONS = ("format", "encoding", "delimiter", "header_line", "records_path")
 _ENDED_WELL = ("applied", "unchanged", "partly_held")
 
 
@@ -42,7 +39,7 @@ def supplier() -> None:
 
 
 @supplier.command("connect")
-@click.argument("kind", type=click.Choice(["file"]))
+@click.argument("kind", type=click.Choice(["file", "upload"]))
 @click.argument("address")
 @click.option("--name", help="How you call the supplier; the address when left out.")
 @click.option("--every", "every_s", type=click.IntRange(5), default=900, show_default=True, help="Seconds.")
@@ -75,13 +72,18 @@ def connect(
 ) -> None:  # fmt: skip
     """Connect a supplier's file: ADDRESS is https://… or a path below an allowed directory.
 
-    A password or token comes from DISPO_SECRET_FIELD or --secret-file FIELD=PATH.
+    A password or token comes from DISPO_SECRET_FIELD or --secret-file FIELD=PATH. Where the files are
+    handed over by a person, KIND is "upload" and ADDRESS the supplier's name.
     """
-    config: dict[str, str] = secret_files(pairs)
-    config["url" if "://" in address else "path"] = address
     fields = manifest("suppliers", _FILE).fields
-    given = secret_files(files)
-    secrets = {field.name: ask_secret(field, given) for field in fields if field.is_secret}
+    config = settings_of(pairs, fields)
+    secrets: dict[str, str] = {}
+    if kind == "upload":
+        config |= sources.BY_HAND
+    else:
+        config["url" if "://" in address else "path"] = address
+        given = secret_files(files, fields)
+        secrets = {field.name: ask_secret(field, given) for field in fields if field.is_secret}
     with open_runtime() as rt:
         owner = merchant_id(rt, merchant)
         rules = {
@@ -90,59 +92,29 @@ def connect(
             "max_age_hours": max_age_hours,
             "missing_policy": missing,
         }
-        source_id = connect_file(rt, owner, name or address, config, secrets, every_s, rules)
-    emit(
-        {"supplier": source_id},
-        as_json,
-        f"Supplier {source_id} is connected. Look first: dispo supplier preview {source_id}, "
-        f"then bring it in: dispo sync --supplier {source_id}",
+        source_id = sources.connect_file(rt, owner, name or address, config, secrets, every_s, rules)
+    then = (
+        f"Look first: dispo supplier preview {source_id}, then bring it in: dispo sync --supplier {source_id}"
+        if kind == "file"
+        else f"Bring a file in: dispo supplier upload {source_id} FILE"
     )
+    emit({"supplier": source_id}, as_json, f"Supplier {source_id} is connected. {then}")
 
 
-def connect_file(
-    rt: Runtime,
-    owner: int,
-    name: str,
-    config: dict[str, str],
-    secrets: dict[str, str],
-    every_s: int,
-    rules: dict[str, Any],
-) -> int:
-    """Check that the file can be reached, store connection and source, begin its schedule; returns the
-    source's id. Raises the PortError of the check before anything is stored."""
-    kept = {key: value for key, value in secrets.items() if value}
-    manifest("suppliers", _FILE).build(config, kept, rt.environment).check()
-    with transaction(rt.engine) as db:
-        connection_id = add_connection(
-            db,
-            rt.keyring,
-            owner,
-            kind="supplier",
-            adapter=_FILE,
-            name=name,
-            config=config,
-            secrets=kept,
-            now=rt.now(),
-        )
-        source_id = db.execute(
-            sa.text("""
-                insert into source (merchant_id, connection_id, name, every_s, lead_time_days, handover_hours,
-                                    max_age_hours, missing_policy, read_options)
-                values (:m, :c, :name, :every, :lead_time_days, :handover_hours, :max_age_hours,
-                        :missing_policy, cast(:options as jsonb))
-                returning id
-            """),
-            {
-                "m": owner,
-                "c": connection_id,
-                "name": name,
-                "every": every_s,
-                "options": json.dumps({key: config[key] for key in _READ_OPTIONS if config.get(key)}),
-                **rules,
-            },
-        ).scalar_one()
-        schedule.ensure(db, owner, "supplier.sync", int(source_id), every_s)
-    return int(source_id)
+@supplier.command("upload")
+@click.argument("supplier_id", type=int)
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@merchant_option
+@json_option
+def upload(supplier_id: int, path: Path, merchant: int | None, as_json: bool) -> None:
+    """Bring in a file from this machine, for any supplier, as if it had been fetched."""
+    with open_runtime() as rt:
+        owner = merchant_id(rt, merchant)
+        feed = uploads.from_disk(path)
+        outcome = _known(lambda: runs.run(rt, owner, supplier_id, trigger="upload", feed=feed), supplier_id)
+    emit({"runs": [outcome]}, as_json, outcome_line(outcome))
+    if outcome.status not in _ENDED_WELL:
+        raise click.exceptions.Exit(1)
 
 
 @supplier.command("list")

@@ -108,3 +108,18 @@ class Snapshot(SQLModel, table=True):
     row_count: int
     digests: bytes
     quarantined: list[Any] = json_field("[]")
+
+
+class Upload(SQLModel, table=True):
+    """A file a person handed over, gzip-compressed, until a worker has read it."""
+
+    __tablename__ = "upload"
+    __table_args__ = (sa.Index("upload_waiting_idx", "merchant_id", "source_id", "id"),)
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    source_id: int = Field(sa_type=sa.BigInteger)
+    name: str
+    size_bytes: int = Field(sa_type=sa.BigInteger)
+    packed: bytes
+    actor: str
+    received_at: datetime

@@ -12,6 +12,7 @@ from adapters.suppliers.file_feed.adapter import FileFeed
 from adapters.suppliers.file_feed.records import ADAPTER
 from adapters.suppliers.file_feed.transports import (
     Access,
+    ByHand,
     HttpTransport,
     LocalTransport,
     Transport,
@@ -30,6 +31,8 @@ def build(config: Mapping[str, Any], secrets: Mapping[str, str], environment: En
     Raises Misconfigured, naming the field, for a missing or impossible setting.
     """
     url, path = _text(config, "url"), _text(config, "path")
+    if config.get("by_hand") and not (url or path):
+        return FileFeed(ByHand(), _options(config), environment)
     if bool(url) == bool(path):
         raise _wrong("url", "Exactly one of address and path is needed.", "Enter one of them.")
     transport: Transport
@@ -128,6 +131,12 @@ MANIFEST = Manifest(
             "Path",
             is_required=False,
             help="Instead of an address: a file in a directory the operator allowed.",
+        ),
+        Field(
+            "by_hand",
+            "Handed over",
+            is_required=False,
+            help="yes: instead of an address; a person hands the files over.",
         ),
         Field("username", "User", is_required=False, help="If the address asks for a user and a password."),
         Field("password", "Password", is_secret=True, is_required=False),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from adapters.suppliers.file_feed.formats import open_table
-from adapters.suppliers.file_feed.transports import Head, Transport
+from adapters.suppliers.file_feed.transports import ByHand, Head, Transport
 from connector.ports.suppliers import Feed, FetchMark, NotModified, ReadOptions, Table
 from connector.registry import Environment
 
@@ -27,6 +27,8 @@ class FileFeed:
 
     def check(self) -> str:
         """Reads the first 256 KB and says what they are; raises as `fetch` and `open` do."""
+        if isinstance(self._transport, ByHand):
+            return "Its files are handed over by a person."
         head = self._transport.head()
         with tempfile.TemporaryDirectory(prefix="dispo-check-") as directory:
             sentence = self._describe(head, Path(directory))

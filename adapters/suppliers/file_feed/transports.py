@@ -93,6 +93,27 @@ def basic(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
 
 
+class ByHand:
+    """No place at all: a person hands the files over, each with the run it begins."""
+
+    def fetch(self, mark: FetchMark | None, directory: Path) -> Feed | NotModified:
+        """Raises Misconfigured: there is nothing to ask."""
+        raise self._nowhere()
+
+    def head(self) -> Head:
+        """As `fetch`."""
+        raise self._nowhere()
+
+    def _nowhere(self) -> Misconfigured:
+        return Misconfigured(
+            ADAPTER,
+            "this supplier",
+            "Its files are handed over by a person: there is no address to read.",
+            "Hand a file over on its page, or with: dispo supplier upload",
+            field="url",
+        )
+
+
 class HttpTransport:
     """A file behind an http or https address."""
 

@@ -15,6 +15,7 @@ from connector.accounts.connections import ConnectionRow, connection, pause, res
 from connector.advertising.switches import set_frozen, stop_account
 from connector.db import transaction
 from connector.delivery import approval
+from connector.intake import uploads
 from connector.outbox.upkeep import pending_counts, wake
 from connector.ports.errors import Misconfigured
 from connector.positions.decide import enqueue_store
@@ -27,7 +28,7 @@ routes = Blueprint("connections", __name__)
 
 READ_NOW: Mapping[str, tuple[str, ...]] = {
     "store": ("store.catalog", "store.orders"),
-    "supplier": ("supplier.sync",),
+    "supplier": ("supplier.sync", "supplier.upload"),
     "ads": ("ads.read",),
 }
 SAMPLES = 20
@@ -85,6 +86,7 @@ def one(connection_id: int) -> Response:
             "connection",
             one=found,
             settings=_settings(row),
+            most_mb=uploads.MOST_BYTES // 1_000_000,
             schedules=connections.schedules(db, g.merchant_id, connection_id, found.source_id),
             reconciliations=connections.reconciliations(db, g.merchant_id, connection_id),
             difference={

@@ -111,7 +111,7 @@ _FACTS = sa.text("""
            end as last_at,
            coalesce((select h.last_error from schedule h
                       where h.merchant_id = :m and h.last_error <> '' and h.failures > 0
-                        and ((h.kind = 'supplier.sync' and h.subject_id = s.id)
+                        and ((h.kind in ('supplier.sync', 'supplier.upload') and h.subject_id = s.id)
                           or (h.kind like 'store.%' and c.kind = 'store' and h.subject_id = c.id)
                           or (h.kind like 'ads.%' and c.kind = 'ads' and h.subject_id = c.id))
                       order by h.failures desc limit 1), '') as error
@@ -150,7 +150,7 @@ def schedules(
                 select kind, subject_id, every_s, least(next_run_at, rerun_at) as due_at, failures, last_error
                   from schedule
                  where merchant_id = :m
-                   and ((kind = 'supplier.sync' and subject_id = :s)
+                   and ((kind in ('supplier.sync', 'supplier.upload') and subject_id = :s)
                      or (split_part(kind, '.', 1) in ('store', 'ads') and subject_id = :c))
                  order by kind
             """),

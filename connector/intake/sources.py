@@ -1,0 +1,91 @@
+"""Suppliers are connected here: the connection, its one source and the times it is read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from connector.accounts import schedule
+from connector.accounts.connections import add_connection
+from connector.crypto import Keyring
+from connector.db import transaction
+from connector.registry import Environment, manifest
+
+BY_HAND = {"by_hand": "yes"}
+"""The settings of a supplier whose files a person hands over."""
+UPLOAD_EVERY_S = 86_400
+"""How often files that were handed over are looked for besides the moment they come."""
+_FILE = "file_feed"
+_READ_OPTIONS = ("format", "encoding", "delimiter", "header_line", "records_path")
+
+
+class Installation(Protocol):
+    """What connecting needs; `connector.bootstrap.Runtime` has it."""
+
+    @property
+    def engine(self) -> sa.Engine: ...
+
+    @property
+    def keyring(self) -> Keyring: ...
+
+    @property
+    def environment(self) -> Environment: ...
+
+    def now(self) -> datetime: ...
+
+
+def connect_file(
+    rt: Installation,
+    merchant_id: int,
+    name: str,
+    config: Mapping[str, str],
+    secrets: Mapping[str, str],
+    every_s: int,
+    rules: Mapping[str, Any],
+) -> int:
+    """Check that the file can be reached, store connection and source, begin its schedule; returns the
+    source's id. Raises the PortError of the check before anything is stored.
+
+    `rules` are `lead_time_days`, `max_age_hours` (None: not said), `handover_hours` and `missing_policy`.
+    A supplier with the settings BY_HAND has no address: its files come by `uploads`.
+    """
+    kept = {key: value for key, value in secrets.items() if value}
+    manifest("suppliers", _FILE).build(config, kept, rt.environment).check()
+    with transaction(rt.engine) as db:
+        connection_id = add_connection(
+            db,
+            rt.keyring,
+            merchant_id,
+            kind="supplier",
+            adapter=_FILE,
+            name=name,
+            config=dict(config),
+            secrets=kept,
+            now=rt.now(),
+        )
+        source_id = db.execute(
+            sa.text("""
+                insert into source (merchant_id, connection_id, name, every_s, lead_time_days, handover_hours,
+                                    max_age_hours, missing_policy, read_options)
+                values (:m, :c, :name, :every, :lead_time_days, :handover_hours, :max_age_hours,
+                        :missing_policy, cast(:options as jsonb))
+                returning id
+            """),
+            {
+                "m": merchant_id,
+                "c": connection_id,
+                "name": name,
+                "every": every_s,
+                "options": json.dumps({key: config[key] for key in _READ_OPTIONS if config.get(key)}),
+                **rules,
+            },
+        ).scalar_one()
+        if config.get("by_hand"):
+            schedule.ensure(db, merchant_id, "supplier.upload", int(source_id), UPLOAD_EVERY_S)
+        else:
+            schedule.ensure(db, merchant_id, "supplier.sync", int(source_id), every_s)
+    return int(source_id)

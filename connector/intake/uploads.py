@@ -1,0 +1,143 @@
+"""Files a person hands over: kept in the database until a worker has read them, then gone (the run keeps
+its own copy). A kill in between loses nothing: the file is taken again, and a run of the same bytes changes
+nothing."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import sqlalchemy as sa
+
+from connector.db import transaction
+from connector.intake import archive, runs
+from connector.intake.records import Outcome
+from connector.intake.runtime import Runtime
+from connector.ports.errors import Misconfigured
+from connector.ports.suppliers import Feed, FetchMark
+
+MOST_BYTES = 100_000_000
+"""The largest file a person may hand over; larger ones belong behind an address."""
+_PIECE = 1 << 20
+_LONGEST_NAME = 120
+
+
+def accept(
+    db: sa.Connection,
+    merchant_id: int,
+    source_id: int,
+    name: str,
+    content: BinaryIO,
+    *,
+    actor: str,
+    now: datetime,
+) -> int:
+    """Keep `content` for the next worker, in the caller's transaction; returns the upload's id.
+
+    Raises Misconfigured for a file that is empty or larger than MOST_BYTES, LookupError for a source that
+    is not this merchant's.
+    """
+    known = sa.text("select 1 from source where merchant_id = :m and id = :s")
+    if db.execute(known, {"m": merchant_id, "s": source_id}).first() is None:
+        raise LookupError(source_id)
+    name = safe_name(name)
+    packed = io.BytesIO()
+    packer = gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6)
+    size_bytes = 0
+    while piece := content.read(_PIECE):
+        size_bytes += len(piece)
+        if size_bytes > MOST_BYTES:
+            raise _wrong(
+                name,
+                f"The file is larger than {MOST_BYTES // 1_000_000} MB.",
+                "Put it behind an address and connect that, or send only the columns that are needed.",
+            )
+        packer.write(piece)
+    packer.close()
+    if not size_bytes:
+        raise _wrong(name, "The file is empty.", "Export it again and choose it anew.")
+    return int(
+        db.execute(
+            sa.text("""
+                insert into upload (merchant_id, source_id, name, size_bytes, packed, actor, received_at)
+                values (:m, :s, :name, :size, :packed, :actor, :now) returning id
+            """),
+            {
+                "m": merchant_id,
+                "s": source_id,
+                "name": name,
+                "size": size_bytes,
+                "packed": packed.getvalue(),
+                "actor": actor,
+                "now": now,
+            },
+        ).scalar_one()
+    )
+
+
+def take(rt: Runtime, merchant_id: int, source_id: int) -> list[Outcome]:
+    """Run every waiting file of this source, the oldest first; how each ended. Raises SourceBusy while
+    another run of the source is at work: the files stay."""
+    outcomes = []
+    while (found := _oldest(rt, merchant_id, source_id)) is not None:
+        directory = archive.directory_of(rt.data_dir, merchant_id, source_id) / f"upload-{found.id}"
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(mode=0o700)
+        try:
+            # What was sold since it was handed over is not in it yet.
+            feed = _unpack(found.packed, directory / found.name, found.received_at)
+            outcomes.append(runs.run(rt, merchant_id, source_id, trigger="upload", feed=feed))
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+        with transaction(rt.engine) as db:
+            gone = sa.text("delete from upload where merchant_id = :m and id = :id")
+            db.execute(gone, {"m": merchant_id, "id": found.id})
+    return outcomes
+
+
+def from_disk(path: Path) -> Feed:
+    """A file on this machine as a feed, for a run started by hand. Raises Misconfigured."""
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        cause = f"It cannot be read ({exc.strerror or type(exc).__name__})."
+        raise _wrong(path.name, cause, "Check the path.") from exc
+    size_bytes = path.stat().st_size
+    if not size_bytes:
+        raise _wrong(path.name, "The file is empty.", "Export it again.")
+    return Feed(path, safe_name(path.name), size_bytes, FetchMark(sha256=digest), None)
+
+
+def safe_name(name: str) -> str:
+    """The last part of a file name a browser sent, fit for a directory of ours."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    kept = "".join(c if c.isalnum() or c in "._- " else "_" for c in last).strip(". ")
+    return kept[-_LONGEST_NAME:] or "upload"
+
+
+def _oldest(rt: Runtime, merchant_id: int, source_id: int) -> Any:
+    with rt.engine.connect() as db:
+        return db.execute(
+            sa.text("""
+                select id, name, packed, received_at from upload
+                 where merchant_id = :m and source_id = :s order by id limit 1
+            """),
+            {"m": merchant_id, "s": source_id},
+        ).one_or_none()
+
+
+def _unpack(packed: bytes, path: Path, as_of: datetime) -> Feed:
+    content = gzip.decompress(packed)
+    path.write_bytes(content)
+    mark = FetchMark(sha256=hashlib.sha256(content).hexdigest())
+    return Feed(path, path.name, len(content), mark, as_of)
+
+
+def _wrong(name: str, cause: str, remedy: str) -> Misconfigured:
+    return Misconfigured("upload", name, cause, remedy, field="file")

@@ -1,0 +1,141 @@
+"""Suppliers whose files a person hands over: connecting one, and handing a file over to any."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Blueprint, abort, g, redirect, request
+from werkzeug.datastructures import FileStorage
+from werkzeug.wrappers import Response
+
+from connector.accounts import schedule
+from connector.accounts.audit import record
+from connector.accounts.connections import connection
+from connector.db import transaction
+from connector.intake import sources, uploads
+from connector.ports.errors import Misconfigured
+from connector.web.pages.overview import kept
+from connector.web.view import flash, gettext, page, reading, runtime
+
+routes = Blueprint("suppliers", __name__)
+
+MISSING = ("keep", "zero_after", "zero")
+LONGEST_LEAD_DAYS = 730
+_FORM_BYTES = 100_000
+
+
+def allow_files() -> None:
+    """Let the requests that carry a file be larger than others; for people who have signed in only."""
+    if request.endpoint in ("suppliers.add", "suppliers.hand_over"):
+        request.max_content_length = uploads.MOST_BYTES + _FORM_BYTES
+
+
+@routes.get("/suppliers/new")
+def new() -> Response:
+    return _form({}, {}, 200)
+
+
+@routes.post("/suppliers/new")
+def add() -> Response:
+    """Connect a supplier and take its first file in."""
+    _ = gettext
+    name, lead = request.form.get("name", "").strip(), request.form.get("lead_time_days", "").strip()
+    missing, file = request.form.get("missing", "keep"), request.files.get("file")
+    errors = {}
+    if not name or len(name) > 80:
+        errors["name"] = _("Give the supplier a name of at most 80 characters.")
+    if lead and not (lead.isdigit() and 1 <= int(lead) <= LONGEST_LEAD_DAYS):
+        errors["lead_time_days"] = _(
+            "Enter whole days from 1 to %(most)s, or nothing.", most=LONGEST_LEAD_DAYS
+        )
+    if missing not in MISSING:
+        abort(400)
+    if not file or not file.filename:
+        errors["file"] = _("Choose the supplier's file.")
+    if errors or file is None:
+        return _form(request.form, errors, 422)
+    rules: dict[str, Any] = {
+        "lead_time_days": int(lead) if lead else None,
+        "handover_hours": 0,
+        "max_age_hours": None,
+        "missing_policy": missing,
+    }
+    rt = runtime()
+    # The file first: a supplier without one is of no use to anybody.
+    problem = _problem(file)
+    if problem:
+        return _form(request.form, {"file": problem}, 422)
+    source_id = sources.connect_file(
+        rt, g.merchant_id, name, sources.BY_HAND, {}, sources.UPLOAD_EVERY_S, rules
+    )
+    with transaction(rt.engine) as db:
+        record(db, g.merchant_id, rt.now(), g.account.email, "supplier.connect", f"source {source_id}")
+    return _take(source_id, file)
+
+
+@routes.post("/connections/<int:connection_id>/file")
+def hand_over(connection_id: int) -> Response:
+    """A file for a supplier that is connected, whatever way its files come otherwise."""
+    with reading() as db:
+        row = connection(db, g.merchant_id, connection_id)
+        source_id = db.execute(
+            sa.text("select id from source where merchant_id = :m and connection_id = :c"),
+            {"m": g.merchant_id, "c": connection_id},
+        ).scalar()
+    if row.kind != "supplier" or row.status == "ended" or source_id is None:
+        abort(404)
+    file = request.files.get("file")
+    here = f"/connections/{connection_id}"
+    if not file or not file.filename:
+        flash(gettext("Choose the supplier's file."))
+        return redirect(here, 303)
+    problem = _problem(file)
+    if problem:
+        flash(problem)
+        return redirect(here, 303)
+    return _take(int(source_id), file)
+
+
+def _problem(file: FileStorage) -> str:
+    """Why this file cannot be taken, in words; empty where it can."""
+    size_bytes = file.stream.seek(0, 2)
+    file.stream.seek(0)
+    if size_bytes == 0:
+        return gettext("The file is empty. Export it again and choose it anew.")
+    if size_bytes > uploads.MOST_BYTES:
+        most = uploads.MOST_BYTES // 1_000_000
+        return gettext(
+            "The file is larger than %(most)s MB. Put it behind an address and connect that.", most=most
+        )
+    return ""
+
+
+def _take(source_id: int, file: FileStorage) -> Response:
+    rt = runtime()
+    try:
+        with transaction(rt.engine) as db:
+            given = {"actor": g.account.email, "now": rt.now()}
+            uploads.accept(db, g.merchant_id, source_id, file.filename or "", file.stream, **given)
+            schedule.ensure(db, g.merchant_id, "supplier.upload", source_id, sources.UPLOAD_EVERY_S)
+            schedule.run_now(db, g.merchant_id, "supplier.upload", source_id)
+            record(
+                db,
+                g.merchant_id,
+                rt.now(),
+                g.account.email,
+                "supplier.upload",
+                f"source {source_id}",
+                {"file": uploads.safe_name(file.filename or "")},
+            )
+    except Misconfigured as error:
+        flash(f"{error.cause} {error.remedy}")
+        return redirect("/connections", 303)
+    kept().forget(g.merchant_id)
+    flash(gettext("%(file)s is read in a moment.", file=uploads.safe_name(file.filename or "")))
+    return redirect(f"/runs?source={source_id}", 303)
+
+
+def _form(values: Any, errors: dict[str, str], status: int) -> Response:
+    most = uploads.MOST_BYTES // 1_000_000
+    return page("supplier_new", status, values=values, errors=errors, most_mb=most, missing=MISSING)
