@@ -46,7 +46,14 @@ def read(
     news = {one.listing_id for one in reads if _is_news(before[one.listing_id], one)}
     with transaction(work.rt.engine) as db:
         lock(db, work.merchant_id, before, (row.variant_id for row in rows if row.id in news))
-        learnt = record_numbers(db, work.merchant_id, work.connection_id, reads, work.rt.now())
+        learnt = record_numbers(
+            db,
+            work.merchant_id,
+            work.connection_id,
+            reads,
+            work.rt.now(),
+            orders_tell=work.store.capabilities.reads_orders,
+        )
         work.mark_problems(db, problems)
         if gone:
             db.execute(

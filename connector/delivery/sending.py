@@ -233,7 +233,14 @@ def _settle(work: Work, db: sa.Connection, sent: _Sent) -> None:
     lock(db, work.merchant_id, items, _variants(work, db, conflicts))
     doubted = _believe(work, db, done)
     outcomes |= {i: Again(0.0, "sold while it was written") for i in doubted}
-    learnt = record_numbers(db, work.merchant_id, work.connection_id, conflicts, work.rt.now())
+    learnt = record_numbers(
+        db,
+        work.merchant_id,
+        work.connection_id,
+        conflicts,
+        work.rt.now(),
+        orders_tell=work.store.capabilities.reads_orders,
+    )
     decide_anew(work, db, learnt)
     work.mark_problems(db, problems)
     # A replay settles its attempt; its messages are worked from the present truth by this claim.

@@ -115,12 +115,19 @@ def record_orders(
 
 
 def record_numbers(
-    db: sa.Connection, merchant_id: int, connection_id: int, reads: Sequence[NumberRead], now: datetime
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    reads: Sequence[NumberRead],
+    now: datetime,
+    *,
+    orders_tell: bool = True,
 ) -> Learnt:
     """Compare what the store says with what we believed; learn sales from falls, count other drift.
 
     A number within what we believed, or equal to the target of a write whose outcome was unknown, is no
-    sale. A fall is. A rise first gives back falls learnt in this store (a cancelled order), the rest is
+    sale; reads with targets are all of one write. `orders_tell`: sales of this store are also learnt from
+    its orders. A fall is a sale. A rise first gives back falls learnt in this store (a cancelled order), the rest is
     drift: somebody else wrote, and the difference is repaired by the next delivery.
     """
     learnt = Learnt()
@@ -136,6 +143,14 @@ def record_numbers(
             {"m": merchant_id, "ids": sorted(read.listing_id for read in reads)},
         )
     }
+    ranges = {
+        read.listing_id: _ranges(row.believed_available, row.doubted_units, read)
+        for read in reads
+        if (row := rows.get(read.listing_id)) is not None and row.believed_available is not None
+    }
+    was_done = _was_done(
+        [(ranges[read.listing_id], read.remote) for read in reads if read.listing_id in ranges]
+    )
     seen = []
     for read in reads:
         row = rows.get(read.listing_id)
@@ -149,7 +164,7 @@ def record_numbers(
         learnt.confirmed += 1
         if row.believed_available is None or row.variant_id is None:
             continue
-        fall = _fall(row.believed_available, row.doubted_units, read)
+        fall = _fall(ranges[row.id], read.remote, was_done, orders_tell)
         if fall > 0:
             allocate(db, merchant_id, connection_id, row.variant_id, fall, now, "fall", "")
             learnt.units_sold += fall
@@ -239,24 +254,45 @@ def allocate(
         )
 
 
-def _fall(believed: int, doubted: int, read: NumberRead) -> int:
-    """Units by which the number read lies below what the store may have held before shoppers acted,
-    negative when it lies above.
+def _fall(ranges: Sequence[tuple[int, int]], remote: int, was_done: bool | None, orders_tell: bool) -> int:
+    """Units by which `remote` lies below what the store may have held before shoppers acted, negative when
+    it lies above. `ranges` are its numbers if a write of unknown outcome was not done and, the second, if it
+    was; one range when there is no such write.
 
-    It may have held believed … believed + doubted. A write of unknown outcome may have made it the target,
-    less what was ordered and more what was cancelled since that write was frozen. Of several explanations
-    the smallest sale counts; orders tell the rest. Believed 10, target 4: read 3 is a sale of one, read 12
-    a rise of two.
+    A number in either range is no sale. Of two explanations the one that was found true counts, else the
+    nearer one, a sale rather than a rise: ten were there, four were to be set, and nine are a sale of one.
+    Where no orders are read to tell the rest, a sale always goes before a rise.
     """
-    low, high = believed, believed + doubted
-    ranges = [(low, high)]
-    if read.target is not None:
-        was = low if read.expected is None else read.expected
-        ranges.append((read.target - max(0, was - low), read.target + max(0, high - was)))
-    if any(low <= read.remote <= high for low, high in ranges):
+    if any(low <= remote <= high for low, high in ranges):
         return 0
-    falls = [low - read.remote for low, _ in ranges if low > read.remote]
-    return min(falls) if falls else max(high for _, high in ranges) - read.remote
+    if was_done is not None and len(ranges) > 1:
+        ranges = [ranges[was_done]]
+    falls = [low - remote if remote < low else high - remote for low, high in ranges]
+    if not orders_tell and max(falls) > 0:
+        return min(fall for fall in falls if fall > 0)
+    return min(falls, key=lambda fall: (abs(fall), fall < 0))
+
+
+def _ranges(believed: int, doubted: int, read: NumberRead) -> list[tuple[int, int]]:
+    """What the store may hold if nobody bought: believed … believed + doubted; or, if the write of unknown
+    outcome was done, its target, less what was ordered and more what was cancelled since it was frozen."""
+    low, high = believed, believed + doubted
+    if read.target is None:
+        return [(low, high)]
+    was = low if read.expected is None else read.expected
+    return [(low, high), (read.target - max(0, was - low), read.target + max(0, high - was))]
+
+
+def _was_done(found: Sequence[tuple[list[tuple[int, int]], int]]) -> bool | None:
+    """Whether a write of unknown outcome was done, by what most of its listings say; None when they are
+    divided. `found` are their ranges and numbers read, of one write."""
+    votes = [
+        tuple(low <= remote <= high for low, high in ranges) for ranges, remote in found if len(ranges) > 1
+    ]
+    undone, done = votes.count((True, False)), votes.count((False, True))
+    if max(undone, done) <= 3 * min(undone, done):
+        return None
+    return done > undone
 
 
 def lock_named(

@@ -214,6 +214,48 @@ def test_a_cancel_after_a_write_of_unknown_outcome_is_no_sale(shelf: Shelf) -> N
     assert (learnt.units_sold, shelf.world.allocated(shelf.variant)) == (0, {})
 
 
+@pytest.mark.parametrize(
+    ("remote", "orders_tell", "sold"),
+    [
+        pytest.param(11, True, 0, id="nearer to a cancel nobody told of yet"),
+        pytest.param(11, False, 4, id="without orders the careful answer"),
+        pytest.param(13, True, 2, id="nearer to a sale"),
+        pytest.param(9, True, 1, id="below both"),
+    ],
+)
+def test_of_two_explanations_the_nearer_one_counts(
+    shelf: Shelf, remote: int, orders_tell: bool, sold: int
+) -> None:
+    """Found by the torture: 10 were there, 15 were to be set, the write was not done and one came back."""
+    with shelf.world.engine.begin() as db:
+        learnt = record_numbers(
+            db,
+            shelf.world.merchant_id,
+            shelf.here,
+            [NumberRead(shelf.listing, remote, target=15, expected=10)],
+            SOLD_AT,
+            orders_tell=orders_tell,
+        )
+
+    assert sold == learnt.units_sold
+
+
+@pytest.mark.parametrize(("neighbours", "sold"), [(10, 0), (15, 2)])
+def test_what_its_neighbours_say_tells_whether_a_write_was_done(
+    shelf: Shelf, neighbours: int, sold: int
+) -> None:
+    """Thirteen are nearer to the fifteen of the write; where four neighbours say it was not done they are
+    a rise of three, where they say it was a sale of two."""
+    world = shelf.world
+    others = [world.listing(shelf.here, world.variant(f"B-{n}"), 10, external_id=f"b{n}") for n in range(4)]
+    numbers = [(shelf.listing, 13), *((other, neighbours) for other in others)]
+    with world.engine.begin() as db:
+        reads = [NumberRead(listing, remote, target=15, expected=10) for listing, remote in numbers]
+        learnt = record_numbers(db, world.merchant_id, shelf.here, reads, SOLD_AT)
+
+    assert sold == learnt.units_sold
+
+
 def test_a_sale_near_our_own_write_makes_the_number_doubtful(shelf: Shelf) -> None:
     """The write may have overwritten what the sale took: the store is read before it is written again."""
     shelf.world.execute(
