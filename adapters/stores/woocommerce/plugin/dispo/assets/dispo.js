@@ -2,6 +2,7 @@
  * says into the badges that stand elsewhere on the page, as inside the variations form. */
 (() => {
   "use strict";
+  const BUYABLE = ["in_stock", "low_stock", "made_to_order", "preorder", "backorder"];
   const parse = (text) => {
     try {
       return JSON.parse(text || "{}");
@@ -21,6 +22,10 @@
       if (badge.textContent === source.textContent && badge.dataset.state === source.dataset.state) return;
       badge.textContent = source.textContent;
       badge.dataset.state = source.dataset.state;
+      if (!badge.classList.contains("dispo-plain")) return;
+      const canBeBought = BUYABLE.includes(source.dataset.state);
+      badge.classList.toggle("in-stock", canBeBought);
+      badge.classList.toggle("out-of-stock", !canBeBought);
     });
   }
 

@@ -123,7 +123,7 @@ final class Storefront {
 		}
 		if ( false !== strpos( $content, 'data-wp-text' ) ) {
 			$is_ours = is_product() && get_queried_object_id() === $product->get_id() && Settings::is_connected() && self::data( $product );
-			$badge   = '<p class="dispo-badge" data-dispo-follows="' . $product->get_id() . '" hidden></p>';
+			$badge   = '<p class="' . esc_attr( self::classes( '' ) ) . '" data-dispo-follows="' . $product->get_id() . '" hidden></p>';
 			return $is_ours ? self::indicator( $badge ) : $content;
 		}
 		$facts = self::facts( $product );
@@ -161,17 +161,26 @@ final class Storefront {
 	 * @return string
 	 */
 	private static function badge( array $facts ) {
-		$classes = 'dispo-badge';
-		if ( 'theme' === Settings::get( 'dispo_colors' ) ) {
-			$classes .= ' dispo-plain stock ' . ( in_array( $facts['state'], Facts::BUYABLE, true ) ? 'in-stock' : 'out-of-stock' );
-		}
 		return sprintf(
 			'<p class="%1$s" data-dispo-shows="%2$d" data-state="%3$s">%4$s</p>',
-			esc_attr( $classes ),
+			esc_attr( self::classes( $facts['state'] ) ),
 			$facts['id'],
 			esc_attr( $facts['state'] ),
 			esc_html( Words::badge( $facts ) )
 		);
+	}
+
+	/**
+	 * The classes of a badge; with the theme's colours also those of WooCommerce's own line.
+	 *
+	 * @param string $state Badge state, '' while none is known.
+	 * @return string
+	 */
+	private static function classes( $state ) {
+		if ( 'theme' !== Settings::get( 'dispo_colors' ) ) {
+			return 'dispo-badge';
+		}
+		return 'dispo-badge dispo-plain stock ' . ( in_array( $state, Facts::BUYABLE, true ) ? 'in-stock' : 'out-of-stock' );
 	}
 
 	/**
