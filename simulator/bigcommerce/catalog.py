@@ -79,9 +79,10 @@ class Catalog:
             ]
             always = ["id", *sorted(include)]
             return page_of(
-                [only(self.product(one, include), args.get("include_fields"), always) for one in found],
+                found,
                 args,
                 most=most,
+                render=lambda one: only(self.product(one, include), args.get("include_fields"), always),
             )
 
     def product(self, product: Product, include: set[str]) -> dict[str, Any]:

@@ -58,17 +58,25 @@ class Inventory:
             raise ApiError(404, "The requested location was not found.")
         variants, products = ids(args, "variant_id:in"), ids(args, "product_id:in")
         with self.shop.lock:
-            rows = [
-                self._row(item, location_id)
-                for item in self._tracked()
+            found = [
+                item
+                for item in self._tracked(products if variants is None else self._owners(variants))
                 if (variants is None or variant_id(item) in variants)
                 and (products is None or item.product_id in products)
             ]
-        return page_of(rows, args, most=MOST_ROWS)
+            return page_of(found, args, most=MOST_ROWS, render=lambda item: self._row(item, location_id))
 
-    def _tracked(self) -> list[Item]:
+    def _owners(self, variants: set[int]) -> set[int]:
+        """The products of these variants."""
+        return {item.product_id for number in variants if (item := self.levels.item(number)) is not None}
+
+    def _tracked(self, products: set[int] | None) -> list[Item]:
+        """The items BigCommerce keeps an inventory of, of these products or (None) of all."""
         found = []
-        for _, product in sorted(self.shop.products.items()):
+        for number in sorted(self.shop.products if products is None else products):
+            product = self.shop.products.get(number)
+            if product is None:
+                continue
             mode = tracking(self.shop, product)
             items = self.shop.items_of(product)
             if mode == "product":

@@ -35,8 +35,16 @@ class ApiError(Exception):
         )
 
 
-def page_of(rows: Sequence[T], args: Mapping[str, str], *, most: int, default: int = 50) -> Reply:
-    """One page of V3 with its `meta.pagination`; 422 for a page beyond what may be asked."""
+def page_of(
+    rows: Sequence[T],
+    args: Mapping[str, str],
+    *,
+    most: int,
+    default: int = 50,
+    render: Callable[[T], Any] = lambda row: row,
+) -> Reply:
+    """One page of V3 with its `meta.pagination`; 413 for more rows than one may ask for. Only the rows of
+    the page are rendered."""
     limit = number(args, "limit", default)
     page = number(args, "page", 1)
     if limit > most:
@@ -45,7 +53,7 @@ def page_of(rows: Sequence[T], args: Mapping[str, str], *, most: int, default: i
     pages = -(-len(rows) // limit)
     return Reply(
         {
-            "data": list(shown),
+            "data": [render(row) for row in shown],
             "meta": {
                 "pagination": {
                     "total": len(rows),
