@@ -51,7 +51,8 @@ class Environment:
 class Field:
     """One setting of a connection, for forms and for `dispo … connect`.
 
-    `is_secret` values are sealed at rest and never taken from a command line argument.
+    `is_secret` values are sealed at rest and never taken from a command line argument. `is_from_app`: a
+    shop that installed the operator's own app needs none of its own, even where others must give it.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Field:
     is_secret: bool = False
     is_required: bool = True
     help: str = ""
+    is_from_app: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from connector.settings import NAMES, Settings, SettingsError, load_settings
+from connector.settings import NAMES, AppKeys, Settings, SettingsError, load_settings
 from tests.conftest import ROOT
 
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -200,3 +200,25 @@ def test_only_the_settings_read_the_environment() -> None:
     }
     # The commands take secrets (a password, a connection's keys) from variables, never as arguments.
     assert {name for name in readers if not name.startswith("connector/cli/")} == {"connector/settings.py"}
+
+
+def test_an_app_of_a_platform_is_read_with_the_secret_before_a_rotation(tmp_path: Path) -> None:
+    found = load(
+        tmp_path,
+        DISPO_SHOPIFY_CLIENT_ID="client",
+        DISPO_SHOPIFY_CLIENT_SECRET="present",
+        DISPO_SHOPIFY_OLD_CLIENT_SECRET="old",
+        DISPO_SHOPIFY_BASE_URL="http://127.0.0.1:9/",
+    )
+    assert found.apps == {"shopify": AppKeys("client", "present", "old", "http://127.0.0.1:9")}
+    assert found.apps["shopify"].secrets == ("present", "old")
+    assert "present" not in repr(found) + repr(found.apps)
+
+
+@pytest.mark.parametrize("name", ["DISPO_SHOPIFY_CLIENT_ID", "DISPO_SHOPIFY_CLIENT_SECRET"])
+def test_half_an_app_is_refused_by_the_name_of_the_other_half(tmp_path: Path, name: str) -> None:
+    other = {"DISPO_SHOPIFY_CLIENT_ID", "DISPO_SHOPIFY_CLIENT_SECRET"} - {name}
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, **{name: "given"})
+    assert {caught.value.name} == other
+    assert "given" not in str(caught.value)

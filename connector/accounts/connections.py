@@ -62,13 +62,15 @@ def add_connection(
     config: Mapping[str, Any],
     secrets: Mapping[str, str],
     now: datetime,
+    is_installation: bool = False,
 ) -> int:
     """Store a connection; returns its id. Raises Misconfigured when a required field is missing. `config`
-    may hold more than the adapter's fields (what the check of the account learnt)."""
+    may hold more than the adapter's fields (what the check of the account learnt). `is_installation`: it came
+    from a platform's app store, so that what the operator's app has is not asked for."""
     fields = {field.name: field for field in manifest(_KINDS[kind], adapter).fields}
     for field in fields.values():
         given = secrets.get(field.name) if field.is_secret else config.get(field.name)
-        if field.is_required and not given:
+        if field.is_required and not given and not (is_installation and field.is_from_app):
             raise Misconfigured(adapter, name, f"{field.label} is missing.", field.help, field=field.name)
     # A generated secret signs this store's webhooks where the platform lets us choose one.
     sealed = keyring.seal({"webhook_secret": random_secrets.token_urlsafe(32), **secrets})

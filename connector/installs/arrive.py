@@ -131,6 +131,7 @@ def _store_new(
             config={**app.config(grant), "currency": checked.currency, "home": checked.url},
             secrets=grant_secrets(grant),
             now=now,
+            is_installation=True,
         )
         db.execute(
             sa.text("""

@@ -58,8 +58,8 @@ MANIFEST = Manifest(
             "api_secret",
             "Client secret",
             is_secret=True,
-            is_required=False,
-            help="Signs the webhooks; from the app. Not for a shop that installed Dispo from the App Store.",
+            help="Signs the webhooks; from the app.",
+            is_from_app=True,
         ),
         Field("client_id", "Client ID", is_required=False, help="Needed to refresh an expiring token."),
         Field(
