@@ -82,18 +82,21 @@ def platform_user(
     They have no password: the platform's proof signs them in, or a ticket. Their address is a name, not a
     mailbox. Raises AccountError for one that is another merchant's.
     """
-    found = db.execute(
-        sa.text("""
-            insert into app_user (merchant_id, email, password_hash, locale, created_at)
-            values (:m, :email, '', :locale, :now)
-            on conflict (email) do update set email = excluded.email where app_user.merchant_id = :m
-            returning id
-        """),
-        {"m": merchant_id, "email": f"{external_id}@{shop}", "locale": locale, "now": now},
-    ).scalar()
-    if found is None:
-        raise AccountError("There is an account with this address already.")
-    return int(found)
+    address = f"{external_id}@{shop}"
+    # Nearly always they are known, and a page that asks every few seconds must not write each time.
+    for attempt in ("find", "create", "find"):
+        if attempt == "find":
+            statement = "select id from app_user where email = :email and merchant_id = :m"
+        else:
+            statement = """
+                insert into app_user (merchant_id, email, password_hash, locale, created_at)
+                values (:m, :email, '', :locale, :now) on conflict (email) do nothing returning id
+            """
+        values = {"m": merchant_id, "email": address, "locale": locale, "now": now}
+        found = db.execute(sa.text(statement), values).scalar()
+        if found is not None:
+            return int(found)
+    raise AccountError("There is an account with this address already.")
 
 
 def add_user(

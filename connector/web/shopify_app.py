@@ -198,8 +198,13 @@ def open_whole(merchant_id: int, connection_id: int) -> Response:
 
 @routes.get("/shopify/open/<ticket>")
 def opened(ticket: str) -> BaseResponse:
-    """Begin a session for the person a ticket was given to."""
+    """Begin a session for the person a ticket was given to.
+
+    Only where our own page led here: a link that somebody else sends would sign its reader in as them.
+    """
     rt = runtime()
+    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
+        return page("embedded_outside", 403)
     try:
         with transaction(rt.engine) as db:
             found = redeem_ticket(db, rt.keyring, ticket)

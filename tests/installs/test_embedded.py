@@ -311,3 +311,21 @@ def test_only_the_newest_ticket_works_and_none_that_is_forged(admin: Admin) -> N
     assert client.get(older).status_code == 410
     assert client.get(newer[:-1] + ("a" if newer[-1] != "a" else "b")).status_code == 410
     assert client.get(newer).status_code == 303
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
+def test_a_ticket_that_somebody_else_sends_signs_nobody_in(admin: Admin, site: str) -> None:
+    admin.open()
+    url = admin.ask("open", "POST").get_json()["url"]
+    client = admin.client.application.test_client()
+    assert client.get(url, headers={"Sec-Fetch-Site": site}).status_code == 403
+    assert client.get("/").location == "/sign-in"
+    assert client.get(url, headers={"Sec-Fetch-Site": "same-origin"}).status_code == 303
+
+
+def test_looking_again_and_again_writes_nothing(admin: Admin) -> None:
+    admin.open()
+    before = admin.rows("select xmin::text, * from app_user")
+    for _ in range(3):
+        assert admin.ask("state").status_code == 200
+    assert admin.rows("select xmin::text, * from app_user") == before
