@@ -169,6 +169,15 @@ def test_an_id_that_begins_with_a_refused_one_is_not_refused_with_it(
     assert long.stock == 4
 
 
+def test_each_refused_item_gets_its_own_words(store: BigCommerceStore) -> None:
+    changes = [QuantityChange(ref(n), 1, 0) for n in (501, 50)]
+    results = store.send(store.plan_quantities(changes)[0], "key")
+    assert [(one.status, one.reason) for one in results] == [
+        ("not_found", "Item with variant_id 501 does not exist"),
+        ("not_found", "Item with variant_id 50 does not exist"),
+    ]
+
+
 def test_a_number_beyond_the_limit_is_refused_without_asking(
     server: BigCommerceServer, store: BigCommerceStore, shop: Shop
 ) -> None:

@@ -228,6 +228,7 @@ def test_a_shopper_subscribes_to_the_chosen_variant_and_the_cart_is_left_alone(
     form.get_by_role("button", name="Notify me").click()
     expect(browser_page.get_by_text("Check your mail.")).to_be_visible()
     assert browser_page.url == url
+    assert browser_page.locator("form[data-cart-item-add] [data-dispo]").count() == 0
     assert [(one["id"], one["email"]) for one in served.sent] == [("502", "ann@example.com")]
     assert "Kiln & Co may e-mail me" in browser_page.content().replace("&amp;", "&")
 

@@ -86,6 +86,12 @@ def test_what_was_not_signed_is_refused(spoil: Callable[[dict[str, str]], dict[s
         WEBHOOKS.verify(spoil(signed(sent)), sent, [SECRET])
 
 
+def test_an_empty_secret_lets_nobody_sign() -> None:
+    sent = body("store/order/created", {"type": "order", "id": 250})
+    with pytest.raises(Unauthorized):
+        WEBHOOKS.verify(signed(sent, ""), sent, ["", SECRET])
+
+
 def test_a_signed_body_that_is_no_event_is_still_verified() -> None:
     for sent in (b"", b"[]", b"\xff", b"[" * 50_000, b'{"scope": 7, "producer": null}'):
         found = WEBHOOKS.verify(signed(sent), sent, [SECRET])
