@@ -11,12 +11,13 @@ import threading
 
 import structlog
 from redis.exceptions import RedisError
+from rq import Worker
 from sqlalchemy.exc import OperationalError
 
 from connector.accounts import schedule
 from connector.bootstrap import Runtime
 from connector.outbox import messages, upkeep
-from workers.queues import KINDS, LEASE_MARGIN_S, QUEUE_OF_TOPIC, QUEUES, ring
+from workers.queues import KINDS, LEASE_MARGIN_S, QUEUE_OF_TOPIC, QUEUES, queue, ring
 
 log = structlog.get_logger()
 
@@ -38,7 +39,8 @@ def _ring_queue(rt: Runtime, name: str) -> int:
     # Kinds of rows that this release does not know (it runs beside a newer one) are left to those who do.
     kinds = [kind for kind, how in KINDS.items() if how.queue == name]
     with rt.engine.connect() as db:
-        turns = messages.due_turns(db, topics, MOST_AT_ONCE) if topics else []
+        most = _most_for_one(rt, name)
+        turns = messages.due_turns(db, topics, MOST_AT_ONCE, per_merchant=most) if topics else []
         runs = schedule.due(db, kinds, MOST_AT_ONCE)
     rings = 0
     for turn in turns:
@@ -58,6 +60,13 @@ def _ring_queue(rt: Runtime, name: str) -> int:
             timeout_s=timeout_s,
         )
     return rings
+
+
+def _most_for_one(rt: Runtime, name: str) -> int | None:
+    """How many turns of this queue one merchant may have under way: a quarter of its workers. None where
+    there are too few to divide: then turns alone are fair."""
+    workers = Worker.count(queue=queue(name, rt.redis))
+    return workers // 4 if workers >= 4 else None
 
 
 def run_clock(rt: Runtime, stop: threading.Event) -> None:

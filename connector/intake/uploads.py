@@ -10,7 +10,7 @@ import io
 import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import sqlalchemy as sa
 
@@ -32,7 +32,7 @@ def accept(
     merchant_id: int,
     source_id: int,
     name: str,
-    content: BinaryIO,
+    content: IO[bytes],
     *,
     actor: str,
     now: datetime,

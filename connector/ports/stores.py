@@ -179,11 +179,13 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True)
 class StoreOrderLine:
-    """`units` still wanted of one listing: ordered minus cancelled, refunded and removed."""
+    """`units` still wanted of one listing: ordered minus cancelled, refunded and removed. `taken` are the
+    units it once took off the store's number, 0 where the platform does not tell."""
 
     line_id: str
     external_id: str
     units: int
+    taken: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,14 @@ def record_orders(
                     "u": units,
                 },
             )
-            if variant_id is None or listing_id is None or delta == 0:
+            if variant_id is None or listing_id is None:
+                continue
+            if before is None and line is not None and line.taken > units:
+                # It came and was cancelled before we heard of it: its fall may have been learnt meanwhile.
+                gone = line.taken - units
+                if _forget_falls(db, merchant_id, connection_id, variant_id, listing_id, gone, order):
+                    touched.add(variant_id)
+            if delta == 0:
                 continue
             reference = f"{order.order_id}/{line_id}"
             if delta > 0:
@@ -428,13 +435,38 @@ def _give_back(
         left -= taken
         if not left:
             break
-    db.execute(
-        sa.text("""
-            update listing set doubted_units = doubted_units + :units, confirmed_at = null
-             where merchant_id = :m and id = :id
-        """),
-        {"m": merchant_id, "id": listing_id, "units": units},
-    )
+    db.execute(_DOUBT, {"m": merchant_id, "id": listing_id, "units": units})
+
+
+def _forget_falls(
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    variant_id: int,
+    listing_id: int,
+    units: int,
+    order: StoreOrder,
+) -> int:
+    """Give back falls that this order may have caused, between its placing and its end, up to `units`; its
+    listing's number is in doubt by as many. Returns the units."""
+    given = 0
+    for row in _open_falls(db, merchant_id, connection_id, variant_id, newest_first=False):
+        if not order.placed_at - CLOCK_MARGIN <= row.sold_at <= order.updated_at + CALL_WINDOW:
+            continue
+        taken = min(units - given, row.units)
+        if not taken:
+            break
+        _lower_allocation(db, merchant_id, row.id, taken)
+        given += taken
+    if given:
+        db.execute(_DOUBT, {"m": merchant_id, "id": listing_id, "units": given})
+    return given
+
+
+_DOUBT = sa.text("""
+    update listing set doubted_units = doubted_units + :units, confirmed_at = null
+     where merchant_id = :m and id = :id
+""")
 
 
 def _open_falls(

@@ -127,8 +127,8 @@ def test_an_order_is_reduced_to_what_it_holds() -> None:
             updated_at=datetime(2026, 11, 22, 16, tzinfo=UTC),
             holds_stock=True,
             lines=(
-                StoreOrderLine("gid://shopify/LineItem/1", "gid://shopify/ProductVariant/21", 2),
-                StoreOrderLine("gid://shopify/LineItem/2", "gid://shopify/ProductVariant/22", 1),
+                StoreOrderLine("gid://shopify/LineItem/1", "gid://shopify/ProductVariant/21", 2, 3),
+                StoreOrderLine("gid://shopify/LineItem/2", "gid://shopify/ProductVariant/22", 1, 1),
             ),
         ),
     )

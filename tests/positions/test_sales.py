@@ -19,9 +19,9 @@ SOLD_AT = NOW + timedelta(minutes=30)
 
 def order(
     units: int, *, external_id: str, order_id: str = "o-1", at: datetime = SOLD_AT, version: int = 0,
-    holds: bool = True,
+    holds: bool = True, taken: int = 0,
 ) -> StoreOrder:  # fmt: skip
-    line = StoreOrderLine("1", external_id, units)
+    line = StoreOrderLine("1", external_id, units, taken)
     return StoreOrder(order_id, at, at + timedelta(seconds=version), holds, (line,))
 
 
@@ -254,6 +254,19 @@ def test_what_its_neighbours_say_tells_whether_a_write_was_done(
         learnt = record_numbers(db, world.merchant_id, shelf.here, reads, SOLD_AT)
 
     assert sold == learnt.units_sold
+
+
+@pytest.mark.parametrize(("taken", "left"), [(2, {}), (1, {"fall": 1}), (0, {"fall": 2})])
+def test_an_order_that_was_cancelled_before_we_heard_of_it_explains_its_fall(
+    shelf: Shelf, taken: int, left: dict[str, int]
+) -> None:
+    """Found by the torture: its first webhook was lost, its fall was learnt, and it came as a cancelled one."""
+    shelf.read(8, at=SOLD_AT + timedelta(seconds=30))
+    shelf.orders(order(0, external_id="e", version=60, holds=False, taken=taken))
+
+    assert left == shelf.world.allocated(shelf.variant)
+    assert 8 + taken == shelf.available
+    assert (8, taken) == shelf.believed()
 
 
 def test_a_sale_near_our_own_write_makes_the_number_doubtful(shelf: Shelf) -> None:

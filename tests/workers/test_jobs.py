@@ -6,10 +6,12 @@ import threading
 
 import pytest
 import sqlalchemy as sa
+from rq import Worker
 
 from connector import bootstrap
 from connector.accounts import schedule as due_times
 from connector.bootstrap import Runtime
+from connector.outbox.messages import Intent, enqueue
 from connector.ports.errors import Retryable, Unauthorized
 from connector.positions.topics import ADS, SHOPPERS
 from connector.settings import Settings
@@ -61,6 +63,18 @@ def test_an_unanswered_bell_is_rung_again_after_its_time(rt: Runtime, world: Wor
     assert waiting(rt) == {"ads": 2, "intake": 2}
     burst(rt, "ads", "intake")
     assert (noted.subjects, noted.runs) == ([(world.merchant_id, "17")], [(world.merchant_id, 0)])
+
+
+@pytest.mark.parametrize(("workers", "rings"), [(1, 6), (3, 6), (4, 1), (8, 2)])
+def test_one_merchant_has_at_most_a_quarter_of_a_queues_workers(
+    rt: Runtime, world: World, workers: int, rings: int
+) -> None:
+    with rt.engine.begin() as db:
+        enqueue(db, world.merchant_id, [Intent(ADS, "17", connection) for connection in range(6)])
+    for n in range(workers):
+        Worker([queues.queue("ads", rt.redis)], name=f"w{n}", connection=rt.redis).register_birth()  # type: ignore[no-untyped-call]
+
+    assert rings == tick(rt)
 
 
 def test_an_emptied_redis_loses_no_work(rt: Runtime, world: World, noted: Noted) -> None:

@@ -53,6 +53,8 @@ def _order(client: ShopifyClient, node: Mapping[str, Any]) -> StoreOrder:
                 external_id=line["variant"]["id"],
                 # currentQuantity is ordered minus refunded and removed.
                 units=line["currentQuantity"] if holds else 0,
+                # Shopify takes an order's units off the number when it is placed.
+                taken=line["quantity"],
             )
             for line in lines
             if line["variant"] is not None  # a custom line, or a variant deleted since
@@ -74,6 +76,7 @@ def order_of_webhook(body: Mapping[str, Any]) -> StoreOrder:
                 line_id=f"gid://shopify/LineItem/{int(line['id'])}",
                 external_id=f"gid://shopify/ProductVariant/{int(line['variant_id'])}",
                 units=units if holds else 0,
+                taken=int(line["quantity"]),
             )
         )
     return StoreOrder(

@@ -36,7 +36,7 @@ _VARIATION = (
     "id,parent_id,name,status,sku,global_unique_id,permalink,price,manage_stock,stock_quantity,"
     "date_modified_gmt,attributes,image"
 )
-_ORDER = "id,status,date_created_gmt,date_modified_gmt,line_items"
+_ORDER = "id,status,date_created_gmt,date_modified_gmt,date_paid_gmt,line_items"
 _UNKNOWN_ITEM = frozenset(
     {"woocommerce_rest_product_invalid_id", "woocommerce_rest_product_variation_invalid_id"}
 )

@@ -68,6 +68,11 @@ def _request(method: str, url: str, *, session: requests.Session | None = None, 
 library.request = _request
 
 
+WRITE_PATIENCE = 3
+"""A loaded shop needed 24 s for a batch of a hundred: a write is waited for this many times as long as a
+read, because one whose answer is not waited for must be read back."""
+
+
 class NoRoute(Exception):
     """This shop's WooCommerce is too old for the route (JSON code rest_no_route). Never leaves the adapter."""
 
@@ -94,15 +99,15 @@ class Client:
             _credential(name, value) for name, value in (("consumer_key", key), ("consumer_secret", secret))
         )
         self._session = requests_session(environment, ADAPTER)
-        self._api, self._plugin_api = (
+        self._api, self._write_api, self._plugin_api = (
             library.API(
                 self.url,
                 *self._secrets,
                 version=version,
-                timeout=environment.timeout_s,
+                timeout=environment.timeout_s * patience,
                 user_agent=environment.user_agent,
             )
-            for version in ("wc/v3", PLUGIN)
+            for version, patience in (("wc/v3", 1), ("wc/v3", WRITE_PATIENCE), (PLUGIN, WRITE_PATIENCE))
         )
 
     def get(
@@ -125,7 +130,7 @@ class Client:
 
     def write(self, method: str, path: str, body: Mapping[str, Any]) -> Answer:
         """POST or PUT below wc/v3. Raises OutcomeUnknown when it may have been done without an answer."""
-        send = self._api.post if method == "POST" else self._api.put
+        send = self._write_api.post if method == "POST" else self._write_api.put
         return self._parsed(method, path, send(path, body, session=self._session), is_read=False)
 
     def index(self) -> dict[str, Any]:

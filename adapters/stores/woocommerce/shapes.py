@@ -204,7 +204,9 @@ def order(row: Mapping[str, Any]) -> StoreOrder | None:
         has_taken = has_taken or (whole(meta.get("_reduced_stock")) or 0) > 0
         sold = line.get("variation_id") or line.get("product_id")
         if sold:
-            lines.append(StoreOrderLine(str(line.get("id")), str(sold), max(units, 0)))
+            # Only of a paid order is it certain that it once took its units.
+            taken = (whole(line.get("quantity")) or 0) if row.get("date_paid_gmt") else 0
+            lines.append(StoreOrderLine(str(line.get("id")), str(sold), max(units, 0), taken))
     status = str(row.get("status"))
     return StoreOrder(
         order_id=str(row["id"]),
