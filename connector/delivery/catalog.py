@@ -12,6 +12,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from connector.catalog.matching import match_source
+from connector.catalog.renaming import rematch
 from connector.db import transaction
 from connector.delivery.runtime import DeliveryRuntime
 from connector.delivery.shelves import CatalogRead, doubt, store_page
@@ -83,13 +84,14 @@ def _keep_statistics(rt: DeliveryRuntime, new_listings: int, counted: int) -> in
 def _match_and_decide(rt: DeliveryRuntime, merchant_id: int, total: CatalogRead) -> None:
     if not total.variant_ids:
         return
-    ids = sorted(total.variant_ids)
-    total.variant_ids = set()
+    ids, renamed = sorted(total.variant_ids), sorted(total.renamed_ids)
+    total.variant_ids, total.renamed_ids = set(), set()
     with transaction(rt.engine) as db:
         sources = db.execute(
             sa.text("select id from source where merchant_id = :m order by id"), {"m": merchant_id}
         ).scalars()
         for source_id in list(sources):
+            rematch(db, merchant_id, source_id, renamed)
             match_source(db, merchant_id, source_id, variant_ids=ids)
         # A variant known from another store brings its suppliers along: its listing here is ours too.
         db.execute(

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from connector.catalog.keys import sku_key
+from connector.catalog.keys import gtin_key, sku_key
 from connector.catalog.pages import page_key
 from connector.outbox.messages import Intent, enqueue
 from connector.ports.stores import StoreListing
@@ -24,7 +24,8 @@ _NOT_TRACKED = "The store does not track it."
 @dataclass(slots=True)
 class CatalogRead:
     """What one reading found. `doubted` listings hold another number than we believed. `variant_ids` are
-    those to match and to decide: new ones, and those an earlier reading left in the middle."""
+    those to match and to decide: new ones, and those an earlier reading left in the middle. Of `renamed_ids`
+    the SKU or barcode changed in the store: what matched them may be another item's now."""
 
     listings: int = 0
     new_listings: int = 0
@@ -32,6 +33,7 @@ class CatalogRead:
     doubted: int = 0
     gone: int = 0
     variant_ids: set[int] = field(default_factory=set)
+    renamed_ids: set[int] = field(default_factory=set)
 
 
 def store_page(
@@ -109,7 +111,7 @@ def _variants_for(
                 "ids": list(ids),
                 "skus": [item.sku for item in made],
                 "keys": [keys[external_id] for external_id in missing],
-                "gtins": [item.gtin for item in made],
+                "gtins": [_gtin(item) for item in made],
                 "titles": [_title(item) for item in made],
                 "collections": [item.collections[0] if item.collections else "" for item in made],
             },
@@ -159,6 +161,7 @@ def _refresh(
         _REFRESH,
         {"m": merchant_id, "seen": started, "ids": [known[key].id for key in order], **_facts(seen)},
     )
+    _follow(db, merchant_id, {known[key].variant_id: items[key] for key in order}, total)
     believed: dict[int, int] = {}
     doubted: list[int] = []
     for key in order:
@@ -177,6 +180,28 @@ def _refresh(
             {"m": merchant_id, "at": started, "ids": list(believed), "units": list(believed.values())},
         )
     total.doubted += doubt(db, merchant_id, connection_id, doubted)
+
+
+def _follow(
+    db: sa.Connection, merchant_id: int, shown: Mapping[int | None, StoreListing], total: CatalogRead
+) -> None:
+    """Take a changed SKU, barcode or title over into the variant, where no other item speaks for it too."""
+    variants = [(variant_id, item) for variant_id, item in shown.items() if variant_id is not None]
+    skus = [item.sku for _, item in variants]
+    rows = db.execute(
+        _FOLLOW,
+        {
+            "m": merchant_id,
+            "ids": [variant_id for variant_id, _ in variants],
+            "skus": skus,
+            "keys": [sku_key(sku) for sku in skus],
+            "gtins": [_gtin(item) for _, item in variants],
+            "titles": [_title(item) for _, item in variants],
+        },
+    )
+    renamed = {row.id for row in rows if row.is_renamed}
+    total.renamed_ids |= renamed
+    total.variant_ids |= renamed
 
 
 def _is_unfinished(row: Any, item: StoreListing) -> bool:
@@ -214,6 +239,14 @@ def _facts(items: Sequence[StoreListing]) -> dict[str, list[Any]]:
 
 def _title(item: StoreListing) -> str:
     return item.product_title + (f" – {item.variant_title}" if item.variant_title else "")
+
+
+def _gtin(item: StoreListing) -> str:
+    """The barcode as it is compared; merchants also keep notes in that field, which match nothing."""
+    try:
+        return gtin_key(item.gtin)
+    except ValueError:
+        return ""
 
 
 def _problem(item: StoreListing) -> str:
@@ -280,6 +313,23 @@ _REFRESH = sa.text(f"""
            as n(id, sku, title, url, page, image, price, published, problem)
      where l.merchant_id = :m and l.id = n.id
 """)  # noqa: S608 - a constant of this module, no input
+
+# Live listings of one item at several places say the same. What is only spelt otherwise is no other code.
+_FOLLOW = sa.text("""
+    with shown as (
+      select n.*, v.sku_key as old_key, v.gtin as old_gtin
+        from unnest(cast(:ids as bigint[]), cast(:skus as text[]), cast(:keys as text[]),
+                    cast(:gtins as text[]), cast(:titles as text[])) as n(id, sku, key, gtin, title)
+        join variant v on v.merchant_id = :m and v.id = n.id
+       where (v.sku, v.gtin, v.title) is distinct from (n.sku, n.gtin, n.title)
+         and (select count(distinct (l.connection_id, l.external_id)) from listing l
+               where l.merchant_id = :m and l.variant_id = n.id and not l.is_gone) = 1
+       order by v.id for update of v)
+    update variant v set sku = s.sku, sku_key = s.key, gtin = s.gtin, title = s.title
+      from shown s
+     where v.merchant_id = :m and v.id = s.id
+    returning v.id, (s.old_key, ltrim(s.old_gtin, '0')) is distinct from (s.key, s.gtin) as is_renamed
+""")
 
 # Nobody here writes these listings: what the store says is simply so.
 _BELIEVE = sa.text("""

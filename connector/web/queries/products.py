@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from connector.catalog.keys import gtin_key
 from connector.positions.why import Explanation, explain_row
 from connector.web.queries.overview import SELLABLE_STATES
 
@@ -26,7 +27,7 @@ _ROWS = """
                             and s.status = 'waiting') w on true
      where v.merchant_id = :m
        and (:has_states = false or p.state = any(cast(:states as text[])))
-       and (:q = '' or v.sku_key like :prefix or v.title ilike :contains or v.gtin = :q)
+       and (:q = '' or v.sku_key like :prefix or v.title ilike :contains or v.gtin in (:q, :gtin))
 """
 _PAGE = sa.text(f"""{_ROWS}
        and (:after = 0 or (v.sku_key, v.id) > (select a.sku_key, a.id from variant a
@@ -44,11 +45,20 @@ def arguments(merchant_id: int, search: str, state: str) -> dict[str, Any]:
     return {
         "m": merchant_id,
         "q": text,
+        "gtin": _barcode(text),
         "prefix": f"{escaped.casefold()}%",
         "contains": f"%{escaped}%",
         "has_states": bool(state),
         "states": list(SELLABLE_STATES) if state == "sellable" else [state],
     }
+
+
+def _barcode(text: str) -> str:
+    """The barcode as variants keep it; the text itself when it is none."""
+    try:
+        return gtin_key(text) or text
+    except ValueError:
+        return text
 
 
 def listed(
