@@ -67,6 +67,12 @@ def decide(facts: VariantFacts) -> Decision:
     )
 
 
+def is_known(facts: VariantFacts) -> bool:
+    """Whether anything is known of this variant's quantity: a supplier said one, or no supplier has it at
+    all. Where every supplier that lists it leaves its quantity blank, nobody can decide."""
+    return not facts.sources or any(source.observed is not None for source in facts.sources)
+
+
 def units_from(source: SourceFacts) -> int:
     """Whole variant units this source can give, never negative; 0 when it does not say."""
     if source.observed is None:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from connector.availability.decide import decide as decide_one
+from connector.availability.decide import is_known
 from connector.availability.facts import Decision
 from connector.db import transaction
 from connector.outbox.messages import Intent, enqueue, literal
@@ -68,7 +69,8 @@ def decide_within(
 ) -> Decided:
     """Decide these variants (at most 1,000) in the caller's transaction."""
     rows = lock_and_read(db, merchant_id, variant_ids, now)
-    pairs = [(before, decide_one(facts)) for before, facts in rows]
+    # Where no supplier said how many there are nothing is known, and what the store says stays.
+    pairs = [(before, decide_one(facts)) for before, facts in rows if is_known(facts)]
     changed = [(before, after) for before, after in pairs if not _same(before, after)]
     if changed:
         _write_positions(db, merchant_id, changed, now)

@@ -28,6 +28,15 @@ class Explanation:
 
     def lines(self) -> list[str]:
         """The explanation in sentences, the conclusion first."""
+        if self.available is None and self.sources:
+            return [
+                f"{self.sku} {self.title}",
+                "It was never decided: no supplier that lists it has said how many there are.",
+                *(
+                    f"  {source['source']}: no quantity (line {source['line']}, run {source['run']})."
+                    for source in self.sources
+                ),
+            ]
         if self.available is None:
             return [
                 f"{self.sku} {self.title}",
@@ -80,7 +89,11 @@ def explain_row(db: sa.Connection, merchant_id: int, row: Any) -> Explanation:
     """The explanation of one variant row (id, sku, title, available, state, restock_on, basis, why)."""
     given = {"m": merchant_id, "v": row.id}
     why = row.why or {}
-    deducted = {part["source"]: part["deducted"] for part in why.get("sources", [])}
+    # One source may list it several times: its parts come in the order of the rows below.
+    parts: dict[int, list[int]] = {}
+    for part in why.get("sources", []):
+        parts.setdefault(part["source"], []).append(part["deducted"])
+    deducted = {source_id: iter(taken) for source_id, taken in parts.items()}
     sources = [
         {
             "source": source.name,
@@ -88,7 +101,7 @@ def explain_row(db: sa.Connection, merchant_id: int, row: Any) -> Explanation:
             "as_of": source.as_of.isoformat(timespec="minutes") if source.as_of else None,
             "line": source.line,
             "run": source.run_id,
-            "deducted": deducted.get(source.source_id, 0),
+            "deducted": next(deducted[source.source_id], 0) if source.source_id in deducted else 0,
             "per_variant": source.units_per_variant,
             "how": source.how,
         }

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from connector.positions.decide import enqueue_store
 from connector.positions.recheck import recheck
+from connector.positions.why import explain
 from tests.builders import NOW, World
 
 
@@ -157,3 +158,42 @@ def test_a_date_that_passed_is_taken_down_by_time_alone(world: World) -> None:
     assert (nothing_yet, changed) == (0, 1)
     position = world.position(variant)
     assert (position.state, position.restock_on) == ("out_of_stock", None)
+
+
+def test_a_blank_quantity_that_was_never_known_decides_nothing(world: World) -> None:
+    """Blank is unknown, not zero: the store keeps what it says until somebody names a number."""
+    store, variant = world.store(), world.variant("A-1")
+    listing = world.listing(store, variant, 7, external_id="e")
+    source = world.source()
+    world.observe(source, variant, None, line=12)
+
+    world.decide(variant)
+
+    assert (None, []) == (world.listing_row(listing).wanted_available, world.pending())
+    with world.engine.connect() as db:
+        said = explain(db, world.merchant_id, "A-1")[0].lines()
+    assert "It was never decided: no supplier that lists it has said how many there are." == said[1]
+    assert "no quantity (line 12" in said[2]
+
+
+def test_what_one_supplier_lists_twice_is_explained_part_by_part(world: World) -> None:
+    store, variant = world.store(), world.variant("A-1")
+    world.listing(store, variant, 7, external_id="e")
+    source = world.source()
+    world.observe(source, variant, 2, item_key="a")
+    world.observe(source, variant, 5, item_key="b")
+    world.execute(
+        "insert into allocation (merchant_id, connection_id, variant_id, source_id, units, sold_at, origin,"
+        " reference) values (:m, :c, :v, :s, 3, :at, 'order', 'o-1')",
+        c=store,
+        v=variant,
+        s=source,
+        at=NOW + timedelta(hours=1),
+    )
+
+    world.decide(variant)
+
+    with world.engine.connect() as db:
+        found = explain(db, world.merchant_id, "A-1")[0]
+    assert [(2, 2), (5, 1)] == [(part["quantity"], part["deducted"]) for part in found.sources]
+    assert 4 == found.available
