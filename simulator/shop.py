@@ -246,6 +246,8 @@ class Shop:
             order = self.orders[order_id]
             if order.status == "cancelled":
                 return
+            # That it was paid stays in the order's history.
+            order.platform.setdefault("paid", order.status in ("processing", "completed"))
             order.status = "cancelled"
             order.updated_at = self.now()
             for line in order.lines:
