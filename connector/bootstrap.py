@@ -31,7 +31,7 @@ from connector.outbox.work import Served, Topic, serve_turn
 from connector.ports.ads import Ads
 from connector.ports.channels import Channel
 from connector.ports.errors import Misconfigured, PortError
-from connector.ports.installs import AccessTokens, App
+from connector.ports.installs import AccessTokens, App, KeyHandover
 from connector.ports.stores import Store, StoreWebhooks
 from connector.ports.suppliers import Supplier
 from connector.positions import topics
@@ -156,6 +156,20 @@ class Runtime:
             )
         app: App = factory(keys, self.environment)
         return app
+
+    def handover(self, adapter: str) -> KeyHandover:
+        """How shops of a platform hand us their keys; raises Misconfigured where they cannot."""
+        factory = manifest("stores", adapter).handover
+        if factory is None:
+            raise Misconfigured(
+                adapter,
+                "the shop",
+                "Shops of this platform hand out no keys by themselves.",
+                "Install our app there, or connect the shop with keys made by hand.",
+                field="adapter",
+            )
+        found: KeyHandover = factory(self.environment)
+        return found
 
     def secrets(self, row: ConnectionRow) -> dict[str, str]:
         """The opened secrets of a connection."""

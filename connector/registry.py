@@ -70,8 +70,9 @@ class Manifest:
     `build(config, secrets, environment)` returns the port's object without any network call and
     raises Misconfigured for a missing or impossible setting. `webhooks()` returns the verifier of a
     store platform. `app(keys, environment)` returns the `connector.ports.installs.App` of a platform
-    whose merchants install us from its app store. `extra` is the optional dependency to install when the
-    import fails.
+    whose merchants install us from its app store. `handover(environment)` returns the
+    `connector.ports.installs.KeyHandover` of a platform whose shops hand out keys on a page of their own.
+    `extra` is the optional dependency to install when the import fails.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Manifest:
     build: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any]
     webhooks: Callable[[], Any] | None = None
     app: Callable[[AppKeys, Environment], Any] | None = None
+    handover: Callable[[Environment], Any] | None = None
     extra: str = ""
     help_page: str = ""
 

@@ -16,6 +16,7 @@ from connector.bootstrap import Runtime
 from connector.db import transaction
 from connector.delivery import reconcile, webhooks
 from connector.delivery.subscribe import subscribe_webhooks
+from connector.installs import handover
 from connector.intake import runs, uploads
 from connector.intake.runtime import SourceBusy
 from connector.outbox import attempts, upkeep
@@ -147,6 +148,10 @@ def _ads(rt: Runtime, merchant_id: int, connection_id: int) -> None:
     read_account(rt, merchant_id, connection_id)
 
 
+def _handover(rt: Runtime, merchant_id: int, handover_id: int) -> None:
+    handover.finish(rt, merchant_id, handover_id)
+
+
 def _shoppers(rt: Runtime, merchant_id: int, _: int) -> None:
     """What retention ends: unconfirmed sign-ups, closed ones; messages lost in a crash are owned up to."""
     with transaction(rt.engine) as db:
@@ -173,6 +178,7 @@ DO: Mapping[str, Callable[[Runtime, int, int], None]] = {
     "positions.all": _decide_all,
     "positions.recheck": _recheck,
     "ads.read": _ads,
+    handover.FINISH: _handover,
     "shoppers.upkeep": _shoppers,
     "upkeep": _upkeep,
 }

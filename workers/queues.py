@@ -42,6 +42,7 @@ KINDS: Mapping[str, Kind] = {
     "positions.all": Kind("intake", 1800),
     "positions.recheck": Kind("intake", 300),
     "ads.read": Kind("ads", 900),
+    "handover.finish": Kind("intake", 300),
     "shoppers.upkeep": Kind("notify", 300),
     "upkeep": Kind("intake", 1800),
 }

@@ -64,3 +64,35 @@ class PrivacyRequest(SQLModel, table=True):
     status: str = "waiting"
     done_at: datetime | None = None
     outcome: str = ""
+
+
+class Handover(SQLModel, table=True):
+    """Keys that a shop is asked to hand over, for one merchant, one person and one address.
+
+    `digest` is that of the state, the unguessable word by which the shop's answer is known: good once, until
+    `expires_at`. An "open" one waits for the shop, a "checking" one has its keys in `sealed` until they are
+    known to work; then it is "done" or "failed" with the `problem`, and the keys are gone from here.
+    `connection_id` is the connection whose access is renewed, else the one that came of it.
+    """
+
+    __tablename__ = "handover"
+    __table_args__ = (
+        sa.UniqueConstraint("digest"),
+        sa.CheckConstraint("status in ('open', 'checking', 'done', 'failed')", name="status"),
+        sa.CheckConstraint("not is_renewal or connection_id is not null", name="renewal"),
+        sa.CheckConstraint("status = 'checking' or sealed = ''", name="sealed"),
+    )
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    user_id: int = Field(sa_type=sa.BigInteger)
+    adapter: str
+    address: str
+    name: str = ""
+    digest: str
+    is_renewal: bool = False
+    connection_id: int | None = Field(default=None, sa_type=sa.BigInteger)
+    created_at: datetime
+    expires_at: datetime
+    status: str = "open"
+    sealed: bytes = b""
+    problem: str = ""

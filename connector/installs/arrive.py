@@ -143,7 +143,7 @@ def _store_new(
         user_id = platform_user(db, merchant_id, grant.shop, visitor.user_id, now=now, locale=locale)
         for kind, every_s in MERCHANT_EVERY_S.items():
             schedule.ensure(db, merchant_id, kind, 0, every_s)
-        _begin(rt, db, merchant_id, connection_id)
+        begin_reading(rt, db, merchant_id, connection_id)
         actor = f"{visitor.user_id}@{grant.shop}"
         detail = {"shop": grant.shop, "scopes": list(grant.scopes)}
         record(db, merchant_id, now, actor, "store.install", f"connection {connection_id}", detail)
@@ -200,7 +200,7 @@ def _store_again(
         user_id = platform_user(db, row.merchant_id, row.shop, visitor.user_id, now=now, locale=locale)
         wake(db, row.merchant_id, row.connection_id)
         if has_left:
-            _begin(rt, db, row.merchant_id, row.connection_id)
+            begin_reading(rt, db, row.merchant_id, row.connection_id)
         else:
             enqueue_store(db, row.merchant_id, row.connection_id)
         actor = f"{visitor.user_id}@{row.shop}"
@@ -209,7 +209,7 @@ def _store_again(
     return Arrived(row.merchant_id, row.connection_id, user_id, "back" if has_left else "renewed")
 
 
-def _begin(rt: InstallsRuntime, db: sa.Connection, merchant_id: int, connection_id: int) -> None:
+def begin_reading(rt: InstallsRuntime, db: sa.Connection, merchant_id: int, connection_id: int) -> None:
     """Set the webhooks and read the catalogue at once, and look after both from now on."""
     for kind, every_s in STORE_EVERY_S.items():
         first_at = rt.now() + CHANGES_AFTER if kind == "store.catalog" else None

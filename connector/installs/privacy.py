@@ -106,6 +106,7 @@ _BY_CONNECTION = (
     "app_user where email like '%@' || (select shop from installation i where i.merchant_id = :m"
     " and i.connection_id = :c)",
     "installation where connection_id = :c",
+    "handover where connection_id = :c",
 )
 _BY_VARIANT = ("promise", "movement", "episode", "position", "supplier_item", "variant")
 

@@ -6,6 +6,7 @@ the shop in exchange for that token. The access it gives may expire and is renew
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -89,3 +90,48 @@ class AccessTokens(Protocol):
     def after(self, refused: str) -> str:
         """Another token than `refused`, which the platform turned away before its time. Raises as
         `current`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShopFound:
+    """A shop that answered: its `address` as it is to be kept, and what it calls itself ("" if it does not)."""
+
+    address: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeysHanded:
+    """Keys that a shop handed over: `state` is the word that we sent along, `secrets` are those of the
+    connection."""
+
+    state: str = field(repr=False)
+    secrets: Mapping[str, str] = field(repr=False)
+
+
+Obstacle = Literal["", "no_https", "port", "private"]
+"""Why a shop would not hand its keys to our address: no https, a port it does not call, a private host."""
+
+
+class KeyHandover(Protocol):
+    """How a shop hands us keys of its own: its owner agrees on a page of the shop, which then posts the keys
+    to us without a signature. Only the state proves whose they are. Construction does no network."""
+
+    def look(self, address: str) -> ShopFound:
+        """Ask the shop at an address that somebody typed who it is. Raises Misconfigured(field="url") for
+        what is no shop of this platform, Retryable when it does not answer."""
+
+    def authorize_url(self, address: str, *, state: str, return_url: str, callback_url: str) -> str:
+        """The page of the shop where its owner agrees. The browser comes back to `return_url`."""
+
+    def read(self, body: bytes) -> KeysHanded:
+        """What the shop posted to the callback. Raises Rejected for anything else. No network."""
+
+    def config(self, address: str) -> dict[str, Any]:
+        """The settings of the connection of the shop at this address."""
+
+    def address(self, config: Mapping[str, Any]) -> str:
+        """The address of the shop with these settings."""
+
+    def obstacle(self, own_address: str) -> Obstacle:
+        """Why shops of this platform cannot post to our own address; "" when they can."""

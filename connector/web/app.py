@@ -15,9 +15,19 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from connector.bootstrap import Runtime
 from connector.ports.errors import NotFound, PortError
-from connector.web import auth, health, shopify_app, webhooks
+from connector.web import auth, handover, health, shopify_app, webhooks
 from connector.web.assets import static_files
-from connector.web.pages import ads, connections, overview, people, products, runs, settings, suppliers
+from connector.web.pages import (
+    ads,
+    connections,
+    overview,
+    people,
+    products,
+    runs,
+    settings,
+    stores,
+    suppliers,
+)
 from connector.web.relay import Relayed
 from connector.web.sign_up_limits import SignUpLimits
 from connector.web.storefront import storefront
@@ -63,14 +73,16 @@ def create_app(rt: Runtime) -> Flask:
     csrf.exempt(shop)
     # Its requests carry a proof of their own, and no cookie.
     csrf.exempt(shopify_app.routes)
+    # A shop posts there by itself; its state is the proof.
+    csrf.exempt(handover.routes)
     # The guard comes first: a stranger is sent to sign in, not told that a token is missing.
     auth.install(app, auth.make_limiter(app, rt.settings.redis_url))
     # Before the token is looked for in the form, which reads the request.
     app.before_request(suppliers.allow_files)
     csrf.init_app(app)
-    for blueprint in (shop, health.checks(rt), static_files(), shopify_app.routes):
+    for blueprint in (shop, health.checks(rt), static_files(), shopify_app.routes, handover.routes):
         app.register_blueprint(blueprint)
-    for room in (overview, products, runs, people, ads, connections, suppliers, settings):
+    for room in (overview, products, runs, people, ads, connections, stores, suppliers, settings):
         app.register_blueprint(room.routes)
     app.after_request(_protect)
     app.register_error_handler(CSRFError, _stale_form)

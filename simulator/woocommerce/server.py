@@ -19,6 +19,7 @@ from simulator.shop import Change, Shop
 from simulator.woocommerce import companion
 from simulator.woocommerce import settings as options
 from simulator.woocommerce.auth import ApiKey, KeyRing, forbidden
+from simulator.woocommerce.grants import Grants
 from simulator.woocommerce.hooks import Webhooks
 from simulator.woocommerce.orders import Orders
 from simulator.woocommerce.products import Products
@@ -46,8 +47,8 @@ class WooCommerceServer:
     `key` and `secret` are a read_write key; `keyring.keys` takes further ones. `calls` counts requests
     by "METHOD route" ("POST products/batch", "PUT products/<id>"), also those that were answered with a
     fault. May be turned while running: `dials`, `version`, `is_plain_permalinks`, `body_limit_bytes`
-    (a proxy's limit, None for none), `has_plugin` (Dispo's companion plugin) and `settings`. Product
-    pages lie below `storefront_url`, or at this server's own address.
+    (a proxy's limit, None for none), `has_plugin` (Dispo's companion plugin), `grants` (the page that hands
+    out keys) and `settings`. Product pages lie below `storefront_url`, or at this server's own address.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class WooCommerceServer:
         self.body_limit_bytes: int | None = None
         self.calls: Counter[str] = Counter()
         self.keyring = KeyRing([ApiKey(key, secret)])
+        self.grants = Grants(self.keyring, shop.name)
         self.settings = options.defaults(shop)
         self.shelf = Shelf(shop, self.settings, self._version(), storefront_url)
         self.products = Products(self.shelf, self._event)
@@ -193,6 +195,8 @@ class WooCommerceServer:
     ) -> Response:
         if self.is_plain_permalinks and request.path.startswith("/wp-json"):
             return self._front_page(request)
+        if request.path.startswith("/wc-auth/") and not self.is_plain_permalinks:
+            return self.grants.answer(request)
         if not request.path.startswith("/wp-json"):
             return html_page(404, "Page not found")
         home = request.host_url.rstrip("/")

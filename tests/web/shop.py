@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from connector.accounts.install_tables import Handover
 from connector.accounts.tables import Connection, Schedule
 from connector.advertising.tables import AdAction, AdLink
 from connector.delivery.tables import Reconciliation
@@ -92,6 +93,16 @@ class Shop(World):
             started_at=self.now - timedelta(minutes=9),
             finished_at=self.now - timedelta(minutes=9),
             listings_read=8,
+        )
+        self.handover_id = self.add(
+            Handover,
+            user_id=1,
+            adapter="woocommerce",
+            address="https://shop.test",
+            name="Atelier Vase",
+            digest=f"handover-{self.merchant_id}",
+            created_at=self.now,
+            expires_at=self.now + timedelta(minutes=30),
         )
         for kind, subject in (("positions.recheck", 0), ("supplier.sync", self.source_id)):
             self.add(

@@ -62,6 +62,7 @@ def _ids(shop: Shop) -> dict[str, int]:
         "run_id": shop.held_run_id,
         "message_id": shop.messages["failed"],
         "connection_id": shop.store_id,
+        "handover_id": shop.handover_id,
     }
 
 
@@ -72,6 +73,7 @@ def test_the_walk_covers_the_routes_with_ids() -> None:
         "run_id",
         "message_id",
         "connection_id",
+        "handover_id",
     }
 
 

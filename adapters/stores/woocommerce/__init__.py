@@ -29,6 +29,12 @@ def _webhooks() -> Any:
     return WooCommerceWebhooks()
 
 
+def _handover(environment: Environment) -> Any:
+    from adapters.stores.woocommerce.handover import WooCommerceHandover
+
+    return WooCommerceHandover(environment)
+
+
 MANIFEST = Manifest(
     name="woocommerce",
     title="WooCommerce",
@@ -39,5 +45,6 @@ MANIFEST = Manifest(
     ),
     build=_build,
     webhooks=_webhooks,
+    handover=_handover,
     help_page="docs/adapters/woocommerce.md",
 )

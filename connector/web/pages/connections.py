@@ -15,12 +15,14 @@ from connector.accounts.connections import ConnectionRow, connection, pause, res
 from connector.advertising.switches import set_frozen, stop_account
 from connector.db import transaction
 from connector.delivery import approval
+from connector.installs.handover import PAUSED_BY_PERSON
 from connector.intake import uploads
 from connector.outbox.upkeep import pending_counts, wake
 from connector.ports.errors import Misconfigured
 from connector.positions.decide import enqueue_store
 from connector.registry import manifest
 from connector.web.pages.overview import kept
+from connector.web.pages.stores import may_renew
 from connector.web.queries import connections
 from connector.web.view import confirm, csv_file, flash, gettext, page, reading, runtime, stream
 
@@ -85,6 +87,7 @@ def one(connection_id: int) -> Response:
         return page(
             "connection",
             one=found,
+            may_renew=may_renew(row),
             settings=_settings(row),
             most_mb=uploads.MOST_BYTES // 1_000_000,
             schedules=connections.schedules(db, g.merchant_id, connection_id, found.source_id),
@@ -204,7 +207,7 @@ def _switch(db: sa.Connection, row: ConnectionRow, *, is_stopped: bool) -> str:
 
 def _pause_or_resume(db: sa.Connection, row: ConnectionRow, what: str) -> str:
     if what == "pause":
-        pause(db, g.merchant_id, row.id, "Paused by you.")
+        pause(db, g.merchant_id, row.id, PAUSED_BY_PERSON)
         return gettext("%(name)s is paused.", name=row.name)
     resume(db, g.merchant_id, row.id)
     wake(db, g.merchant_id, row.id)
