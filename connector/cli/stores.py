@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -24,6 +25,7 @@ from connector.cli.frame import (
 from connector.db import transaction
 from connector.delivery import approval, reconcile
 from connector.delivery.subscribe import subscribe_webhooks
+from connector.installs import leave
 from connector.outbox import upkeep
 from connector.outbox.messages import Turn, due_turns
 from connector.ports.errors import PortError
@@ -195,6 +197,30 @@ def approve(store_id: int, yes: bool, merchant: int | None, as_json: bool) -> No
         with transaction(rt.engine) as db:
             count = approval.approve(db, owner, store_id, actor="cli", now=rt.now())
     emit({"enqueued": count}, as_json, f"Approved: {count} listings are on their way.")
+
+
+@store.command("disconnect")
+@click.argument("store_id", type=int)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@merchant_option
+@json_option
+def disconnect(store_id: int, yes: bool, merchant: int | None, as_json: bool) -> None:
+    """End a store: it is neither read nor written any more and keeps its numbers. Says what remains."""
+    with open_runtime() as rt:
+        owner = merchant_id(rt, merchant)
+        with rt.engine.connect() as db:
+            row = connection(db, owner, store_id)
+            found = leave.remains(db, owner, store_id)
+        said = (
+            f"{found.managed} items keep the numbers they show; {found.ads_paused} ads that Dispo paused run "
+            f"again; {found.shoppers_waiting} waiting shoppers are told nothing."
+        )
+        if not yes:
+            click.confirm(f"{said} Disconnect {row.name}?", abort=True)
+        with transaction(rt.engine) as db:
+            if not leave.disconnect(db, owner, store_id, actor="cli", now=rt.now()):
+                raise click.ClickException(f"There is no store {store_id}. See: dispo store list")
+    emit({"disconnected": store_id, "remains": asdict(found)}, as_json, f"{row.name} is disconnected. {said}")
 
 
 @store.command("stop")

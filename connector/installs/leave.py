@@ -6,9 +6,13 @@ thrown away. What can still be done is done where we are still let in, which is 
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
 import sqlalchemy as sa
 import structlog
 
+from connector.accounts import installations
 from connector.accounts.access import change_secrets
 from connector.accounts.audit import record
 from connector.accounts.connections import connections
@@ -16,12 +20,60 @@ from connector.advertising.pausing import resume_ours
 from connector.advertising.switches import stop_account
 from connector.db import transaction
 from connector.installs.runtime import InstallsRuntime
-from connector.outbox.messages import Claim, Done, settle
+from connector.outbox.messages import Claim, Done, Intent, enqueue, settle
 from connector.ports.errors import PortError, Retryable
 
 log = structlog.get_logger()
 
 _GONE_TOKENS = {"access_token": "", "refresh_token": "", "access_expires_at": "", "refresh_expires_at": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What a store leaves behind, to be said before it is disconnected. `ads_paused` run again; they are
+    counted only where it is the last store. `shoppers_waiting` keep their place and are told nothing."""
+
+    managed: int
+    ads_paused: int
+    shoppers_waiting: int
+
+
+def remains(db: sa.Connection, merchant_id: int, connection_id: int) -> Remains:
+    """What would be left behind if this store were disconnected now."""
+    row = db.execute(
+        sa.text("""
+            select (select count(*) from listing
+                     where merchant_id = :m and connection_id = :c and is_managed and not is_gone) as managed,
+                   case when exists (select 1 from connection where merchant_id = :m and kind = 'store'
+                                        and id <> :c and status <> 'ended') then 0
+                        else (select count(*) from ad_link
+                               where merchant_id = :m and paused_by_us_at is not null) end as ads_paused,
+                   (select count(*) from subscription
+                     where merchant_id = :m and connection_id = :c and status in ('waiting', 'invited'))
+                   as shoppers_waiting
+        """),
+        {"m": merchant_id, "c": connection_id},
+    ).one()
+    return Remains(*row)
+
+
+def disconnect(db: sa.Connection, merchant_id: int, connection_id: int, *, actor: str, now: datetime) -> bool:
+    """End a store, in the caller's transaction: nothing is read from it or written to it any more, its
+    numbers stay as they are, and the outbox tidies up. False for what is no store or has ended already."""
+    ended = db.execute(
+        sa.text("""
+            update connection set status = 'ended', status_reason = 'Disconnected by you.'
+             where merchant_id = :m and id = :c and kind = 'store' and status <> 'ended'
+        """),
+        {"m": merchant_id, "c": connection_id},
+    ).rowcount
+    if not ended:
+        return False
+    installations.end(db, merchant_id, connection_id, now)
+    enqueue(db, merchant_id, [Intent(installations.ENDED, "ended", connection_id)])
+    found = remains(db, merchant_id, connection_id)
+    record(db, merchant_id, now, actor, "store.disconnect", f"connection {connection_id}", asdict(found))
+    return True
 
 
 def work_ended(rt: InstallsRuntime, claim: Claim) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from connector.installs.leave import left_behind
+from connector.db import transaction
+from connector.installs.leave import Remains, disconnect, left_behind, remains
 from tests.advertising.conftest import AdScene
 
 
@@ -60,3 +61,24 @@ def test_a_store_that_came_back_before_the_work_began_loses_nothing(scene: AdSce
     ad = paused_ad(scene)
     assert left_behind(scene.rt, scene.merchant_id, scene.store_id) == 0
     assert (scene.statuses(ad), left(scene)) == (["PAUSED"], [])
+
+
+def test_disconnecting_says_what_remains_and_tidies_up_by_the_outbox(scene: AdScene) -> None:
+    ad = paused_ad(scene)
+    with transaction(scene.rt.engine) as db:
+        before = remains(db, scene.merchant_id, scene.store_id)
+        assert disconnect(db, scene.merchant_id, scene.store_id, actor="owner", now=scene.rt.now())
+        assert not disconnect(db, scene.merchant_id, scene.store_id, actor="owner", now=scene.rt.now())
+
+    assert (1, 0) == (before.ads_paused, before.shoppers_waiting)
+    assert [("installs.ended", "ended")] == [
+        (topic, subject) for topic, subject, _ in scene.world.pending() if topic == "installs.ended"
+    ]
+    left_behind(scene.rt, scene.merchant_id, scene.store_id)
+    assert ["ENABLED"] == scene.statuses(ad)
+
+
+def test_a_strangers_store_is_not_disconnected(scene: AdScene) -> None:
+    with transaction(scene.rt.engine) as db:
+        assert not disconnect(db, scene.merchant_id + 1, scene.store_id, actor="x", now=scene.rt.now())
+        assert Remains(0, 0, 0) == remains(db, scene.merchant_id + 1, scene.store_id)
