@@ -41,7 +41,8 @@ class Listing(SQLModel, table=True):
     between `believed_available` and that much more (an order or a cancel whose moment lies so close to
     our own look that nobody can say whether the number had it already); it is read before it is written.
     None in `confirmed_at` asks for that too. Only `is_managed` listings are ever written. `page_key`
-    is the product page as landing pages are compared (host and path).
+    is the product page as landing pages are compared (host and path). From `yielded_at` on it is left to
+    somebody else who keeps setting its number.
     """
 
     __tablename__ = "listing"
@@ -57,6 +58,12 @@ class Listing(SQLModel, table=True):
         sa.Index("listing_variant_idx", "merchant_id", "variant_id"),
         sa.Index("listing_stock_idx", "merchant_id", "connection_id", "stock_id"),
         sa.Index("listing_page_idx", "merchant_id", "page_key"),
+        sa.Index(
+            "listing_yielded_idx",
+            "merchant_id",
+            "connection_id",
+            postgresql_where=sa.text("yielded_at is not null"),
+        ),
     )
     merchant_id: int = tenant()
     id: int | None = identity()
@@ -91,6 +98,7 @@ class Listing(SQLModel, table=True):
     confirmed_available: int | None = None
     confirmed_at: datetime | None = None
     written_at: datetime | None = None
+    yielded_at: datetime | None = None
     seen_at: datetime
 
 

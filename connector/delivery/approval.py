@@ -8,9 +8,10 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from connector.accounts.audit import record
+from connector.delivery import foreign
 from connector.positions.decide import enqueue_store
 
-_MANAGED = "l.is_managed and not l.is_excluded and not l.is_gone and l.problem = ''"
+_MANAGED = "l.is_managed and not l.is_excluded and not l.is_gone and l.problem = '' and l.yielded_at is null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,10 @@ def approve(db: sa.Connection, merchant_id: int, connection_id: int, *, actor: s
 def stop_writing(
     db: sa.Connection, merchant_id: int, connection_id: int, *, is_stopped: bool, actor: str, now: datetime
 ) -> int:
-    """The stop-writing switch of one store. Switching it off enqueues what differs by then."""
+    """The stop-writing switch of one store. Switching it off enqueues what differs by then, also of listings
+    that were left to another writer."""
+    if not is_stopped:
+        foreign.go_on(db, merchant_id, connection_id)
     db.execute(
         sa.text("""
             update connection set is_writing_stopped = :s where merchant_id = :m and id = :c and kind = 'store'

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.db import transaction
+from connector.delivery.foreign import note
 from connector.delivery.work import Work, key_of, ref_of
 from connector.outbox.messages import Failed
 from connector.positions.decide import Cause
@@ -54,6 +55,7 @@ def read(
             work.rt.now(),
             orders_tell=work.store.capabilities.reads_orders,
         )
+        note(db, work.merchant_id, work.connection_id, learnt.foreign, work.rt.now())
         work.mark_problems(db, problems)
         if gone:
             db.execute(
@@ -74,5 +76,15 @@ def _is_news(row: Any, read: NumberRead) -> bool:
 
 def decide_anew(work: Work, db: sa.Connection, learnt: Learnt) -> None:
     """Decide what readings taught, in the transaction that learnt it."""
+    if learnt.units_sold:
+        db.execute(_COUNT_SALES, {"m": work.merchant_id, "c": work.connection_id, "units": learnt.units_sold})
     cause = Cause("fall" if learnt.units_sold else "repair")
     decide_learnt(db, work.merchant_id, learnt.variant_ids, now=work.rt.now(), cause=cause)
+
+
+# Of the comparison that had these numbers read.
+_COUNT_SALES = sa.text("""
+    update reconciliation set sales_learnt = sales_learnt + :units
+     where merchant_id = :m
+       and id = (select max(r.id) from reconciliation r where r.merchant_id = :m and r.connection_id = :c)
+""")

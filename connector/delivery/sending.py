@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.db import transaction
+from connector.delivery.foreign import note, repaired
 from connector.delivery.reading import decide_anew, read
 from connector.delivery.work import Work, key_of
 from connector.outbox import attempts
@@ -241,6 +242,7 @@ def _settle(work: Work, db: sa.Connection, sent: _Sent) -> None:
         work.rt.now(),
         orders_tell=work.store.capabilities.reads_orders,
     )
+    note(db, work.merchant_id, work.connection_id, learnt.foreign, work.rt.now())
     decide_anew(work, db, learnt)
     work.mark_problems(db, problems)
     # A replay settles its attempt; its messages are worked from the present truth by this claim.
@@ -318,6 +320,7 @@ def _believe(work: Work, db: sa.Connection, items: list[dict[str, Any]]) -> list
             "compares": work.store.capabilities.compare_and_set != "read_then_write",
         },
     ).all()
+    repaired(db, work.merchant_id, work.connection_id, [row.id for row in rows], work.rt.now())
     if not work.carries_badge:
         badges_follow(work, db, [row.id for row in rows if row.is_badge_wrong])
     return [row.id for row in rows if row.is_doubted]

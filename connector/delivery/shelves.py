@@ -170,7 +170,7 @@ def _refresh(
             total.variant_ids.add(row.variant_id)
         if item.available is None or item.available == row.believed_available:
             continue
-        if not row.is_managed:
+        if not row.is_managed or row.yielded_at is not None:
             believed[row.id] = item.available
         elif row.written_at is None or row.written_at < started:
             doubted.append(row.id)
@@ -255,7 +255,7 @@ def _problem(item: StoreListing) -> str:
 
 _KNOWN = sa.text("""
     select id, external_id, location_id, variant_id, believed_available, wanted_available, written_at,
-           is_managed, is_excluded, is_gone, problem
+           is_managed, is_excluded, is_gone, problem, yielded_at
       from listing
      where merchant_id = :m and connection_id = :c and external_id = any(cast(:ids as text[]))
      order by id for update

@@ -1,4 +1,5 @@
-"""What stores told us (webhook receipts) and what reading them back found (reconciliations)."""
+"""What stores told us (webhook receipts) and what reading them back found (reconciliations, numbers that
+somebody else set)."""
 
 from __future__ import annotations
 
@@ -52,3 +53,26 @@ class Reconciliation(SQLModel, table=True):
     drifted: int = 0
     repaired: int = 0
     error: str = ""
+
+
+class ForeignWrite(SQLModel, table=True):
+    """A number that somebody else set where we `believed` another; `repaired_at` when ours went back."""
+
+    __tablename__ = "foreign_write"
+    __table_args__ = (
+        sa.Index("foreign_write_listing_idx", "merchant_id", "listing_id", "seen_at"),
+        sa.Index(
+            "foreign_write_open_idx",
+            "merchant_id",
+            "listing_id",
+            postgresql_where=sa.text("repaired_at is null"),
+        ),
+    )
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    connection_id: int = Field(sa_type=sa.BigInteger)
+    listing_id: int = Field(sa_type=sa.BigInteger)
+    seen_at: datetime
+    believed: int
+    found: int
+    repaired_at: datetime | None = None

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from connector.accounts import installations, privacy
 from connector.accounts.schedule import run_now
 from connector.db import transaction
+from connector.delivery import foreign
 from connector.delivery.catalog import doubt
 from connector.delivery.runtime import DeliveryRuntime
 from connector.outbox.messages import Again, Claim, Done, Intent, enqueue, settle
@@ -244,7 +245,7 @@ def _differing(db: sa.Connection, merchant_id: int, connection_id: int, hint: St
     rows = db.execute(
         sa.text("""
             select id, external_id, stock_id, believed_available from listing
-             where merchant_id = :m and connection_id = :c and is_managed
+             where merchant_id = :m and connection_id = :c and is_managed and yielded_at is null
                and (external_id = any(:ids) or stock_id = any(:ids))
                and (cast(:place as text) is null or location_id is null or location_id = :place)
         """),
@@ -264,7 +265,9 @@ def _differing(db: sa.Connection, merchant_id: int, connection_id: int, hint: St
 
 
 def prune(db: sa.Connection, keep: timedelta) -> int:
-    """Delete worked receipts older than `keep`; they are needed only to recognise repeats."""
+    """Delete worked receipts older than `keep`, which are needed only to recognise repeats, and as old traces
+    of other writers. Returns the receipts."""
+    foreign.prune(db, keep)
     return db.execute(
         sa.text("delete from webhook_receipt where worked_at < now() - :keep"), {"keep": keep}
     ).rowcount

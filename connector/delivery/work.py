@@ -18,7 +18,8 @@ _LOAD = sa.text("""
            l.wanted_available, l.wanted_state, l.wanted_count, l.wanted_restock_on, l.wanted_restock_until,
            l.believed_available, l.doubted_units, l.believed_state, l.believed_count, l.believed_restock_on,
            l.believed_restock_until, l.confirmed_at,
-           (l.is_managed and not l.is_excluded and not l.is_gone and l.problem = '') as is_ours,
+           (l.is_managed and not l.is_excluded and not l.is_gone and l.problem = '' and l.yielded_at is null)
+           as is_ours,
            (c.status = 'active' and c.writing_approved_at is not null and not c.is_writing_stopped
             and not m.is_frozen) as may_write
       from listing l

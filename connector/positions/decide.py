@@ -255,7 +255,7 @@ _DIFFERENT = """
       from listing l
       join connection c on c.merchant_id = l.merchant_id and c.id = l.connection_id
      where l.merchant_id = :merchant and {which}
-       and l.is_managed and not l.is_excluded and not l.is_gone and l.problem = ''
+       and l.is_managed and not l.is_excluded and not l.is_gone and l.problem = '' and l.yielded_at is null
        and l.wanted_available is not null
        and c.status = 'active' and c.writing_approved_at is not null and not c.is_writing_stopped
        and (l.believed_available is distinct from l.wanted_available or l.doubted_units > 0

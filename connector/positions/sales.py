@@ -45,13 +45,15 @@ class NumberRead:
 @dataclass(slots=True)
 class Learnt:
     """What readings taught: units sold, listings that drifted, variants to decide again; `moved` are the
-    listings whose reading was not used."""
+    listings whose reading was not used. `foreign` are listings whose number somebody else raised: what we
+    believed and what was found."""
 
     units_sold: int = 0
     drifted: int = 0
     confirmed: int = 0
     variant_ids: set[int] = field(default_factory=set)
     moved: set[int] = field(default_factory=set)
+    foreign: dict[int, tuple[int, int]] = field(default_factory=dict)
 
 
 def record_orders(
@@ -178,6 +180,8 @@ def record_numbers(
         elif fall < 0:
             left = -fall - _release_falls(db, merchant_id, connection_id, row.variant_id, -fall)
             learnt.drifted += left > 0
+            if left > 0:
+                learnt.foreign[row.id] = (row.believed_available, read.remote)
         if fall or read.target is not None or row.doubted_units:
             learnt.variant_ids.add(row.variant_id)
     if seen:

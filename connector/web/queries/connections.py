@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,6 +31,20 @@ class Health:
     last_at: datetime | None
     facts: dict[str, int]
     source_id: int | None = None
+    overwritten: tuple[Overwritten, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Overwritten:
+    """A listing that was left to somebody else who keeps setting its number: `ours` and `theirs` when it was
+    last looked at, how many `times` that was within the window, and since when it is left."""
+
+    sku: str
+    title: str
+    ours: int
+    theirs: int
+    times: int
+    yielded_at: datetime
 
 
 def health(db: sa.Connection, merchant_id: int, now: datetime, kind: str = "") -> list[Health]:
@@ -38,7 +52,19 @@ def health(db: sa.Connection, merchant_id: int, now: datetime, kind: str = "") -
     rows = connections(db, merchant_id, kind)
     facts = {row.id: row for row in db.execute(_FACTS, {"m": merchant_id})}
     turns = pending_counts(db, merchant_id)
-    return [_judge(row, facts.get(row.id), turns, now) for row in rows]
+    overwritten = _overwritten(db, merchant_id)
+    return [
+        replace(_judge(row, facts.get(row.id), turns, now), overwritten=overwritten.get(row.id, ()))
+        for row in rows
+    ]
+
+
+def _overwritten(db: sa.Connection, merchant_id: int) -> dict[int, tuple[Overwritten, ...]]:
+    """The newest few of each store."""
+    found: dict[int, tuple[Overwritten, ...]] = {}
+    for row in db.execute(_OVERWRITTEN, {"m": merchant_id, "n": OVERWRITTEN_SHOWN}):
+        found[row.connection_id] = (*found.get(row.connection_id, ()), Overwritten(*row[1:]))
+    return found
 
 
 def title_of(row: ConnectionRow) -> str:
@@ -58,6 +84,7 @@ def _judge(row: ConnectionRow, facts: Any, turns: list[PendingCount], now: datet
         "variants": facts.items if facts else 0,
         "ads": facts.ads if facts else 0,
         "paused": facts.paused if facts else 0,
+        "yielded": facts.yielded if facts else 0,
     }
     last_at = facts.last_at if facts else None
     stuck = next((turn for turn in waiting if turn.failures >= 3), None)
@@ -76,10 +103,12 @@ def _judge(row: ConnectionRow, facts: Any, turns: list[PendingCount], now: datet
         return say("warn", "last_failed", facts.error)
     if row.kind == "store" and row.writing_approved_at is None:
         return say("wait", "not_approved")
+    if counts["yielded"]:
+        return say("warn", "overwritten")
     if row.kind == "supplier" and facts and _is_old(facts, now):
         return say("warn", "old")
     if row.kind != "channel" and last_at is None:
-        return say("wait", "first_read")
+        return say("wait", "being_read" if facts and facts.is_reading else "first_read")
     return say("good", "fine")
 
 
@@ -92,7 +121,8 @@ def _is_old(facts: Any, now: datetime) -> bool:
 # The error of a schedule row stays until its next run ends well, so it is always the present one.
 _FACTS = sa.text("""
     with listings as (
-      select connection_id, count(*) as many, count(*) filter (where is_managed) as managed
+      select connection_id, count(*) as many, count(*) filter (where is_managed) as managed,
+             count(*) filter (where yielded_at is not null) as yielded
         from listing where merchant_id = :m and not is_gone group by connection_id),
     items as (
       select source_id, count(*) as many from supplier_item where merchant_id = :m group by source_id),
@@ -102,7 +132,10 @@ _FACTS = sa.text("""
         from ad_link where merchant_id = :m group by connection_id)
     select c.id, s.id as source_id, s.max_age_hours, coalesce(l.many, 0) as listings,
            coalesce(l.managed, 0) as managed, coalesce(i.many, 0) as items, coalesce(a.many, 0) as ads,
-           coalesce(a.paused, 0) as paused,
+           coalesce(a.paused, 0) as paused, coalesce(l.yielded, 0) as yielded,
+           exists (select 1 from schedule h
+                    where h.merchant_id = :m and h.subject_id = c.id and c.kind = 'store'
+                      and h.kind in ('store.full', 'store.catalog') and h.lease_until > now()) as is_reading,
            case c.kind
              when 'store' then (select max(r.finished_at) from reconciliation r
                                  where r.merchant_id = :m and r.connection_id = c.id and r.error = '')
@@ -121,6 +154,22 @@ _FACTS = sa.text("""
       left join items i on i.source_id = s.id
       left join ads a on a.connection_id = c.id
      where c.merchant_id = :m and c.status <> 'ended'
+""")
+
+
+OVERWRITTEN_SHOWN = 10
+
+_OVERWRITTEN = sa.text("""
+    select connection_id, sku, title, believed, found, times, yielded_at from (
+      select l.connection_id, l.id, l.sku, l.title, w.believed, w.found, w.times, l.yielded_at,
+             row_number() over (partition by l.connection_id order by l.yielded_at desc, l.id) as place
+        from listing l
+        join lateral (select (array_agg(f.believed order by f.id desc))[1] as believed,
+                             (array_agg(f.found order by f.id desc))[1] as found, count(*) as times
+                        from foreign_write f
+                       where f.merchant_id = :m and f.listing_id = l.id) w on w.times > 0
+       where l.merchant_id = :m and l.yielded_at is not null) newest
+     where place <= :n order by connection_id, place
 """)
 
 
