@@ -181,7 +181,8 @@ def _store_again(
                 sa.text("""
                     update connection
                        set status = 'active', status_reason = '', writing_approved_at = null,
-                           is_writing_stopped = false, cursors = cursors - 'catalog' - 'orders' - 'webhooks'
+                           is_writing_stopped = false,
+                           cursors = cursors - 'catalog' - 'orders' - 'webhooks' - 'webhook_topics'
                      where merchant_id = :m and id = :c
                 """),
                 key,

@@ -280,6 +280,10 @@ class Store(Protocol):
         """Make the store send its webhooks to `address`, signed with `secret` where the platform lets
         one choose; leaves existing ones alone, revives disabled ones. Returns the topics."""
 
+    def webhooks_off(self, address: str) -> list[str]:
+        """The topics, as `subscribe` returns them, of which nothing active is set for `address`: switched off
+        by the platform, deleted, or never made. Changes nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class VerifiedDelivery:

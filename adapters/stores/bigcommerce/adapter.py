@@ -334,12 +334,7 @@ class BigCommerceStore:
         They are signed with the app's client secret whatever `secret` is. A webhook made with an earlier
         token is not shown but still delivers: its refusal as a duplicate is taken for that.
         """
-        ours: dict[str, dict[str, Any]] = {}
-        for rows in self._client.pages("/v3/hooks"):
-            for row in rows:
-                scope = str(row.get("scope"))
-                if row.get("destination") == address and (scope not in ours or row.get("is_active")):
-                    ours[scope] = row
+        ours = self._hooks(address)
         for scope in TOPICS:
             known = ours.get(scope)
             if known is None:
@@ -352,6 +347,21 @@ class BigCommerceStore:
                 path = f"/v3/hooks/{int(known['id'])}"
                 self._client.write("PUT", path, {"scope": scope, "destination": address, "is_active": True})
         return list(TOPICS)
+
+    def webhooks_off(self, address: str) -> list[str]:
+        """Also those made with an earlier token: BigCommerce does not show them."""
+        ours = self._hooks(address)
+        return [scope for scope in TOPICS if ours.get(scope, {}).get("is_active") is not True]
+
+    def _hooks(self, address: str) -> dict[str, dict[str, Any]]:
+        """The store's webhooks to this address by scope; of several an active one counts."""
+        ours: dict[str, dict[str, Any]] = {}
+        for rows in self._client.pages("/v3/hooks"):
+            for row in rows:
+                scope = str(row.get("scope"))
+                if row.get("destination") == address and (scope not in ours or row.get("is_active")):
+                    ours[scope] = row
+        return ours
 
 
 def _is_own(ref: ListingRef) -> bool:

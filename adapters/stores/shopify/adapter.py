@@ -164,16 +164,26 @@ class ShopifyStore:
     def subscribe(self, address: str, secret: str) -> list[str]:
         """Subscribe to what is missing. Shopify signs with the app's secret, so `secret` is not used; it
         deletes a subscription that failed for hours, and this makes it anew."""
-        if not self._scopes:
-            self._context()
-        wanted = {**TOPICS, **(ORDER_TOPICS if "read_orders" in self._scopes else {})}
-        listed = nodes(self._client, "Webhooks", "webhookSubscriptions", {"first": 250})
-        existing = {node["topic"] for node in listed if node["uri"] == address}
+        wanted, existing = self._wanted_topics(), self._subscribed(address)
         kept = []
         for topic, fields in wanted.items():
             if topic in existing or self._subscribe(topic, address, fields):
                 kept.append(_header_topic(topic))
         return kept
+
+    def webhooks_off(self, address: str) -> list[str]:
+        """Also topics of customer data that the app is not approved for: those are never set."""
+        wanted, existing = self._wanted_topics(), self._subscribed(address)
+        return [_header_topic(topic) for topic in wanted if topic not in existing]
+
+    def _wanted_topics(self) -> dict[str, tuple[str, ...]]:
+        if not self._scopes:
+            self._context()
+        return {**TOPICS, **(ORDER_TOPICS if "read_orders" in self._scopes else {})}
+
+    def _subscribed(self, address: str) -> set[str]:
+        listed = nodes(self._client, "Webhooks", "webhookSubscriptions", {"first": 250})
+        return {str(node["topic"]) for node in listed if node["uri"] == address}
 
     def _subscribe(self, topic: str, address: str, fields: tuple[str, ...]) -> bool:
         """Make one subscription; False when the app is not approved for the topic's customer data."""

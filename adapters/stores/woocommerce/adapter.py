@@ -349,13 +349,7 @@ class WooCommerceStore:
     def subscribe(self, address: str, secret: str) -> list[str]:
         """One webhook a topic; those the shop switched off after failures, or somebody paused, are
         switched on again with this secret (a shop never shows the old one)."""
-        ours: dict[str, Mapping[str, Any]] = {}
-        for rows in pages(self._client, "webhooks", {"status": "all", "orderby": "id", "order": "asc"}):
-            for row in rows:
-                topic = str(row.get("topic"))
-                # Of several with our address an active one counts.
-                if row.get("delivery_url") == address and _is_better(row, ours.get(topic)):
-                    ours[topic] = row
+        ours = self._webhooks(address)
         for topic in TOPICS:
             known = ours.get(topic)
             if known is None:
@@ -365,6 +359,20 @@ class WooCommerceStore:
                 self._client.write("PUT", f"webhooks/{known['id']}", {"status": "active", "secret": secret})
         self._companion.tell_where_dispo_is(address)
         return list(TOPICS)
+
+    def webhooks_off(self, address: str) -> list[str]:
+        ours = self._webhooks(address)
+        return [topic for topic in TOPICS if ours.get(topic, {}).get("status") != "active"]
+
+    def _webhooks(self, address: str) -> dict[str, Mapping[str, Any]]:
+        """The shop's webhooks to this address by topic; of several an active one counts."""
+        ours: dict[str, Mapping[str, Any]] = {}
+        for rows in pages(self._client, "webhooks", {"status": "all", "orderby": "id", "order": "asc"}):
+            for row in rows:
+                topic = str(row.get("topic"))
+                if row.get("delivery_url") == address and _is_better(row, ours.get(topic)):
+                    ours[topic] = row
+        return ours
 
 
 def _part(data: Any, name: str) -> dict[str, Any]:

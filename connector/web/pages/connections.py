@@ -15,6 +15,7 @@ from connector.accounts.connections import ConnectionRow, connection, pause, res
 from connector.advertising.switches import set_frozen, stop_account
 from connector.db import transaction
 from connector.delivery import approval
+from connector.delivery.subscribe import mended
 from connector.installs.handover import PAUSED_BY_PERSON
 from connector.intake import uploads
 from connector.outbox.upkeep import pending_counts, wake
@@ -88,6 +89,7 @@ def one(connection_id: int) -> Response:
             "connection",
             one=found,
             may_renew=may_renew(row),
+            webhooks_mended=mended(db, g.merchant_id, connection_id) if row.kind == "store" else None,
             settings=_settings(row),
             most_mb=uploads.MOST_BYTES // 1_000_000,
             schedules=connections.schedules(db, g.merchant_id, connection_id, found.source_id),
