@@ -30,8 +30,9 @@ lint: .venv/.dev ## Style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-assets: .venv/.dev ## Copy the shopper script into the plugin and write its translations
+assets: .venv/.dev ## Make the shopper script of WooCommerce's plugin and Shopify's blocks, and translations
 	@$(BIN)/python -m adapters.stores.woocommerce.plugin.build assets
+	@$(BIN)/python -m adapters.stores.shopify.theme.build
 
 plugin: assets ## Build the WordPress plugin: dist/dispo.zip
 	@$(BIN)/python -m adapters.stores.woocommerce.plugin.build zip

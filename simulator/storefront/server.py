@@ -24,6 +24,7 @@ from simulator.server import ServerThread
 from simulator.shop import Item, Product, Shop, SoldOut
 from simulator.storefront.badges import Badge, badge_of, schema_availability
 from simulator.storefront.pictures import picture
+from simulator.storefront.theme import Theme, Visit
 from simulator.storefront.words import WORDS
 
 PAGE_SIZE = 24
@@ -36,7 +37,8 @@ class StorefrontServer:
 
     `public_keys` holds Dispo's public key of each shop's connection and may be filled later: without it a
     shop shows its own stock only. Shops in `shopify` use Shopify's ids; the others WooCommerce's. The
-    address to give a platform's server as its storefront is `storefront_url(slug)`.
+    address to give a platform's server as its storefront is `storefront_url(slug)`. With a `theme`, the
+    product pages of the shops in `shopify` hold its blocks instead, and /apps/dispo/ leads to the app.
     """
 
     def __init__(
@@ -47,11 +49,13 @@ class StorefrontServer:
         port: int = 0,
         *,
         shopify: frozenset[str] = frozenset({"shopify"}),
+        theme: Theme | None = None,
     ) -> None:
         self.shops = shops
         self.dispo_url = dispo_url.rstrip("/")
         self.public_keys = public_keys
         self.shopify = shopify
+        self.theme = theme
         self._thread = ServerThread(_app(self), port)
         self.port = self._thread.port
         self.url = self._thread.url
@@ -132,10 +136,26 @@ def _app(server: StorefrontServer) -> Flask:
 
     @app.get("/assets/<name>")
     def asset(name: str) -> Response:
-        kinds = {"shop.css": "text/css", "shop.js": "text/javascript"}
+        kinds = {"shop.css": "text/css", "shop.js": "text/javascript", "shopify.js": "text/javascript"}
         if name not in kinds:
             abort(404)
         return Response((_HERE / name).read_bytes(), content_type=f"{kinds[name]}; charset=utf-8")
+
+    @app.get("/extension/<name>")
+    def extension(name: str) -> Response:
+        found = server.theme.asset(name) if server.theme else None
+        kind = "text/css" if name.endswith(".css") else "text/javascript"
+        return Response(found, content_type=f"{kind}; charset=utf-8") if found is not None else abort(404)
+
+    @app.route("/apps/dispo/<rest>", methods=["GET", "POST"])
+    def proxied(rest: str) -> Response:
+        if server.theme is None:
+            abort(404)
+        sent = {name: value for name, value in request.headers if name in ("Accept", "Content-Type")}
+        answer = server.theme.relay(
+            request.method, rest, request.args.to_dict(), sent, request.get_data(cache=False)
+        )
+        return Response(answer.body, answer.status, headers=dict(answer.headers))
 
     @app.get("/<slug>/")
     def catalogue(slug: str) -> Response:
@@ -159,6 +179,18 @@ def _app(server: StorefrontServer) -> Flask:
         if product is None or not product.published or not items:
             abort(404)
         chosen = _chosen(items)
+        if server.theme is not None and slug in server.shopify:
+            path = server.product_path(slug, product)
+            visit = Visit(shop, product, items, chosen, server.url, path, _language())
+            return page(
+                "product_shopify",
+                slug,
+                product=product,
+                items=items,
+                chosen=chosen,
+                prices={item.id: _price(shop, item) for item in items},
+                blocks=server.theme.render(visit),
+            )
         today = shop.now().date()
         badges = {item.id: badge_of(item, today) for item in items}
         return page(

@@ -60,7 +60,7 @@
     const locale = data.locale && data.locale !== "en" ? data.locale : language === "en" ? "en-GB" : language;
     const words = { ...(WORDS[language] || WORDS.en), ...parse(data.words) };
     const shown = parse(data.variants);
-    const base = `${data.server.replace(/\/$/, "")}/s/${data.key}`;
+    const base = data.base || `${data.server.replace(/\/$/, "")}/s/${data.key}`;
     if (data.variant && !shown[data.variant]) {
       shown[data.variant] = { state: data.state, count: data.count, restock_on: data.restockOn, restock_until: data.restockUntil };
     }
@@ -215,7 +215,9 @@
         field.focus();
       } else if (!button.disabled) send();
     });
-    document.addEventListener("dispo:variant", (event) => choose(event.detail && event.detail.id));
+    const told = (event) => choose(event.detail && event.detail.id);
+    document.addEventListener("dispo:variant", told);
+    root.addEventListener("dispo:variant", told);
     const chooser = data.select || '[name="id"],[name="variation_id"],[data-dispo-variants]';
     document.addEventListener("change", (event) => {
       if (!root.contains(event.target) && event.target.matches(chooser)) choose(event.target.value);
@@ -245,7 +247,9 @@
   function begin() {
     const style = document.head.appendChild(document.createElement("style"));
     style.textContent = CSS;
-    document.querySelectorAll("[data-dispo]").forEach(start);
+    const all = () => document.querySelectorAll("[data-dispo]").forEach(start);
+    document.addEventListener("dispo:start", all);
+    all();
   }
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
   else begin();

@@ -1,0 +1,1 @@
+"""What the theme app extension's script is made from."""
