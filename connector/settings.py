@@ -24,6 +24,10 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 NAMES = (
     "DISPO_ALLOWED_PRIVATE_HOSTS",
     "DISPO_BASE_URL",
+    "DISPO_BIGCOMMERCE_BASE_URL",
+    "DISPO_BIGCOMMERCE_CLIENT_ID",
+    "DISPO_BIGCOMMERCE_CLIENT_SECRET",
+    "DISPO_BIGCOMMERCE_OLD_CLIENT_SECRET",
     "DISPO_CA_FILE",
     "DISPO_DATA_DIR",
     "DISPO_DEMO",
@@ -190,21 +194,26 @@ def _refuse_misspelt(environ: Mapping[str, str]) -> None:
                 raise SettingsError(name, "There is no such setting.", f"Did you mean {near[0]}?")
 
 
+_APPS: Mapping[str, str] = {
+    "bigcommerce": "Copy both from the app in BigCommerce's Developer Portal.",
+    "shopify": "Copy both from the app's settings in Shopify's Dev Dashboard.",
+}
+
+
 def _apps(environ: Mapping[str, str]) -> dict[str, AppKeys]:
-    client_id = _text(environ, "DISPO_SHOPIFY_CLIENT_ID")
-    secret = _text(environ, "DISPO_SHOPIFY_CLIENT_SECRET")
-    if bool(client_id) != bool(secret):
-        name = "DISPO_SHOPIFY_CLIENT_SECRET" if client_id else "DISPO_SHOPIFY_CLIENT_ID"
-        raise SettingsError(
-            name,
-            "Only one of the app's client ID and client secret is set.",
-            "Copy both from the app's settings in Shopify's Dev Dashboard.",
-        )
-    if not client_id:
-        return {}
-    old_secret = _text(environ, "DISPO_SHOPIFY_OLD_CLIENT_SECRET")
-    base_url = _text(environ, "DISPO_SHOPIFY_BASE_URL").rstrip("/")
-    return {"shopify": AppKeys(client_id, secret, old_secret, base_url)}
+    found = {}
+    for adapter, remedy in _APPS.items():
+        name = f"DISPO_{adapter.upper()}"
+        client_id = _text(environ, f"{name}_CLIENT_ID")
+        secret = _text(environ, f"{name}_CLIENT_SECRET")
+        if bool(client_id) != bool(secret):
+            missing = f"{name}_CLIENT_SECRET" if client_id else f"{name}_CLIENT_ID"
+            raise SettingsError(missing, "Only one of the app's client ID and client secret is set.", remedy)
+        if client_id:
+            old_secret = _text(environ, f"{name}_OLD_CLIENT_SECRET")
+            base_url = _text(environ, f"{name}_BASE_URL").rstrip("/")
+            found[adapter] = AppKeys(client_id, secret, old_secret, base_url)
+    return found
 
 
 def _text(environ: Mapping[str, str], name: str, default: str = "") -> str:

@@ -151,7 +151,9 @@ def _work_batch(rt: DeliveryRuntime, merchant_id: int, connection_id: int, verif
         )
         for row, hint in zip(rows, hints, strict=True):
             if hint.kind == "uninstalled":
-                outcome = _end(db, merchant_id, connection_id, row.triggered_at or row.received_at, rt.now())
+                outcome = end_store(
+                    db, merchant_id, connection_id, row.triggered_at or row.received_at, rt.now()
+                )
             elif hint.kind == "privacy" and hint.privacy is not None:
                 outcome = _note(rt, db, merchant_id, connection_id, row.delivery_id, hint.privacy)
             else:
@@ -203,7 +205,7 @@ def _apply(
     return hint.detail if hint.detail.startswith("rejected: ") else hint.kind
 
 
-def _end(
+def end_store(
     db: sa.Connection, merchant_id: int, connection_id: int, happened_at: datetime, now: datetime
 ) -> str:
     """The store removed us. A word about an earlier removal, which came late, ends nothing: it is with us

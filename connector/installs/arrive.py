@@ -76,6 +76,21 @@ def arrive(rt: InstallsRuntime, adapter: str, visitor: Visitor, locale: str) -> 
     return Arrived(row.merchant_id, row.connection_id, user_id, "known")
 
 
+def arrive_with(rt: InstallsRuntime, adapter: str, visitor: Visitor, grant: Grant, locale: str) -> Arrived:
+    """As `arrive`, with access that the platform has just given: it is stored whatever there was before,
+    because whatever there was has ended. Raises the PortError of what it refused."""
+    with alone(rt.engine, f"installation of {adapter}:{visitor.shop}"):
+        with rt.engine.connect() as db:
+            row = by_shop(db, adapter, visitor.shop)
+        app, chosen = rt.app(adapter), best_locale([locale])
+        if row is None:
+            checked = _look(rt, app, adapter, grant)
+            return _store_new(rt, app, adapter, visitor, grant, checked, chosen)
+        with alone(rt.engine, access_of(row.merchant_id, row.connection_id)):
+            checked = _look(rt, app, adapter, grant)
+            return _store_again(rt, app, row, visitor, grant, checked, chosen)
+
+
 def _is_well(row: InstallationRow) -> bool:
     return row.ended_at is None and not row.is_refused and row.status != "ended"
 
@@ -96,9 +111,14 @@ def _install(
 def _ask(rt: InstallsRuntime, app: App, adapter: str, visitor: Visitor) -> tuple[Grant, StoreCheck]:
     """Access to the shop, and who it says it is."""
     grant = app.grant(visitor)
+    return grant, _look(rt, app, adapter, grant)
+
+
+def _look(rt: InstallsRuntime, app: App, adapter: str, grant: Grant) -> StoreCheck:
+    """Who the shop of this access says it is."""
     environment = replace(rt.environment, access_tokens=_Just(grant.access_token))
     store: Store = manifest("stores", adapter).build(app.config(grant), grant_secrets(grant), environment)
-    return grant, store.check()
+    return store.check()
 
 
 def _store_new(

@@ -80,6 +80,29 @@ class App(Protocol):
         """The origins that may show our pages to this shop's people; none for a name that is no shop's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Leaver:
+    """Somebody who removes our app, or whom the shop removed from it. `is_owner`: the shop is theirs.
+    `said_at` is when the platform said so, aware."""
+
+    shop: str
+    user_id: str
+    is_owner: bool
+    said_at: datetime
+
+
+class CodeApp(App, Protocol):
+    """An app whose access comes with the installation alone, for a code in the browser's address."""
+
+    def installed(self, query: Mapping[str, str], redirect_uri: str) -> tuple[Visitor, Grant]:
+        """Who installed us where, and the access to that shop: earlier access has ended, so it must be
+        stored. `redirect_uri` is our address that the platform opened. Raises as `grant`, OutcomeUnknown
+        when no answer came: then the installation is begun again."""
+
+    def leaver(self, token: str) -> Leaver:
+        """Who a token of a removal speaks for. Raises Unauthorized as `visitor`."""
+
+
 class AccessTokens(Protocol):
     """The access tokens of one connection, renewed when they expire, whoever else renews them."""
 

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from connector.bootstrap import Runtime
 from connector.ports.errors import NotFound, PortError
-from connector.web import auth, handover, health, shopify_app, webhooks
+from connector.web import auth, bigcommerce_app, handover, health, shopify_app, webhooks
 from connector.web.assets import static_files
 from connector.web.pages import (
     ads,
@@ -73,6 +73,7 @@ def create_app(rt: Runtime) -> Flask:
     csrf.exempt(shop)
     # Its requests carry a proof of their own, and no cookie.
     csrf.exempt(shopify_app.routes)
+    csrf.exempt(bigcommerce_app.routes)
     # A shop posts there by itself; its state is the proof.
     csrf.exempt(handover.routes)
     # The guard comes first: a stranger is sent to sign in, not told that a token is missing.
@@ -80,7 +81,14 @@ def create_app(rt: Runtime) -> Flask:
     # Before the token is looked for in the form, which reads the request.
     app.before_request(suppliers.allow_files)
     csrf.init_app(app)
-    for blueprint in (shop, health.checks(rt), static_files(), shopify_app.routes, handover.routes):
+    for blueprint in (
+        shop,
+        health.checks(rt),
+        static_files(),
+        shopify_app.routes,
+        bigcommerce_app.routes,
+        handover.routes,
+    ):
         app.register_blueprint(blueprint)
     for room in (overview, products, runs, people, ads, connections, stores, suppliers, settings):
         app.register_blueprint(room.routes)

@@ -28,7 +28,9 @@ from connector.i18n import best_locale
 from connector.web.demo import demo_facts
 from connector.web.view import is_htmx, page, runtime, safe_target
 
-PUBLIC = frozenset({"auth", "handover", "health", "shopify_app", "static_files", "storefront"})
+PUBLIC = frozenset(
+    {"auth", "bigcommerce_app", "handover", "health", "shopify_app", "static_files", "storefront"}
+)
 """Blueprints that need nobody signed in. Those inside a platform's admin ask for its proof instead of a
 session, and then call `enter`."""
 

@@ -8,35 +8,26 @@ own, where an ordinary session begins.
 
 from __future__ import annotations
 
-import json
 from functools import wraps
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import Blueprint, Response, abort, g, redirect, request
+from flask import Blueprint, Response, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from connector.accounts import privacy
-from connector.accounts.audit import record
-from connector.accounts.connections import choose_setting, connection
-from connector.accounts.installations import by_shop, issue_ticket, redeem_ticket
+from connector.accounts.installations import by_shop
 from connector.accounts.merchants import platform_user
-from connector.accounts.schedule import run_now
-from connector.crypto import LinkInvalid
 from connector.db import transaction
-from connector.delivery import approval
 from connector.i18n import best_locale
 from connector.installs.arrive import arrive
-from connector.installs.privacy import export
 from connector.ports.errors import Misconfigured, PortError, RateLimited, Retryable, Unauthorized
 from connector.ports.installs import App, Visitor
-from connector.web.auth import begin_session_of, enter
-from connector.web.queries import embedded
-from connector.web.view import nonce, page, reading, runtime
+from connector.web.auth import enter
+from connector.web.embedded_actions import add_actions, as_json, facts
+from connector.web.view import nonce, page, runtime
 
 ADAPTER = "shopify"
 HOME = "/shopify/app"
-SAMPLES = 5
 
 routes = Blueprint("shopify_app", __name__)
 
@@ -68,7 +59,7 @@ def home() -> BaseResponse:
         status = 503 if isinstance(error, Retryable | RateLimited) else 502
         return _trouble(ancestors, error, status)
     enter(arrived.merchant_id, arrived.user_id, request.args.get("locale", ""))
-    answer = page("embedded", client_id=app.client_id, **_state(arrived.merchant_id, arrived.connection_id))
+    answer = page("embedded", client_id=app.client_id, **facts(arrived.merchant_id, arrived.connection_id))
     return _framed(answer, ancestors)
 
 
@@ -137,7 +128,7 @@ def _proven(view: Any) -> Any:
         with runtime().engine.connect() as db:
             row = by_shop(db, ADAPTER, visitor.shop)
         if row is None or row.ended_at is not None:
-            return _json({"error": "reload"}, 409)
+            return as_json({"error": "reload"}, 409)
         enter(row.merchant_id, _user(row.merchant_id, visitor), request.args.get("locale", ""))
         answer: BaseResponse = view(row.merchant_id, row.connection_id, **values)
         return answer
@@ -152,127 +143,4 @@ def _user(merchant_id: int, visitor: Visitor) -> int:
         return platform_user(db, merchant_id, visitor.shop, visitor.user_id, now=rt.now(), locale=locale)
 
 
-@routes.get(f"{HOME}/state")
-@_proven
-def state(merchant_id: int, connection_id: int) -> Response:
-    """The part of the page that changes, as it is now."""
-    return page("_embedded", **_state(merchant_id, connection_id))
-
-
-@routes.post(f"{HOME}/approve")
-@_proven
-def approve(merchant_id: int, connection_id: int) -> Response:
-    """Allow writing to the store, as the button that shows the difference says."""
-    rt = runtime()
-    with transaction(rt.engine) as db:
-        approval.approve(db, merchant_id, connection_id, actor=g.account.email, now=rt.now())
-    return page("_embedded", **_state(merchant_id, connection_id))
-
-
-@routes.post(f"{HOME}/location")
-@_proven
-def choose_location(merchant_id: int, connection_id: int) -> Response:
-    """Choose the one place Dispo writes, where the store has several; then the store is read again."""
-    rt = runtime()
-    chosen = str((request.get_json(silent=True) or {}).get("location_id", ""))
-    writable = [one for one in rt.store(merchant_id, connection_id).locations() if one.writable]
-    if chosen not in {one.location_id for one in writable}:
-        abort(404)
-    with transaction(rt.engine) as db:
-        choose_setting(db, merchant_id, connection_id, "location_id", chosen)
-        run_now(db, merchant_id, "store.full", connection_id)
-        subject = f"connection {connection_id}"
-        record(db, merchant_id, rt.now(), g.account.email, "store.location", subject, {"location": chosen})
-    return page("_embedded", **_state(merchant_id, connection_id))
-
-
-@routes.post(f"{HOME}/open")
-@_proven
-def open_whole(merchant_id: int, connection_id: int) -> Response:
-    """The address that opens the whole app in a window of its own, once, within a minute."""
-    rt = runtime()
-    with transaction(rt.engine) as db:
-        ticket = issue_ticket(db, rt.keyring, merchant_id, connection_id, g.account.user_id)
-    return _json({"url": f"/shopify/open/{ticket}"})
-
-
-@routes.get("/shopify/open/<ticket>")
-def opened(ticket: str) -> BaseResponse:
-    """Begin a session for the person a ticket was given to.
-
-    Only where our own page led here: a link that somebody else sends would sign its reader in as them.
-    """
-    rt = runtime()
-    if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
-        return page("embedded_outside", 403)
-    try:
-        with transaction(rt.engine) as db:
-            found = redeem_ticket(db, rt.keyring, ticket)
-    except LinkInvalid:
-        found = None
-    if found is None or not begin_session_of(*found):
-        return page("embedded_outside", 410)
-    return redirect("/", 303)
-
-
-@routes.get(f"{HOME}/privacy/<int:request_id>")
-@_proven
-def privacy_file(merchant_id: int, connection_id: int, request_id: int) -> Response:
-    """What is kept about the person of a data request, for the merchant to hand over."""
-    rt = runtime()
-    with reading() as db:
-        asked = privacy.find(db, merchant_id, request_id)
-        if asked is None or asked.kind != "export" or asked.status != "ready":
-            abort(404)
-        kept = export(db, privacy.addresses(db, rt.keyring, merchant_id, request_id), merchant_id)
-    with transaction(rt.engine) as db:
-        record(db, merchant_id, rt.now(), g.account.email, "privacy.fetch", f"privacy request {request_id}")
-    answer = _json(kept)
-    answer.headers["Content-Disposition"] = f'attachment; filename="data-request-{request_id}.json"'
-    return answer
-
-
-@routes.post(f"{HOME}/privacy/<int:request_id>")
-@_proven
-def privacy_done(merchant_id: int, connection_id: int, request_id: int) -> Response:
-    """The merchant says that the data was handed over."""
-    rt = runtime()
-    with transaction(rt.engine) as db:
-        asked = privacy.find(db, merchant_id, request_id, for_update=True)
-        if asked is None or asked.kind != "export" or asked.status != "ready":
-            abort(404)
-        said = "The merchant handed the data over."
-        privacy.done(db, merchant_id, request_id, outcome=said, actor=g.account.email, now=rt.now())
-    return page("_embedded", **_state(merchant_id, connection_id))
-
-
-def _state(merchant_id: int, connection_id: int) -> dict[str, Any]:
-    """What the page shows: the connection, how far its import is, and what to do next."""
-    rt = runtime()
-    with reading() as db:
-        row = connection(db, merchant_id, connection_id)
-        seen = embedded.facts(db, merchant_id, connection_id)
-        counts = approval.difference(db, merchant_id, connection_id) if seen.read_at else None
-        needs_approval = row.writing_approved_at is None and bool(counts and counts.total + counts.same)
-        samples = approval.samples(db, merchant_id, connection_id, SAMPLES) if needs_approval else []
-        requests = privacy.requests(db, merchant_id, is_open=True)
-    places = []
-    if embedded.asks_for_place(seen):
-        try:
-            places = [one for one in rt.store(merchant_id, connection_id).locations() if one.writable]
-        except PortError:
-            places = []  # the page says what is wrong with the connection already
-    return {
-        "row": row,
-        "seen": seen,
-        "one": {"counts": counts, "samples": samples} if needs_approval else None,
-        "places": places,
-        "requests": requests,
-        "step": embedded.next_step(row, seen, has_places=bool(places), needs_approval=needs_approval),
-    }
-
-
-def _json(value: object, status: int = 200) -> Response:
-    answer = Response(json.dumps(value), status, content_type="application/json")
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+add_actions(routes, "/shopify", _proven)

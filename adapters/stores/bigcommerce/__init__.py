@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from adapters.stores.bigcommerce.adapter import BigCommerceStore
+from adapters.stores.bigcommerce.app import BigCommerceApp
 from adapters.stores.bigcommerce.client import ADAPTER, API_URL, BigCommerceClient
 from adapters.stores.bigcommerce.webhooks import BigCommerceWebhooks
 from connector.ports.errors import Misconfigured
@@ -93,7 +94,11 @@ MANIFEST = Manifest(
         ),
         Field("access_token", "Access token", is_secret=True, help="Given at the installation."),
         Field(
-            "api_secret", "Client secret", is_secret=True, help="Signs the webhooks; from the API account."
+            "api_secret",
+            "Client secret",
+            is_secret=True,
+            help="Signs the webhooks; from the API account.",
+            is_from_app=True,
         ),
         Field("client_id", "Client ID", is_required=False, help="Filled in by the installation."),
         Field(
@@ -107,5 +112,6 @@ MANIFEST = Manifest(
     ),
     build=build,
     webhooks=BigCommerceWebhooks,
+    app=BigCommerceApp,
     help_page="docs/adapters/bigcommerce.md",
 )

@@ -107,6 +107,7 @@ class Caller:
     path: str = "/"
     channel_id: int | None = None
     token_id: str = ""
+    made_at: datetime | None = None
 
     @property
     def is_owner(self) -> bool:
@@ -225,6 +226,7 @@ def verify_payload(token: str, keys: AppKeys, now: datetime) -> Caller:
         path=_path(claims.get("url")),
         channel_id=channel if isinstance(channel, int) and not isinstance(channel, bool) else None,
         token_id=str(claims.get("jti") or ""),
+        made_at=_time(claims["iat"]),
     )
 
 
