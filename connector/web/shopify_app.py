@@ -59,7 +59,9 @@ def home() -> BaseResponse:
         status = 503 if isinstance(error, Retryable | RateLimited) else 502
         return _trouble(ancestors, error, status)
     enter(arrived.merchant_id, arrived.user_id, request.args.get("locale", ""))
-    answer = page("embedded", client_id=app.client_id, **facts(arrived.merchant_id, arrived.connection_id))
+    answer = page(
+        "embedded", client_id=app.client_id, proof="", **facts(arrived.merchant_id, arrived.connection_id)
+    )
     return _framed(answer, ancestors)
 
 
