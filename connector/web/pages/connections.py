@@ -16,6 +16,7 @@ from connector.advertising.switches import set_frozen, stop_account
 from connector.db import transaction
 from connector.delivery import approval
 from connector.delivery.subscribe import mended
+from connector.installs import leave
 from connector.installs.handover import PAUSED_BY_PERSON
 from connector.intake import uploads
 from connector.outbox.upkeep import pending_counts, wake
@@ -230,6 +231,47 @@ def _read_now(db: sa.Connection, row: ConnectionRow) -> str:
     if any(asked):
         return gettext("%(name)s is read in a moment.", name=row.name)
     return gettext("There is nothing to read at %(name)s.", name=row.name)
+
+
+@routes.get("/connections/<int:connection_id>/disconnect")
+def ask_disconnect(connection_id: int) -> Response:
+    row = _row(connection_id)
+    if row.kind != "store":
+        abort(404)
+    with reading() as db:
+        found = leave.remains(db, g.merchant_id, connection_id)
+    _ = gettext
+    points = [_("The %(count)s items under management keep the numbers they show now.", count=found.managed)]
+    if found.ads_paused:
+        points.append(_("The %(count)s ads that Dispo paused run again.", count=found.ads_paused))
+    if found.shoppers_waiting:
+        points.append(
+            _("%(count)s shoppers still wait; they are told nothing.", count=found.shoppers_waiting)
+        )
+    points.append(_("Badges and the form stay on its pages until you remove the app or the plugin there."))
+    here = f"/connections/{connection_id}"
+    return confirm(
+        title=_("Disconnect %(name)s?", name=row.name),
+        lead=_("It is neither read nor written any more. To come back you connect it anew."),
+        points=points,
+        action=f"{here}/disconnect",
+        submit=_("Disconnect"),
+        back=here,
+        is_danger=True,
+    )
+
+
+@routes.post("/connections/<int:connection_id>/disconnect")
+def disconnect(connection_id: int) -> Response:
+    row = _row(connection_id)
+    rt = runtime()
+    with transaction(rt.engine) as db:
+        given: dict[str, Any] = {"actor": g.account.email, "now": rt.now()}
+        if not leave.disconnect(db, g.merchant_id, connection_id, **given):
+            abort(404)
+    kept().forget(g.merchant_id)
+    flash(gettext("%(name)s is disconnected.", name=row.name))
+    return redirect("/connections", 303)
 
 
 @routes.get("/connections/<any(freeze, unfreeze):what>")
