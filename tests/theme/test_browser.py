@@ -238,3 +238,21 @@ def test_fields_and_buttons_are_large_enough_for_thumbs_and_named_for_readers(
     button = browser_page.get_by_role("button", name="Notify me")
     assert button.bounding_box()["height"] >= 44
     assert browser_page.get_by_role("status").count() == 1
+
+
+def test_a_form_that_is_closed_takes_no_room(street: Street, browser_page: Any) -> None:
+    street.write("BOWL", '{"state":"in_stock"}')
+    street.theme.blocks = ("notify-me",)
+    browser_page.goto(street.page("tea-bowl"))
+    assert browser_page.locator("[data-blocks]").bounding_box()["height"] == 0
+
+
+def test_a_shop_that_says_only_what_is_unusual_says_nothing_of_what_is_there(
+    aprons: Street, browser_page: Any
+) -> None:
+    aprons.theme.settings["availability"] = {"show": "unusual"}
+    browser_page.goto(aprons.page("linen-apron"))
+    settle(browser_page)
+    assert shown(browser_page) is None
+    browser_page.get_by_label("Medium").check()
+    say(browser_page, f"Back on {day()}")
