@@ -23,6 +23,9 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "zero_first": ("benchmarks.deliver", "zero_first"),
     "webhook_accept": ("benchmarks.webhooks",),
     "kills": ("benchmarks.kills",),
+    "import_50k": ("benchmarks.catalogs", "import"),
+    "reconcile_50k": ("benchmarks.catalogs", "reconcile"),
+    "webhook_storm": ("benchmarks.storm_in",),
 }
 """Name → the module and arguments that print its lines. Names that share them are measured in one go."""
 

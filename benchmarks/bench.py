@@ -58,7 +58,7 @@ def installation() -> Iterator[Runtime]:
 
 def connect(rt: Runtime, shop: ShopProcess, *, merchant_id: int = 1) -> int:
     """A connection to `shop`, approved for writing. Returns its id."""
-    address = "base_url" if shop.plan.platform == "shopify" else "url"
+    address = "url" if shop.plan.platform == "woocommerce" else "base_url"
     with transaction(rt.engine) as db:
         store_id = add_connection(
             db,

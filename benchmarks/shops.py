@@ -9,9 +9,11 @@ import multiprocessing
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from multiprocessing.connection import Connection
 from typing import Any
 
+from simulator.bigcommerce import BigCommerceServer
 from simulator.dials import Dials
 from simulator.shop import Change, Shop, SoldOut
 from simulator.shopify import ShopifyServer
@@ -21,6 +23,7 @@ from simulator.woocommerce import WooCommerceServer
 KEY, SECRET = "ck_" + "a" * 40, "cs_" + "b" * 40
 TOKEN, API_SECRET = "shpat_token", "shh"
 DOMAIN = "demo.myshopify.com"
+STORE_HASH = "z4zn3wo"
 FIRST_ID = 1001
 """The id the first product of a new `Shop` gets; the next ones count on."""
 
@@ -41,11 +44,11 @@ class Plan:
     @property
     def config(self) -> dict[str, str]:
         """The settings of a connection to this shop, without its address."""
-        return {"shop": DOMAIN} if self.platform == "shopify" else {}
+        return {"shopify": {"shop": DOMAIN}, "bigcommerce": {"store_hash": STORE_HASH}}.get(self.platform, {})
 
     @property
     def secrets(self) -> dict[str, str]:
-        if self.platform == "shopify":
+        if self.platform in ("shopify", "bigcommerce"):
             return {"access_token": TOKEN, "api_secret": API_SECRET}
         return {"consumer_key": KEY, "consumer_secret": SECRET}
 
@@ -105,6 +108,15 @@ class _Host:
                 dials=self.dials,
                 **plan.server,
             )
+        elif plan.platform == "bigcommerce":
+            self.server = BigCommerceServer(
+                self.shop,
+                store_hash=STORE_HASH,
+                client_secret=API_SECRET,
+                access_token=TOKEN,
+                dials=self.dials,
+                **plan.server,
+            )
         else:
             self.server = WooCommerceServer(
                 self.shop, key=KEY, secret=SECRET, dials=self.dials, **plan.server
@@ -147,6 +159,27 @@ class _Host:
     def stocks(self) -> dict[str, int | None]:
         with self.shop.lock:
             return {item.sku: item.stock for item in self.shop.items.values()}
+
+    def age(self, days: int) -> None:
+        """Let everything in the shop have last changed so long ago."""
+        then = self.shop.now() - timedelta(days=days)
+        with self.shop.lock:
+            for item in self.shop.items.values():
+                item.updated_at = then
+            for product in self.shop.products.values():
+                product.updated_at = then
+
+    def drift(self, every: int, units: int) -> int:
+        """Somebody else raises every so many-th number by `units`; returns how many."""
+        chosen = sorted(self.shop.items)[::every]
+        for number in chosen:
+            self.shop.adjust_stock(number, units, by="shop")
+        return len(chosen)
+
+    def take(self, units: dict[int, int]) -> None:
+        """Shoppers took so many of these items (by number) out of the shop, by orders of its past."""
+        for number, taken in units.items():
+            self.shop.adjust_stock(number, -taken, by="shop")
 
     def sell(self, sku: str, units: int) -> bool:
         """A shopper's checkout; False when it is sold out."""
