@@ -28,10 +28,9 @@
   }
 
   async function act(button) {
-    const { post, location: chosen, file, name, from } = button.dataset;
+    const { post, location: chosen, file, name } = button.dataset;
     if (post) {
-      const field = from && document.getElementById(from);
-      const body = JSON.stringify(chosen ? { location_id: chosen } : field ? { [from]: field.value } : {});
+      const body = chosen ? JSON.stringify({ location_id: chosen }) : "{}";
       show(await (await ask(post, { method: "POST", body })).text());
     } else if (file) {
       const link = document.createElement("a");
