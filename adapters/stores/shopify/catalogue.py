@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 from babel.numbers import get_currency_precision
@@ -77,13 +78,16 @@ class Catalogue:
         # Cut to the second as Shopify's own stamps are, so that nothing of that second is missed.
         at = since.astimezone(UTC).replace(microsecond=0).strftime("%Y-%m-%dT%H:%M:%SZ")
         asked = {"first": CHANGES_PAGE, "query": f"updated_at:>='{at}'"}
-        products = [node["id"] for node in nodes(self._client, "ProductsChanged", "products", asked)]
-        variants = nodes(self._client, "VariantsChanged", "productVariants", asked)
-        products += [node["product"]["id"] for node in variants]
-        ids = [product_id.rsplit("/", 1)[1] for product_id in dict.fromkeys(products)]
-        if len(ids) > PAGED_PRODUCTS:
-            yield from self.everything()
-            return
+        products: dict[str, None] = {}
+        changed = nodes(self._client, "ProductsChanged", "products", asked)
+        sold = nodes(self._client, "VariantsChanged", "productVariants", asked)
+        for product_id in chain((one["id"] for one in changed), (one["product"]["id"] for one in sold)):
+            products[product_id] = None
+            if len(products) > PAGED_PRODUCTS:
+                # The rest of the list is not asked for: of 50,000 changed ones it would be 400 calls.
+                yield from self.everything()
+                return
+        ids = [product_id.rsplit("/", 1)[1] for product_id in products]
         for start in range(0, len(ids), PRODUCTS_IN_A_QUERY):
             group = ",".join(ids[start : start + PRODUCTS_IN_A_QUERY])
             yield from self._pages(f"product_ids:{group}")
