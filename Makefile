@@ -20,7 +20,7 @@ run: .venv/.run ## Run Dispo with the demonstration shops; sets everything up fi
 setup: .venv/.dev ## Install what development needs into .venv
 
 test: .venv/.dev ## Run the tests. Some of them: make test ARGS="tests/workers -k killed"
-	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint test ## Everything that must pass before a commit
 

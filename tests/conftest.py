@@ -43,6 +43,13 @@ for _name in (*NAMES, "DATABASE_URL", "REDIS_URL", "PORT"):
     os.environ.pop(_name, None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files go first, or one of them alone would be waited for at the end: the demonstration,
+    which sits out a killed worker's lease, then whatever has a slow test."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path.name != "test_demo.py", item.path not in slow))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_outside_network() -> Iterator[None]:
     """Refuse every connection that leaves this machine, with the name of what was tried."""

@@ -145,8 +145,9 @@ def test_no_representation_shows_a_secret(server: BigCommerceServer) -> None:
 def test_a_signed_payload_names_store_and_person(server: BigCommerceServer, clock: ManualClock) -> None:
     token = server.app.signed_payload_jwt(url="/runs/7", channel_id=2)
     assert verify_payload(token, KEYS, clock.now()) == Caller(
-        "z4zn3wo", "9876543", "7654321", "user@example.com", "en-US", "/runs/7", 2, "c5f0bcf5-1"
-    )
+        "z4zn3wo", "9876543", "7654321", "user@example.com", "en-US", "/runs/7", 2, "c5f0bcf5-1",
+        made_at=clock.now(),
+    )  # fmt: skip
     owner = server.app.signed_payload_jwt(user={"id": 7654321, "email": "owner@example.com"})
     assert verify_payload(owner, KEYS, clock.now()).is_owner
 
