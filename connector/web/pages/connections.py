@@ -241,13 +241,11 @@ def ask_disconnect(connection_id: int) -> Response:
     with reading() as db:
         found = leave.remains(db, g.merchant_id, connection_id)
     _ = gettext
-    points = [_("The %(count)s items under management keep the numbers they show now.", count=found.managed)]
+    points = [_("Items under management keep the numbers they show now: %(count)s.", count=found.managed)]
     if found.ads_paused:
-        points.append(_("The %(count)s ads that Dispo paused run again.", count=found.ads_paused))
+        points.append(_("Ads that Dispo paused run again: %(count)s.", count=found.ads_paused))
     if found.shoppers_waiting:
-        points.append(
-            _("%(count)s shoppers still wait; they are told nothing.", count=found.shoppers_waiting)
-        )
+        points.append(_("Shoppers who still wait are told nothing: %(count)s.", count=found.shoppers_waiting))
     points.append(_("Badges and the form stay on its pages until you remove the app or the plugin there."))
     here = f"/connections/{connection_id}"
     return confirm(
