@@ -13,7 +13,8 @@ from connector.delivery.work import Work, key_of, ref_of
 from connector.outbox.messages import Failed
 from connector.positions.decide import Cause
 from connector.positions.learn import decide_learnt, lock
-from connector.positions.sales import Learnt, NumberRead, record_numbers
+from connector.positions.readings import NumberRead
+from connector.positions.sales import Learnt, record_numbers
 
 
 def read(

@@ -29,7 +29,8 @@ from connector.ports.errors import (
 )
 from connector.ports.stores import FrozenRequest, ItemResult, ListingRef
 from connector.positions.learn import lock
-from connector.positions.sales import NumberRead, record_numbers
+from connector.positions.readings import NumberRead
+from connector.positions.sales import record_numbers
 from connector.positions.topics import BADGE, BADGES
 
 SHORT_WAIT_S = 2.0

@@ -20,26 +20,12 @@ import sqlalchemy as sa
 
 from connector.ports.stores import StoreOrder
 from connector.positions.learn import lock
+from connector.positions.readings import NumberRead, fall_of, possible, was_done
 
 # Clocks of shop and ours differ by seconds.
 CLOCK_MARGIN = timedelta(seconds=10)
 # From the moment a store worked our call to the moment we noted its answer: a call's longest time and more.
 CALL_WINDOW = timedelta(minutes=2)
-
-
-@dataclass(frozen=True, slots=True)
-class NumberRead:
-    """A store's number for one listing, as read. `target` is what a write of unknown outcome wanted to
-    set where it expected `expected`, None when there is no such write. `believed` and `doubted` are what we
-    believed when we asked: where an order or a cancel was recorded since, the number is not used, because
-    it may or may not have it. None: not checked."""
-
-    listing_id: int
-    remote: int
-    target: int | None = None
-    expected: int | None = None
-    believed: int | None = None
-    doubted: int = 0
 
 
 @dataclass(slots=True)
@@ -153,11 +139,11 @@ def record_numbers(
         )
     }
     ranges = {
-        read.listing_id: _ranges(row.believed_available, row.doubted_units, read)
+        read.listing_id: possible(row.believed_available, row.doubted_units, read)
         for read in reads
         if (row := rows.get(read.listing_id)) is not None and row.believed_available is not None
     }
-    was_done = _was_done(
+    is_done = was_done(
         [(ranges[read.listing_id], read.remote) for read in reads if read.listing_id in ranges]
     )
     seen = []
@@ -173,7 +159,7 @@ def record_numbers(
         learnt.confirmed += 1
         if row.believed_available is None or row.variant_id is None:
             continue
-        fall = _fall(ranges[row.id], read.remote, was_done, orders_tell)
+        fall = fall_of(ranges[row.id], read.remote, is_done, orders_tell)
         if fall > 0:
             allocate(db, merchant_id, connection_id, row.variant_id, fall, now, "fall", "")
             learnt.units_sold += fall
@@ -263,47 +249,6 @@ def allocate(
                 "reference": reference,
             },
         )
-
-
-def _fall(ranges: Sequence[tuple[int, int]], remote: int, was_done: bool | None, orders_tell: bool) -> int:
-    """Units by which `remote` lies below what the store may have held before shoppers acted, negative when
-    it lies above. `ranges` are its numbers if a write of unknown outcome was not done and, the second, if it
-    was; one range when there is no such write.
-
-    A number in either range is no sale. Of two explanations the one that was found true counts, else the
-    nearer one, a sale rather than a rise: ten were there, four were to be set, and nine are a sale of one.
-    Where no orders are read to tell the rest, a sale always goes before a rise.
-    """
-    if any(low <= remote <= high for low, high in ranges):
-        return 0
-    if was_done is not None and len(ranges) > 1:
-        ranges = [ranges[was_done]]
-    falls = [low - remote if remote < low else high - remote for low, high in ranges]
-    if not orders_tell and max(falls) > 0:
-        return min(fall for fall in falls if fall > 0)
-    return min(falls, key=lambda fall: (abs(fall), fall < 0))
-
-
-def _ranges(believed: int, doubted: int, read: NumberRead) -> list[tuple[int, int]]:
-    """What the store may hold if nobody bought: believed … believed + doubted; or, if the write of unknown
-    outcome was done, its target, less what was ordered and more what was cancelled since it was frozen."""
-    low, high = believed, believed + doubted
-    if read.target is None:
-        return [(low, high)]
-    was = low if read.expected is None else read.expected
-    return [(low, high), (read.target - max(0, was - low), read.target + max(0, high - was))]
-
-
-def _was_done(found: Sequence[tuple[list[tuple[int, int]], int]]) -> bool | None:
-    """Whether a write of unknown outcome was done, by what most of its listings say; None when they are
-    divided. `found` are their ranges and numbers read, of one write."""
-    votes = [
-        tuple(low <= remote <= high for low, high in ranges) for ranges, remote in found if len(ranges) > 1
-    ]
-    undone, done = votes.count((True, False)), votes.count((False, True))
-    if max(undone, done) <= 3 * min(undone, done):
-        return None
-    return done > undone
 
 
 def lock_named(

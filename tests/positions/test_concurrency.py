@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from connector.db import transaction
 from connector.ports.stores import StoreOrder, StoreOrderLine
 from connector.positions.decide import Cause, decide
-from connector.positions.sales import NumberRead, record_numbers, record_orders
+from connector.positions.readings import NumberRead
+from connector.positions.sales import record_numbers, record_orders
 from tests.builders import NOW, World
 
 ROUNDS = 50

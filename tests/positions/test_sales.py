@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.ports.stores import StoreOrder, StoreOrderLine
-from connector.positions.sales import NumberRead, record_numbers, record_orders
+from connector.positions.readings import NumberRead
+from connector.positions.sales import record_numbers, record_orders
 from tests.builders import NOW, World
 
 SOLD_AT = NOW + timedelta(minutes=30)
