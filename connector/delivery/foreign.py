@@ -17,6 +17,8 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from connector.outbox.messages import literal
+
 WINDOW = timedelta(hours=24)
 REPAIRS = 5
 """A listing repaired so often within the window is left to the other writer."""
@@ -88,7 +90,7 @@ def repaired(
               returning id)
             select count(distinct listing_id) from mended
         """),
-        {"m": merchant_id, "c": connection_id, "ids": list(listing_ids), "now": now},
+        {"m": merchant_id, "c": connection_id, "ids": literal(listing_ids), "now": now},
     ).scalar_one()
     return int(mended)
 

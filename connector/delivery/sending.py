@@ -1,12 +1,14 @@
 """Sends requests that were stored first, and settles their answers: each request with its listings.
 
-The answer to one request and the next request are committed together, so a call costs one commit. When
-the process dies, what was sent and not settled is found by the next claim (`resume`).
+Calls leave one after the other, from a thread of their own: while the platform works on one, the answer
+to the one before is settled and the one after is stored, in one commit. When the process dies, what was
+stored and not settled is found by the next claim (`resume`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from time import sleep
 from typing import Any
@@ -59,23 +61,43 @@ def send_all(work: Work, requests: Sequence[FrozenRequest]) -> bool:
     """
     by_key = {key_of(work.refs[row.id]): row for row in work.open_rows()}
     answered: _Sent | None = None
+    under_way: tuple[_Sent, Future[None]] | None = None
     is_in_time = True
-    for request in requests:
-        if work.claim.is_out_of_time():
-            is_in_time = False
-            break
-        rows = [by_key[key_of(ref)] for ref in request.refs]
-        with transaction(work.rt.engine) as db:
-            if answered:
-                _settle(work, db, answered)
-            sent = _freeze(work, db, request, rows)
-        answered = None
-        _call(work, sent)
-        answered = sent
-    if answered:
-        with transaction(work.rt.engine) as db:
-            _settle(work, db, answered)
+    with ThreadPoolExecutor(1, "call") as caller, work.rt.engine.connect() as db:
+        for request in requests:
+            rows = [by_key[key_of(ref)] for ref in request.refs]
+            with db.begin():
+                if answered:
+                    _settle(work, db, answered)
+                following = _freeze(work, db, request, rows)
+            answered = _answer(work, under_way, following)
+            under_way = None
+            if work.claim.is_out_of_time():
+                is_in_time = False
+                _close(work, following, "The time of the claim was over; it never left.")
+                break
+            under_way = following, caller.submit(_call, work, following)
+        _settle_alone(work, db, answered)
+        _settle_alone(work, db, _answer(work, under_way))
     return is_in_time
+
+
+def _answer(
+    work: Work, under_way: tuple[_Sent, Future[None]] | None, following: _Sent | None = None
+) -> _Sent | None:
+    """Wait for the call under way. Raises its PortError, once what became of it is recorded, and that the
+    `following` request never left."""
+    if under_way is None:
+        return None
+    sent, call = under_way
+    try:
+        call.result()
+    except PortError as error:
+        _record_error(work, sent, error)
+        if following:
+            _close(work, following, "The call before it ended the turn; it never left.")
+        raise
+    return sent
 
 
 def _freeze(work: Work, db: sa.Connection, request: FrozenRequest, rows: Sequence[Any]) -> _Sent:
@@ -110,6 +132,7 @@ def _item(row: Any, work: Work) -> dict[str, Any]:
 
 
 def _call(work: Work, sent: _Sent) -> None:
+    """Send it and wait for its results, sitting out a short limit. Raises PortError."""
     waited_s = 0.0
     while True:
         try:
@@ -120,28 +143,29 @@ def _call(work: Work, sent: _Sent) -> None:
             waited_s += error.retry_after_s
             is_short = error.retry_after_s <= SHORT_WAIT_S and waited_s <= LONGEST_WAITS_S
             if not is_short or work.claim.seconds_left() <= error.retry_after_s:
-                _fail(work, sent, error)
                 raise
             sleep(error.retry_after_s)
-        except OutcomeUnknown as error:
-            with transaction(work.rt.engine) as db:
-                attempts.unknown(db, sent.attempt, str(error))
-                if not sent.is_replay:
-                    ids = [item["listing_id"] for item in sent.items]
-                    work.settle(db, {i: Again(2.0, "the answer did not come") for i in ids})
-            raise
-        except PortError as error:
-            _fail(work, sent, error)
-            raise
 
 
-def _fail(work: Work, sent: _Sent, error: PortError) -> None:
-    # A replay that was turned away says nothing about the first try: that stays open.
-    with transaction(work.rt.engine) as db:
-        if sent.is_replay:
+def _record_error(work: Work, sent: _Sent, error: PortError) -> None:
+    """What became of a request whose call ended in an error: it had no effect, or nobody knows."""
+    if isinstance(error, OutcomeUnknown):
+        with transaction(work.rt.engine) as db:
             attempts.unknown(db, sent.attempt, str(error))
-        else:
-            attempts.fail(db, sent.attempt, str(error))
+            if not sent.is_replay:
+                ids = [item["listing_id"] for item in sent.items]
+                work.settle(db, {i: Again(2.0, "the answer did not come") for i in ids})
+    elif sent.is_replay:
+        # A replay that was turned away says nothing about the first try: that stays open.
+        with transaction(work.rt.engine) as db:
+            attempts.unknown(db, sent.attempt, str(error))
+    else:
+        _close(work, sent, str(error))
+
+
+def _close(work: Work, sent: _Sent, note: str) -> None:
+    with transaction(work.rt.engine) as db:
+        attempts.fail(db, sent.attempt, note)
 
 
 def resume(work: Work) -> None:
@@ -173,9 +197,11 @@ def _replay(work: Work, attempt: attempts.Attempt) -> None:
     sent = _Sent(again, request, attempt.request["items"], is_replay=True)
     try:
         _call(work, sent)
-    except (Retryable, OutcomeUnknown, Unauthorized, Misconfigured):
+    except (Retryable, OutcomeUnknown, Unauthorized, Misconfigured) as error:
+        _record_error(work, sent, error)
         raise
-    except PortError:
+    except PortError as error:
+        _record_error(work, sent, error)
         # Refused for good now, which does not tell whether the first try was: the store does.
         _read_back(work, again)
         return
@@ -252,6 +278,12 @@ def _settle(work: Work, db: sa.Connection, sent: _Sent) -> None:
     attempts.succeed(db, sent.attempt, f"{len(done)} of {len(sent.items)} done")
 
 
+def _settle_alone(work: Work, db: sa.Connection, answered: _Sent | None) -> None:
+    if answered:
+        with db.begin():
+            _settle(work, db, answered)
+
+
 def _variants(work: Work, db: sa.Connection, reads: Sequence[NumberRead]) -> list[int]:
     """The variants about which these readings may teach something."""
     if not reads:
@@ -317,7 +349,7 @@ def _believe(work: Work, db: sa.Connection, items: list[dict[str, Any]]) -> list
             **given,
             "now": work.rt.now(),
             "units": literal(item["quantity"] for item in items),
-            "expecteds": [item["expected"] for item in items],
+            "expecteds": literal(item["expected"] for item in items),
             "compares": work.store.capabilities.compare_and_set != "read_then_write",
         },
     ).all()

@@ -74,7 +74,7 @@ class Work:
         """These listings as they stand, not kept."""
         with self.rt.engine.connect() as db:
             given = {"m": self.merchant_id, "c": self.connection_id, "ids": literal(listing_ids)}
-            return list(db.execute(_LOAD, given))
+            return list(db.execute(_LOAD, given).all())
 
     def open_rows(self) -> list[Any]:
         """The listings still to do, in the order of the claim, then the riders."""

@@ -23,7 +23,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -251,10 +251,10 @@ def claim(
         take = {**key, "token": token, "lease_until": lease.lease_until}
         if lease.claims % AGE_FIRST_EVERY == 0:
             oldest = db.execute(sql.TAKE_OLDEST, {**take, "limit": limit, "old_after_s": OLD_AFTER_S})
-            messages += [Message(*row) for row in oldest]
+            messages += map(Message._make, oldest.all())
         if len(messages) < limit:
             by_lane = db.execute(sql.TAKE_BY_LANE, {**take, "limit": limit - len(messages)})
-            messages += [Message(*row) for row in by_lane]
+            messages += map(Message._make, by_lane.all())
         if not messages:
             db.execute(sql.LEAVE_TURN, {**key, "token": token})
             return None
@@ -326,19 +326,28 @@ def finish(
         is_stopping, error = True, None
     else:
         is_stopping = False
+    turn = {
+        "merchant": claim.turn.merchant_id,
+        "topic": claim.turn.topic,
+        "connection": claim.turn.connection_id,
+        "token": claim.token,
+    }
     with transaction(engine) as db:
-        back = db.execute(
-            sql.PUT_BACK,
-            {
-                "merchant": claim.turn.merchant_id,
-                "token": claim.token,
-                "ids": literal(message.id for message in claim.messages),
-                "delays": [0.0] * len(claim.messages),
-                "notes": [clip(str(error)) if error else ""] * len(claim.messages),
-                # Messages the worker had no time for were not tried; after an error one cannot know.
-                "untried": 0 if error else 1,
-            },
-        ).all()
+        left = db.execute(sql.STILL_CLAIMED, turn).scalars().all()
+        back: Sequence[sa.Row[Any]] = ()
+        if left:
+            back = db.execute(
+                sql.PUT_BACK,
+                {
+                    "merchant": claim.turn.merchant_id,
+                    "token": claim.token,
+                    "ids": literal(left),
+                    "delays": [0.0] * len(left),
+                    "notes": [clip(str(error)) if error else ""] * len(left),
+                    # Messages the worker had no time for were not tried; after an error one cannot know.
+                    "untried": 0 if error else 1,
+                },
+            ).all()
         reason = str(error) if error else ""
         if error is None and not is_stopping and len(back) == len(claim.messages):
             error = RuntimeError(f"None of the {len(back)} claimed messages was settled.")
@@ -346,23 +355,15 @@ def finish(
         wait = wait_s(error, claim.failures, random=random)
         is_mine = db.execute(
             sql.RELEASE_TURN,
-            {
-                "merchant": claim.turn.merchant_id,
-                "topic": claim.turn.topic,
-                "connection": claim.turn.connection_id,
-                "token": claim.token,
-                "failed": error is not None,
-                "reason": clip(reason),
-                "wait_s": wait,
-            },
+            {**turn, "failed": error is not None, "reason": clip(reason), "wait_s": wait},
         ).rowcount
     returned = sum(row.is_pending for row in back)
     return Finished(returned, len(back) - returned, was_late=is_mine == 0, wait_s=wait)
 
 
-def literal(numbers: Iterable[float]) -> str:
-    """Numbers as PostgreSQL writes an array: a driver takes ten times as long over a list."""
-    return "{" + ",".join(map(str, numbers)) + "}"
+def literal(numbers: Iterable[float | None]) -> str:
+    """Numbers, or nulls, as PostgreSQL writes an array: a driver takes ten times as long over a list."""
+    return "{" + ",".join("null" if number is None else str(number) for number in numbers) + "}"
 
 
 def clip(text: str) -> str:

@@ -169,6 +169,14 @@ returning m.id
 """)
 
 
+# Along the index of claimed messages, which is short; a probe for each message of the claim is not.
+STILL_CLAIMED = sa.text("""
+select id from outbox_message
+ where status = 'claimed' and merchant_id = :merchant and topic = :topic and connection_id = :connection
+   and lease_token = :token
+""")
+
+
 # Back to pending is a delete and an insert under the same id, not an update of the status: an update
 # cannot say ON CONFLICT, and one sibling enqueued in the same moment would abort the whole batch. As an
 # insert it waits for that transaction, then joins its message exactly as an enqueue does.
