@@ -16,9 +16,11 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from connector.availability.facts import Decision, Rule, SourceFacts, VariantFacts
+from connector.availability.facts import Decision, IncomingFacts, Rule, SourceFacts, VariantFacts
 
 SELLABLE_FROM_STOCK = frozenset({"in_stock", "low_stock"})
+INCOMING_LASTS = timedelta(days=2)
+"""How long a shipment stays evidence after the store last told of it; it is asked many times a day."""
 
 
 def decide(facts: VariantFacts) -> Decision:
@@ -35,7 +37,7 @@ def decide(facts: VariantFacts) -> Decision:
     if rule.cap_units is not None:
         available = min(available, max(0, rule.cap_units))
 
-    restock_on, basis = (None, "") if available else _restock_date(facts)
+    restock_on, basis = (None, "") if available else _restock_date(facts, total)
     state = _state(available, restock_on, rule)
     if state in ("out_of_stock", "discontinued"):
         restock_on, basis = None, ""
@@ -98,16 +100,22 @@ def _state(available: int, restock_on: date | None, rule: Rule) -> str:
     return "restocking" if restock_on is not None else "out_of_stock"
 
 
-def _restock_date(facts: VariantFacts) -> tuple[date | None, str]:
-    """The earliest date there is evidence for, today or later. A stated date goes before a lead time.
+def _restock_date(facts: VariantFacts, total: int) -> tuple[date | None, str]:
+    """The earliest date there is evidence for, today or later. A stated date and a shipment go before a lead
+    time; where both name the same day it rests on the shipment, which somebody can see moving.
 
     A lead time counts from the day the variant sold out, so that the date does not slide along with
     the days; once it has passed there is no evidence left and no date is shown.
     """
     fresh = [source for source in facts.sources if is_fresh(source, facts.now)]
-    stated = [s.restock_on for s in fresh if s.restock_on is not None and s.restock_on >= facts.today]
-    if stated:
-        return min(stated), "stated"
+    known = [
+        (s.restock_on, "stated") for s in fresh if s.restock_on is not None and s.restock_on >= facts.today
+    ]
+    arrival = _arrives_on(facts, total)
+    if arrival is not None:
+        known.append((arrival, "shipment"))
+    if known:
+        return min(known)
     if facts.out_since_on is None:
         return None, ""
     expected = [
@@ -117,6 +125,34 @@ def _restock_date(facts: VariantFacts) -> tuple[date | None, str]:
     ]
     ahead = [day for day in expected if day >= facts.today]
     return (min(ahead), "lead_time") if ahead else (None, "")
+
+
+def _arrives_on(facts: VariantFacts, total: int) -> date | None:
+    """The first day, today or later, on which what is on its way makes the variant sellable again: the units
+    there (`total`) and those expected until then are more than the buffer. A shipment that is late has no
+    date any more, so its units count for no day.
+
+        first d: total + Σ units expected on or before d > buffer
+
+    Worked example: nothing is there, the buffer is 2, two units come on the 3rd and five on the 9th: the 9th.
+    """
+    if facts.rule.cap_units is not None and facts.rule.cap_units <= 0:
+        return None
+    sellable = total - facts.rule.buffer_units
+    for one in sorted(_expected(facts), key=lambda one: one.on):
+        sellable += one.units
+        if sellable > 0:
+            return one.on
+    return None
+
+
+def _expected(facts: VariantFacts) -> list[IncomingFacts]:
+    """What is on its way, not late, and was seen to be so lately."""
+    return [
+        one
+        for one in facts.incoming
+        if one.units > 0 and one.on >= facts.today and facts.now - one.as_of <= INCOMING_LASTS
+    ]
 
 
 def _shown_count(facts: VariantFacts, state: str, total: int) -> int | None:
@@ -135,6 +171,8 @@ def _recheck_at(facts: VariantFacts, restock_on: date | None) -> datetime | None
         for source in facts.sources
         if source.max_age_hours is not None and source.as_of is not None and is_fresh(source, facts.now)
     ]
+    if restock_on is not None:
+        moments += [one.as_of + INCOMING_LASTS for one in _expected(facts)]
     if restock_on is not None and restock_on < date.max:
         # The date is shown through its whole day at the merchant's place, and not a minute longer.
         midnight = datetime.combine(restock_on + timedelta(days=1), time(), tzinfo=facts.place)

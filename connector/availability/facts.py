@@ -29,6 +29,16 @@ class SourceFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class IncomingFacts:
+    """`units` of the variant on their way to a place that sells, expected `on` that date at the merchant's
+    place. `as_of` is when the store was last asked about them and still said so."""
+
+    units: int
+    on: date
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """The merchant's rule for one variant, already resolved (the nearest wins)."""
 
@@ -46,6 +56,7 @@ class VariantFacts:
 
     `now` is the moment of deciding, `place` the merchant's time zone and `today` the date there.
     `out_since_on` is the date it sold out (there), None while it is available or when that is not known.
+    `incoming` is what is on its way, in any order.
     """
 
     variant_id: int
@@ -55,6 +66,7 @@ class VariantFacts:
     today: date
     out_since_on: date | None = None
     place: tzinfo = UTC
+    incoming: tuple[IncomingFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,7 @@ class Decision:
 
     `available` ≥ 0 in sellable units. `shown_count` only when an exact number may be shown.
     `restock_on` ≤ `restock_until`, both today or later, or both None. `basis` says what the date rests
-    on ("stated", "lead_time" or ""). `recheck_at` is when time alone may change the answer. `why` is
+    on ("stated", "shipment", "lead_time" or ""). `recheck_at` is when time alone may change the answer. `why` is
     the arithmetic in JSON for the merchant.
     """
 
