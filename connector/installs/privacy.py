@@ -99,6 +99,7 @@ _BY_CONNECTION = (
     "store_order_line where connection_id = :c",
     "store_order where connection_id = :c",
     "allocation where connection_id = :c",
+    "incoming where connection_id = :c",
     "webhook_receipt where connection_id = :c",
     "reconciliation where connection_id = :c",
     "delivery_attempt where connection_id = :c",

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from connector.availability.facts import Rule, SourceFacts, VariantFacts
+from connector.availability.facts import IncomingFacts, Rule, SourceFacts, VariantFacts
 from connector.outbox.messages import literal
 
 # A sale is deducted from a source until its own number knows of it: the supplier learns of the sale
@@ -75,6 +75,15 @@ _DEDUCTED = sa.text("""
      group by a.variant_id, a.source_id
 """)
 
+# Of a store that is paused or gone nobody knows any more what is on its way to it.
+_INCOMING = sa.text("""
+    select i.variant_id, i.units, i.arrives_at, cast(c.cursors ->> 'incoming' as timestamptz) as as_of
+      from incoming i
+      join connection c on c.merchant_id = i.merchant_id and c.id = i.connection_id
+     where i.merchant_id = :merchant and i.variant_id = any(cast(:variants as bigint[]))
+       and i.arrives_at is not null and c.status = 'active' and c.cursors ->> 'incoming' is not null
+""")
+
 _MERCHANT = sa.text("""
     select buffer_units, cap_units, low_stock_threshold, allows_backorder, shows_count, timezone
       from merchant where id = :merchant
@@ -125,6 +134,10 @@ def lock_and_read(
         per_variant[row.variant_id].append(row)
 
     place = ZoneInfo(merchant.timezone)
+    incoming: dict[int, list[IncomingFacts]] = defaultdict(list)
+    for row in db.execute(_INCOMING, given).all():
+        on = row.arrives_at.astimezone(place).date()
+        incoming[row.variant_id].append(IncomingFacts(row.units, on, row.as_of))
     today = now.astimezone(place).date()
     rules: dict[Any, Rule] = {}
     answer = []
@@ -142,6 +155,7 @@ def lock_and_read(
                     today=today,
                     out_since_on=position.out_since.astimezone(place).date() if position.out_since else None,
                     place=place,
+                    incoming=tuple(incoming.get(position.variant_id, ())),
                 ),
             )
         )

@@ -192,6 +192,22 @@ class Movement(SQLModel, table=True):
     state_after: str
 
 
+class Incoming(SQLModel, table=True):
+    """Units of a variant on their way to a store's own shelves, as the store said when it was last asked
+    (`cursors.incoming` of the connection). `reference` names one line of the shipment called `name`;
+    `arrives_at` is None where the store has no date for it."""
+
+    __tablename__ = "incoming"
+    __table_args__ = (sa.Index("incoming_variant_idx", "merchant_id", "variant_id"),)
+    merchant_id: int = tenant()
+    connection_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
+    reference: str = Field(primary_key=True)
+    variant_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
+    name: str = ""
+    units: int
+    arrives_at: datetime | None = None
+
+
 class Promise(SQLModel, table=True):
     """A restock date shown to shoppers during one time out of stock, and whether it was kept.
 

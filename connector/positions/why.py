@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +25,7 @@ class Explanation:
     sources: list[dict[str, Any]]
     listings: list[dict[str, Any]]
     movements: list[dict[str, Any]]
+    incoming: list[dict[str, Any]] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """The explanation in sentences, the conclusion first."""
@@ -57,6 +58,11 @@ class Explanation:
         rule = self.rule
         cap = "none" if rule.get("cap") is None else rule["cap"]
         lines.append(f"  Rule: buffer {rule.get('buffer', 0)}, cap {cap}, low at {rule.get('threshold', 0)}.")
+        for coming in self.incoming:
+            expected = f"expected on {coming['expected_on']}" if coming["expected_on"] else "without a date"
+            lines.append(
+                f"  On its way to {coming['store']}: {coming['units']} in shipment {coming['name']}, {expected}."
+            )
         for listing in self.listings:
             lines.append(
                 f"  {listing['store']}: should say {listing['wanted']}, we believe {listing['believed']}, "
@@ -145,6 +151,15 @@ def explain_row(db: sa.Connection, merchant_id: int, row: Any) -> Explanation:
         sources,
         listings,
         movements,
+        [
+            {
+                "store": coming.store,
+                "name": coming.name,
+                "units": coming.units,
+                "expected_on": coming.expected_on.isoformat() if coming.expected_on else None,
+            }
+            for coming in db.execute(_INCOMING, given)
+        ],
     )
 
 
@@ -184,6 +199,14 @@ _LISTINGS = sa.text("""
            l.is_managed, l.is_excluded, l.problem, l.url
       from listing l join connection c on c.merchant_id = l.merchant_id and c.id = l.connection_id
      where l.merchant_id = :m and l.variant_id = :v order by l.connection_id, l.id
+""")
+_INCOMING = sa.text("""
+    select c.name as store, i.name, i.units, cast(i.arrives_at at time zone m.timezone as date) as expected_on
+      from incoming i
+      join connection c on c.merchant_id = i.merchant_id and c.id = i.connection_id
+      join merchant m on m.id = i.merchant_id
+     where i.merchant_id = :m and i.variant_id = :v and c.status = 'active'
+     order by i.arrives_at nulls last, i.name, i.reference
 """)
 _MOVEMENTS = sa.text("""
     select at, available_before, available_after, state_after, cause, run_id, reference from movement
