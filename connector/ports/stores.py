@@ -14,6 +14,7 @@ from datetime import date, datetime
 from typing import Any, Literal, Protocol
 
 from connector.ports.installs import PrivacyRequest
+from connector.ports.places import PlaceKind, Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,9 @@ class StoreCapabilities:
     companion plugin) or "read_then_write" (the caller reads just before it writes; a window remains).
     `honours_keys`: the platform repeats the stored answer when a request comes again under its key.
     `badge_with_quantity`: one write carries quantity and badge, so a pending badge rides along.
+    `reads_incoming`: it tells what is on its way to its shelves (`connector.ports.incoming`).
     `batches_by_product`: one batch holds variants of one product only, or products without variants.
+    `places`: the ways in which a product can be moved to the end of the shop's lists, the usual one first.
     Sizes are items per call.
     """
 
@@ -37,6 +40,9 @@ class StoreCapabilities:
     has_locations: bool
     reads_orders: bool
     batches_by_product: bool = False
+    reads_incoming: bool = False
+    places: tuple[PlaceKind, ...] = ()
+    place_batch_size: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,12 +230,13 @@ class StoreHint:
     and as the keys of `quantities`, and `location_id` says where (None: the platform has no places).
     "order": `order` when the body holds it whole, else None, and `external_ids` is the order's id: read the
     orders. "product": re-read these products (`external_ids` are product ids).
+    "incoming": what is on its way may have changed: read it anew.
     "uninstalled": the store ended the connection. "privacy": a legal request, `privacy` says which and
     `detail` names the topic.
     "other": nothing to do.
     """
 
-    kind: Literal["stock", "order", "product", "uninstalled", "privacy", "other"]
+    kind: Literal["stock", "order", "product", "incoming", "uninstalled", "privacy", "other"]
     external_ids: tuple[str, ...] = ()
     quantities: Mapping[str, int] = field(default_factory=dict)
     order: StoreOrder | None = None
@@ -238,7 +245,7 @@ class StoreHint:
     privacy: PrivacyRequest | None = None
 
 
-class Store(Protocol):
+class Store(Places, Protocol):
     """One connected shop. Construction does no network; each method may raise a `PortError`."""
 
     @property

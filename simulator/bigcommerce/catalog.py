@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from simulator.bigcommerce.model import Levels, is_simple, tracking, variant_id
+from simulator.bigcommerce.model import MOST, Levels, is_simple, tracking, variant_id
 from simulator.bigcommerce.replies import ApiError, Reply, ids, only, page_of
 from simulator.shop import Item, Product
 
 MOST_PRODUCTS = 250
+MOST_UPDATES = 10
 MOST_METAFIELDS = 50
 _PERMISSIONS = {"app_only", "read", "write", "read_and_sf_access", "write_and_sf_access"}
 
@@ -85,6 +86,31 @@ class Catalog:
                 render=lambda one: only(self.product(one, include), args.get("include_fields"), always),
             )
 
+    def update_products(self, body: bytes) -> Reply:
+        """All or nothing: where the documents are silent about one bad product this is the harsher reading."""
+        rows = _rows(body)
+        if len(rows) > MOST_UPDATES:
+            raise ApiError(
+                413,
+                f"The request payload is too large. The maximum items allowed in the array is {MOST_UPDATES}.",
+            )
+        with self.shop.lock:
+            found = [self.shop.products.get(row.get("id", 0)) for row in rows]
+            if None in found:
+                raise ApiError(404, "One or more products could not be found")
+            for row in rows:
+                order = row.get("sort_order", 0)
+                if type(order) is not int or not -MOST - 1 <= order <= MOST:
+                    raise ApiError(422, "sort_order is not valid")
+            products = [one for one in found if one is not None]
+            for row, product in zip(rows, products, strict=True):
+                if "sort_order" in row:
+                    product.platform["sort_order"] = row["sort_order"]
+        for product in products:
+            self.shop.touch(product.id, by="api")
+        with self.shop.lock:
+            return Reply({"data": [self.product(one, set()) for one in products], "meta": {}})
+
     def product(self, product: Product, include: set[str]) -> dict[str, Any]:
         items = self.shop.items_of(product)
         first = items[0]
@@ -109,6 +135,7 @@ class Catalog:
             "upc": "",
             "gtin": first.gtin if is_simple(product) else "",
             "custom_url": {"url": f"/{product.handle}/", "is_customized": False},
+            "sort_order": int(product.platform.get("sort_order", 0)),
             "base_variant_id": variant_id(first) if is_simple(product) else None,
             "date_modified": stamp(product.updated_at),
         }

@@ -212,6 +212,7 @@ class BigCommerceServer:
             ("GET", "v3/settings/inventory", about, lambda a, b: Reply({"data": self.settings, "meta": {}})),
             ("GET", "v3/channels", channels, lambda a, b: self._channels()),
             ("GET", "v3/catalog/products", products, lambda a, b: c.products(a)),
+            ("PUT", "v3/catalog/products", products[:1], lambda a, b: c.update_products(b)),
             ("GET", "v3/catalog/trees/categories", products, lambda a, b: c.categories(a)),
             ("GET", "v3/catalog/variants/metafields", products, lambda a, b: c.list_metafields(a)),
             ("POST", "v3/catalog/variants/metafields", products[:1], lambda a, b: c.create_metafields(b)),

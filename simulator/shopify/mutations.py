@@ -51,6 +51,8 @@ class Mutations:
             "metafieldDefinitionCreate": self.create_definition,
             "webhookSubscriptionCreate": self.create_webhook,
             "webhookSubscriptionDelete": self.delete_webhook,
+            "tagsAdd": self.add_tags,
+            "tagsRemove": self.remove_tags,
             "bulkOperationRunQuery": lambda info, query, groupObjects=False: self.server.bulk.run(query),
         }
 
@@ -282,6 +284,36 @@ class Mutations:
             if one["compareDigest"] != known:
                 return "STALE_OBJECT", "compareDigest", "The resource has been updated since it was loaded."
         return None
+
+    def add_tags(self, info: Any, id: str, tags: list[str]) -> Payload:
+        """Tags are compared without case; one that is there already stays as it is written."""
+
+        def added(present: list[str]) -> list[str]:
+            known = {one.casefold() for one in present}
+            return [*present, *(one for one in tags if one.casefold() not in known)]
+
+        return self._tag(id, added)
+
+    def remove_tags(self, info: Any, id: str, tags: list[str]) -> Payload:
+        unwanted = {one.casefold() for one in tags}
+        return self._tag(id, lambda present: [one for one in present if one.casefold() not in unwanted])
+
+    def _tag(self, product_id: str, change: Callable[[list[str]], list[str]]) -> Payload:
+        if "write_products" not in self.server.scopes:
+            raise GraphQLError(
+                "Access denied. Required access: `write_products` access scope.",
+                extensions={"code": "ACCESS_DENIED"},
+            )
+        number = number_of(product_id, "Product")
+        product = None if number is None else self.shop.products.get(number)
+        if product is None:
+            return {"node": None, "userErrors": [{"field": ["id"], "message": "Product does not exist"}]}
+        with self.shop.lock:
+            present = list(product.platform.get("tags", ()))
+            product.platform["tags"] = change(present)
+        if product.platform["tags"] != present:
+            self.shop.touch(product.id, by="api")
+        return {"node": self.server.queries.product(product), "userErrors": []}
 
     def create_definition(self, info: Any, definition: Payload) -> Payload:
         space = namespace_of(definition.get("namespace"))

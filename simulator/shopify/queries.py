@@ -288,6 +288,7 @@ class Queries:
             "handle": product.handle,
             "title": product.title,
             "status": product.platform.get("status", "ACTIVE"),
+            "tags": sorted(product.platform.get("tags", ())),
             "tracksInventory": any(item.tracked for item in items),
             "hasOnlyDefaultVariant": len(items) == 1 and not items[0].title,
             "onlineStoreUrl": url if published else None,

@@ -165,7 +165,17 @@ class Products(Catalog):
             product.platform["status"] = str(fields["status"])
             product.published = fields["status"] == "publish"
         if "catalog_visibility" in fields:
+            if fields["catalog_visibility"] not in ("visible", "catalog", "search", "hidden"):
+                raise RestError(
+                    400, "product_invalid_catalog_visibility", "Invalid catalog visibility option."
+                )
             product.platform["catalog_visibility"] = str(fields["catalog_visibility"])
+        if "menu_order" in fields:
+            product.platform["menu_order"] = _php_int(fields["menu_order"])
+        if "tags" in fields:
+            # The list is replaced whole, by ids; unknown ones are dropped.
+            ids = [_php_int(row.get("id")) for row in fields["tags"] or ()]
+            product.platform["tags"] = [name for name in map(self.shelf.tag_named, ids) if name]
         if fields.get("name"):
             product.title = str(fields["name"])
 

@@ -107,6 +107,10 @@ class Shelf:
     def term_id(self, name: str) -> int:
         return self._term_ids.setdefault(name, 15 + len(self._term_ids))
 
+    def tag_named(self, number: int) -> str | None:
+        """The term with that id, None for one nobody has."""
+        return next((name for name, own in self._term_ids.items() if own == number), None)
+
     def permalink(self, product: Product, home: str) -> str:
         front = self.storefront_url or home
         if self.status(product) != "publish":
@@ -287,7 +291,7 @@ class Shelf:
             "default_attributes": [],
             "variations": variations,
             "grouped_products": [],
-            "menu_order": 0,
+            "menu_order": int(product.platform.get("menu_order", 0)),
             "price_html": f'<span class="amount">{price}</span>',
             "related_ids": [],
             "meta_data": meta,

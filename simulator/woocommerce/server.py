@@ -25,6 +25,7 @@ from simulator.woocommerce.orders import Orders
 from simulator.woocommerce.products import Products
 from simulator.woocommerce.render import Shelf
 from simulator.woocommerce.replies import Call, Reply, RestError, encode
+from simulator.woocommerce.tags import Tags
 
 _API = "/wp-json/wc/v3/"
 _PLURAL, _ITEM, _BATCH = "GET, POST", "GET, POST, PUT, PATCH, DELETE", "POST, PUT, PATCH"
@@ -77,6 +78,7 @@ class WooCommerceServer:
         self.settings = options.defaults(shop)
         self.shelf = Shelf(shop, self.settings, self._version(), storefront_url)
         self.products = Products(self.shelf, self._event)
+        self.tags = Tags(self.shelf)
         self.companion = companion.Companion(self.shelf)
         self.orders = Orders(self.shelf, version)
         self.webhooks = Webhooks(shop, self.dials, self._webhook_body, lambda: f"{self.url}/", version)
@@ -266,6 +268,7 @@ class WooCommerceServer:
         rows: list[tuple[str, dict[str, Callable[..., Reply]], str]] = [
             ("products", {"GET": products.many, "POST": products.create}, _PLURAL),
             ("products/batch", writes(products.batch), _BATCH),
+            ("products/tags", {"GET": self.tags.many, "POST": self.tags.create}, _PLURAL),
             (
                 "products/<id>",
                 {"GET": products.one, "DELETE": products.delete, **writes(products.update)},

@@ -42,6 +42,7 @@ from connector.ports.stores import (
 from simulator.dials import Dials
 from simulator.server import ServerThread
 from simulator.shop import Item, Shop
+from tests.conformance.places import PlacesConformance
 from tests.support import ManualClock, eventually
 
 SECRET = "conformance webhook secret"
@@ -87,7 +88,7 @@ def stored(request: FrozenRequest) -> FrozenRequest:
     return replace(request, body=json.loads(json.dumps(request.body)))
 
 
-class StoreConformance:
+class StoreConformance(PlacesConformance):
     """The promises of `Store` and `StoreWebhooks`, one test each."""
 
     # ------------------------------------------------------------ required of a subclass

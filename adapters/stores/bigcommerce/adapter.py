@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from adapters.stores.bigcommerce import advice, shapes, writes
+from adapters.stores.bigcommerce import advice, places, shapes, writes
 from adapters.stores.bigcommerce.client import ADAPTER, PAGE, BigCommerceClient
 from connector.ports.errors import (
     Conflict,
@@ -16,6 +16,7 @@ from connector.ports.errors import (
     Unauthorized,
     Unsupported,
 )
+from connector.ports.places import PlaceChange, PlaceKind, PlaceResult
 from connector.ports.stores import (
     BadgeChange,
     FrozenRequest,
@@ -69,6 +70,8 @@ class BigCommerceStore:
         badge_with_quantity=False,
         has_locations=True,
         reads_orders=True,
+        places=places.KINDS,
+        place_batch_size=places.BATCH,
     )
 
     def __init__(
@@ -78,6 +81,7 @@ class BigCommerceStore:
         self._location_id = location_id
         self._scopes = scopes
         self._badges = writes.Badges(client)
+        self._listed = places.BigCommercePlaces(client)
         self._about: dict[str, Any] | None = None
         self._takes_when_shipped: bool | None = None
 
@@ -284,6 +288,18 @@ class BigCommerceStore:
     def send(self, request: FrozenRequest, key: str) -> list[ItemResult]:
         """BigCommerce keeps no keys; repeating is harmless because numbers and badges are absolute."""
         return writes.send(self._client, self._badges, request)
+
+    # ---------------------------------------------------------------- places in lists
+
+    def place_when_out(self, kind: PlaceKind, present: str) -> str:
+        places.check_kind(kind)
+        return places.when_out(present)
+
+    def read_places(self, kind: PlaceKind, tag: str, product_ids: Sequence[str]) -> Mapping[str, str]:
+        return self._listed.read(kind, product_ids)
+
+    def set_places(self, kind: PlaceKind, tag: str, changes: Sequence[PlaceChange]) -> list[PlaceResult]:
+        return self._listed.set(kind, changes)
 
     # ---------------------------------------------------------------- orders
 

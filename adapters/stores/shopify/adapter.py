@@ -7,9 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from adapters.stores.shopify import places
 from adapters.stores.shopify.catalogue import Catalogue, level, nodes
 from adapters.stores.shopify.client import ADAPTER, AccessDenied, ShopifyClient
 from adapters.stores.shopify.documents import API_VERSION, quantities_document
+from adapters.stores.shopify.incoming import SCOPES as INCOMING_SCOPES
+from adapters.stores.shopify.incoming import on_its_way
 from adapters.stores.shopify.orders import changed_orders
 from adapters.stores.shopify.writes import (
     BADGES_LIMIT,
@@ -23,6 +26,8 @@ from adapters.stores.shopify.writes import (
     results,
 )
 from connector.ports.errors import Misconfigured, OutcomeUnknown, Rejected, Unsupported
+from connector.ports.places import PlaceChange, PlaceKind, PlaceResult
+from connector.ports.incoming import StoreIncoming
 from connector.ports.stores import (
     BadgeChange,
     FrozenRequest,
@@ -59,6 +64,13 @@ ORDER_TOPICS: Mapping[str, tuple[str, ...]] = {
     "ORDERS_CREATE": ORDER_FIELDS,
     "ORDERS_UPDATED": ORDER_FIELDS,
 }
+INCOMING_TOPICS: Mapping[str, tuple[str, ...]] = {
+    f"INVENTORY_SHIPMENTS_{event}": ()
+    for event in (
+        *("ADD_ITEMS", "CREATE", "DELETE", "MARK_IN_TRANSIT", "RECEIVE_ITEMS", "REMOVE_ITEMS"),
+        *("UPDATE_ITEM_QUANTITIES", "UPDATE_TRACKING"),
+    )
+} | {"INVENTORY_TRANSFERS_CANCEL": ()}
 
 
 class ShopifyStore:
@@ -81,7 +93,11 @@ class ShopifyStore:
             badge_with_quantity=False,
             has_locations=True,
             reads_orders="read_orders" in scopes,
+            reads_incoming=scopes.issuperset(INCOMING_SCOPES),
+            places=places.KINDS,
+            place_batch_size=places.BATCH,
         )
+        self._places = places.ShopifyPlaces(client)
 
     def check(self) -> StoreCheck:
         """Who the shop is; missing scopes and an unclear location become warnings with a remedy."""
@@ -152,6 +168,16 @@ class ShopifyStore:
         answer = read_quantities_answer(request, _user_errors(data, "inventorySetQuantities"))
         return results(request, answer, self._read_back(request, answer))
 
+    def place_when_out(self, kind: PlaceKind, present: str) -> str:
+        places.check_kind(kind)
+        return places.TAGGED
+
+    def read_places(self, kind: PlaceKind, tag: str, product_ids: Sequence[str]) -> Mapping[str, str]:
+        return self._places.read(kind, tag, product_ids)
+
+    def set_places(self, kind: PlaceKind, tag: str, changes: Sequence[PlaceChange]) -> list[PlaceResult]:
+        return self._places.set(kind, tag, changes)
+
     def orders(self, changed_since: datetime) -> Iterator[list[StoreOrder]]:
         """Shopify shows the orders of the last 60 days unless more is granted."""
         try:
@@ -159,6 +185,24 @@ class ShopifyStore:
         except AccessDenied as exc:
             raise Unsupported(
                 ADAPTER, "orders", exc.cause, "Grant the optional scope read_orders to read them."
+            ) from exc
+
+    def incoming(self) -> Iterator[list[StoreIncoming]]:
+        """Shipments in transit to locations that sell online. Whether something changed Shopify does not say,
+        so all of them are read; there are few at a time."""
+        places = frozenset(
+            str(node["id"])
+            for node in self._location_nodes()
+            if node["isActive"] and node["fulfillsOnlineOrders"]
+        )
+        try:
+            yield from on_its_way(self._client, places)
+        except AccessDenied as exc:
+            raise Unsupported(
+                ADAPTER,
+                "shipments",
+                exc.cause,
+                f"Grant the optional scopes {' and '.join(INCOMING_SCOPES)} to read them.",
             ) from exc
 
     def subscribe(self, address: str, secret: str) -> list[str]:
@@ -179,7 +223,11 @@ class ShopifyStore:
     def _wanted_topics(self) -> dict[str, tuple[str, ...]]:
         if not self._scopes:
             self._context()
-        return {**TOPICS, **(ORDER_TOPICS if "read_orders" in self._scopes else {})}
+        return {
+            **TOPICS,
+            **(ORDER_TOPICS if "read_orders" in self._scopes else {}),
+            **(INCOMING_TOPICS if self._scopes.issuperset(INCOMING_SCOPES) else {}),
+        }
 
     def _subscribed(self, address: str) -> set[str]:
         listed = nodes(self._client, "Webhooks", "webhookSubscriptions", {"first": 250})
@@ -211,7 +259,11 @@ class ShopifyStore:
         scopes = frozenset(one["handle"] for one in data["currentAppInstallation"]["accessScopes"])
         self._scopes = scopes
         self._currency = data["shop"]["currencyCode"]
-        self.capabilities = replace(self.capabilities, reads_orders="read_orders" in scopes)
+        self.capabilities = replace(
+            self.capabilities,
+            reads_orders="read_orders" in scopes,
+            reads_incoming=scopes.issuperset(INCOMING_SCOPES),
+        )
         shop: dict[str, Any] = data["shop"]
         return shop
 
@@ -295,5 +347,8 @@ def _user_errors(data: Mapping[str, Any], field: str) -> list[dict[str, Any]]:
 
 def _header_topic(topic: str) -> str:
     """The topic as deliveries spell it, e.g. `inventory_levels/update`."""
+    for long in ("INVENTORY_SHIPMENTS", "INVENTORY_TRANSFERS"):
+        if topic.startswith(f"{long}_"):
+            return f"{long.lower()}/{topic.removeprefix(f'{long}_').lower()}"
     resource, _, event = topic.rpartition("_")
     return f"{resource.lower()}/{event.lower()}"

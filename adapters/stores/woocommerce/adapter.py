@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from adapters.stores.woocommerce import companion, shapes
+from adapters.stores.woocommerce import companion, places, shapes
 from adapters.stores.woocommerce.client import ADAPTER, Client, NoRoute
 from adapters.stores.woocommerce.lists import BATCH, PLAIN_SKU, chunks, pages, rows_of, sku_chunks, window
 from connector.ports.errors import Misconfigured, NotFound, OutcomeUnknown, Unauthorized
+from connector.ports.places import PlaceChange, PlaceKind, PlaceResult
 from connector.ports.stores import (
     BadgeChange,
     FrozenRequest,
@@ -52,6 +53,8 @@ _PLAIN = StoreCapabilities(
     has_locations=False,
     reads_orders=True,
     batches_by_product=True,
+    places=places.KINDS,
+    place_batch_size=BATCH,
 )
 _WITH_PLUGIN = replace(_PLAIN, compare_and_set="plugin", batches_by_product=False)
 
@@ -62,6 +65,7 @@ class WooCommerceStore:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._companion = companion.Companion(client)
+        self._places = places.WooPlaces(client)
         self._currency: str | None = None
         self._is_tracking: bool | None = None
 
@@ -334,6 +338,17 @@ class WooCommerceStore:
             reason = "The shop did not keep the badge: a plugin seems to filter product meta."
             return ItemResult(ref, "rejected", reason=reason)
         return ItemResult(ref, "done")
+
+    # ---------------------------------------------------------------- places in lists
+
+    def place_when_out(self, kind: PlaceKind, present: str) -> str:
+        return places.when_out(kind, present)
+
+    def read_places(self, kind: PlaceKind, tag: str, product_ids: Sequence[str]) -> Mapping[str, str]:
+        return self._places.read(kind, tag, product_ids)
+
+    def set_places(self, kind: PlaceKind, tag: str, changes: Sequence[PlaceChange]) -> list[PlaceResult]:
+        return self._places.set(kind, tag, changes)
 
     # ---------------------------------------------------------------- orders
 
