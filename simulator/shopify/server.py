@@ -37,6 +37,7 @@ from simulator.shopify.mutations import Mutations
 from simulator.shopify.oauth import Tokens
 from simulator.shopify.queries import Queries
 from simulator.shopify.search import unpaged
+from simulator.shopify.transfers import Transfers
 from simulator.shopify.webhooks import Webhooks
 
 # Points a second and size of the bucket by plan.
@@ -118,10 +119,11 @@ class ShopifyServer:
         self.webhooks = Webhooks(domain, api_secret, self.dials, shop.now, shop.new_id)
         self.bulk = Bulk(self)
         self.queries = Queries(self)
+        self.transfers = Transfers(self)
         self.calls: Counter[str] = Counter()
         self.items_written = 0
         self.metafields_written = 0
-        self._root = {**self.queries.root(), **Mutations(self).root()}
+        self._root = {**self.queries.root(), **self.transfers.root(), **Mutations(self).root()}
         self._lock = threading.Lock()
         self._thread = ServerThread(self, port)
         self.url = self._thread.url

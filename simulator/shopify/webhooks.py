@@ -33,6 +33,9 @@ TIMEOUT_S = 5.0
 
 def header_topic(topic: str) -> str:
     """`INVENTORY_LEVELS_UPDATE` as the header spells it: `inventory_levels/update`."""
+    for resource in ("INVENTORY_SHIPMENTS", "INVENTORY_TRANSFERS"):
+        if topic.startswith(f"{resource}_"):
+            return f"{resource.lower()}/{topic.removeprefix(f'{resource}_').lower()}"
     # The last word is the event, but for a few whose event has more than one.
     for suffix in ("IN_STOCK", "OUT_OF_STOCK", "DATA_REQUEST"):
         if topic.endswith("_" + suffix):

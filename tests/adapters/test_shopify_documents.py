@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import lzma
+import re
 from pathlib import Path
 
 import pytest
 from graphql import GraphQLSchema, OperationDefinitionNode, build_ast_schema, parse, validate
 
-from adapters.stores.shopify import adapter, catalogue, orders
+from adapters.stores.shopify import adapter, catalogue, incoming, orders
 from adapters.stores.shopify.documents import bulk_catalogue, documents, quantities_document
 from simulator.shopify.cost import SINGLE_QUERY_LIMIT, CostModel
 from simulator.shopify.server import admin_schema
@@ -31,7 +32,8 @@ def whole_schema() -> GraphQLSchema:
 
 
 def test_the_file_of_documents_is_read_whole() -> None:
-    assert len(documents()) == 15
+    text = Path(adapter.__file__).with_name("documents.graphql").read_text(encoding="utf-8")
+    assert len(documents()) == len(re.findall(r"^(?:query|mutation) ", text, re.MULTILINE)) > 15
     assert documents()["Locations"].startswith("query Locations($first: Int!, $after: String) {")
 
 
@@ -81,6 +83,14 @@ def test_the_cut_schema_says_what_the_whole_one_says(whole_schema: GraphQLSchema
         ("OrderLines", {"first": orders.MORE_LINES}, 501),
         ("Quantities1", {"ids0": ["x"] * adapter.READ_LIMIT}, 750),
         ("Locations", {"first": 250}, 500),
+        (
+            "TransfersOpen",
+            {"first": incoming.TRANSFERS_PAGE, "shipments": incoming.SHIPMENTS_OF_TRANSFER},
+            900,
+        ),
+        ("TransferShipments", {"first": incoming.LONG_PAGE}, 251),
+        ("ShipmentsOpen", {"first": incoming.SHIPMENTS_PAGE, "lines": incoming.LINES}, 976),
+        ("ShipmentLines", {"first": incoming.LONG_PAGE}, 501),
         ("Webhooks", {"first": 250}, 250),
         ("ShopContext", {}, 5),
     ],

@@ -12,8 +12,8 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 from werkzeug.wrappers import Request, Response
@@ -27,6 +27,7 @@ from connector.ports.errors import (
     Retryable,
     Unauthorized,
 )
+from connector.ports.incoming import IncomingReader
 from connector.ports.stores import (
     BadgeChange,
     BadgeFacts,
@@ -518,6 +519,56 @@ class StoreConformance(PlacesConformance):
         ]
         assert len(found) == 2
         assert all(order.updated_at >= since - timedelta(seconds=10) for order in found)
+
+    # ------------------------------------------------------------ on its way
+
+    def ship(self, server: Any, units: dict[str, int], arrives_at: datetime | None) -> Any:
+        """Send SKU → units on their way to the shop's shelves, expected then. Needed where the adapter
+        reads what is incoming, as are the two below, which take what this answers."""
+        raise NotImplementedError
+
+    def receive(self, server: Any, shipment: Any, units: int) -> None:
+        """So many units of each line have arrived."""
+        raise NotImplementedError
+
+    def call_off(self, server: Any, shipment: Any) -> None:
+        """The shipment will not come."""
+        raise NotImplementedError
+
+    def coming(self, store: Store) -> list[tuple[str, int, datetime | None]]:
+        reader = cast(IncomingReader, store)
+        found = [one for page in reader.incoming() for one in page]
+        assert len({one.reference for one in found}) == len(found)
+        return sorted((one.stock_id, one.units, one.arrives_at) for one in found)
+
+    def test_what_is_on_its_way_is_told_until_it_arrives_or_is_called_off(
+        self, store: Store, server: Any, clock: ManualClock, listings: dict[str, StoreListing]
+    ) -> None:
+        if not store.capabilities.reads_incoming:
+            pytest.skip("the platform does not tell what is on its way")
+        assert self.coming(store) == []
+        soon, late = clock.now() + timedelta(days=2), clock.now() + timedelta(days=9)
+        mug, tee = listings["MUG-001"].ref.stock_id, listings["TEE-M"].ref.stock_id
+        first = self.ship(server, {"MUG-001": 6}, soon)
+        second = self.ship(server, {"TEE-M": 4}, late)
+        self.ship(server, {"MUG-001": 1}, None)
+        everything = self.coming(store)
+        assert sorted(one[:2] for one in everything) == sorted([(mug, 6), (tee, 4), (mug, 1)])
+        assert {one[2] for one in everything} == {soon, late, None}
+        self.receive(server, first, 4)
+        assert (mug, 2, soon) in self.coming(store)
+        self.receive(server, first, 2)
+        self.call_off(server, second)
+        assert self.coming(store) == [(mug, 1, None)]
+
+    def test_a_shipment_keeps_its_reference(self, store: Store, server: Any, clock: ManualClock) -> None:
+        if not store.capabilities.reads_incoming:
+            pytest.skip("the platform does not tell what is on its way")
+        reader = cast(IncomingReader, store)
+        self.ship(server, {"MUG-001": 6, "MUG-002": 3}, clock.now())
+        before = {one.reference: one.stock_id for page in reader.incoming() for one in page}
+        after = {one.reference: one.stock_id for page in reader.incoming() for one in page}
+        assert (len(before), after) == (2, before)
 
     # ------------------------------------------------------------ webhooks
 

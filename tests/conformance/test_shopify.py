@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
+from adapters.stores.shopify.incoming import SCOPES as INCOMING_SCOPES
 from adapters.stores.shopify.webhooks import ShopifyWebhooks
 from connector.ports.errors import OutcomeUnknown, Retryable
 from connector.ports.stores import BadgeFacts, Store, StoreListing, StoreWebhooks
 from simulator.dials import Dials
 from simulator.shop import Item, Shop
 from simulator.shopify import ShopifyServer
+from simulator.shopify.model import DEFAULT_SCOPES
+from simulator.shopify.transfers import SimShipment
 from simulator.shopify.webhooks import header_topic
 from tests.adapters.shopify_support import TOKEN, badge_of, connected
 from tests.conformance.stores import SECRET, StoreConformance
+
+SCOPES = (*DEFAULT_SCOPES, *INCOMING_SCOPES)
 
 
 class TestShopify(StoreConformance):
@@ -29,13 +35,14 @@ class TestShopify(StoreConformance):
             access_token=TOKEN,
             dials=dials,
             bucket=100_000,  # throttling has its own tests
+            scopes=SCOPES,
         )
         with server:
             yield server
 
     @pytest.fixture
     def store(self, server: ShopifyServer) -> Store:
-        return connected(server)
+        return connected(server, scopes=SCOPES)
 
     @pytest.fixture
     def stranger(self, server: ShopifyServer) -> Store:
@@ -50,6 +57,16 @@ class TestShopify(StoreConformance):
 
     def subscriptions(self, server: ShopifyServer) -> list[tuple[str, str, bool]]:
         return [(header_topic(one.topic), one.uri, True) for one in server.webhooks.subscriptions()]
+
+    def ship(self, server: ShopifyServer, units: dict[str, int], arrives_at: datetime | None) -> SimShipment:
+        items = {server.shop.by_sku(sku)[0].id: count for sku, count in units.items()}
+        return server.transfers.ship(items, arrives_at)
+
+    def receive(self, server: ShopifyServer, shipment: SimShipment, units: int) -> None:
+        server.transfers.receive(shipment, units)
+
+    def call_off(self, server: ShopifyServer, shipment: SimShipment) -> None:
+        server.transfers.cancel(server.transfers.all[shipment.transfer_id])
 
     def credentials(self) -> list[str]:
         return [TOKEN, SECRET]

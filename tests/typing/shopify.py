@@ -6,11 +6,16 @@ from adapters.stores.shopify.adapter import ShopifyStore
 from adapters.stores.shopify.app import ShopifyApp
 from adapters.stores.shopify.webhooks import ShopifyWebhooks
 from connector.accounts.access import ExpiringTokens
+from connector.ports.incoming import IncomingReader
 from connector.ports.installs import AccessTokens, App
 from connector.ports.stores import Store, StoreWebhooks
 
 
 def shopify(adapter: ShopifyStore) -> Store:
+    return adapter
+
+
+def shopify_incoming(adapter: ShopifyStore) -> IncomingReader:
     return adapter
 
 

@@ -78,6 +78,8 @@ def _hint(topic: str, body: Mapping[str, Any]) -> StoreHint:
         return StoreHint("product", external_ids=(f"gid://shopify/Product/{int(body['id'])}",))
     if topic.startswith("orders/") and topic != "orders/delete":
         return StoreHint("order", order=order_of_webhook(body))
+    if topic.startswith("inventory_shipments/") or topic == "inventory_transfers/cancel":
+        return StoreHint("incoming")
     if topic == "app/uninstalled":
         return StoreHint("uninstalled")
     if topic in PRIVACY_TOPICS:
