@@ -23,7 +23,7 @@ from connector.accounts.connections import ConnectionRow, connection, pause
 from connector.advertising import pausing
 from connector.crypto import Keyring
 from connector.db import make_engine, transaction
-from connector.delivery import push, webhooks
+from connector.delivery import push, scripts, webhooks
 from connector.installs import leave
 from connector.installs import privacy as legal
 from connector.outbox.messages import Turn
@@ -33,6 +33,7 @@ from connector.ports.channels import Channel
 from connector.ports.errors import Misconfigured, PortError
 from connector.ports.installs import AccessTokens, App, KeyHandover
 from connector.ports.stores import Store, StoreWebhooks
+from connector.ports.storefronts import StorefrontScripts
 from connector.ports.suppliers import Supplier
 from connector.positions import topics
 from connector.registry import Environment, manifest
@@ -46,6 +47,8 @@ TOPICS: Mapping[str, Topic] = {
         Topic(topics.BADGE, push.push, 500, 240),
         Topic(webhooks.RECEIPTS, webhooks.work_receipts, 10, 120),
         Topic(topics.SHOPPERS, episodes.work_positions, 200, 120),
+        Topic(scripts.SCRIPT, scripts.work_script, 10, 240),
+        Topic(topics.PLACES, placement.work_places, 200, 240),
         Topic(messages.EMAIL, messages.work_messages, 50, 240),
         Topic(topics.ADS, pausing.work_positions, 500, 240),
         Topic(installations.ENDED, leave.work_ended, 10, 240),
@@ -146,6 +149,16 @@ class Runtime:
     def app(self, adapter: str) -> App:
         """Our app in a platform's app store; raises Misconfigured where the operator has none."""
         keys, factory = self.settings.apps.get(adapter), manifest("stores", adapter).app
+    def scripts(self, merchant_id: int, connection_id: int) -> StorefrontScripts | None:
+        """What puts our script into a store's pages; None where its platform takes none."""
+        with self.engine.connect() as db:
+            row = connection(db, merchant_id, connection_id)
+        factory = manifest("stores", row.adapter).scripts
+        if factory is None:
+            return None
+        found: StorefrontScripts = factory(row.config, self.secrets(row), self.environment)
+        return found
+
         if keys is None or factory is None:
             raise Misconfigured(
                 adapter,

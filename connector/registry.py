@@ -75,6 +75,8 @@ class Manifest:
     `extra` is the optional dependency to install when the import fails.
     """
 
+    `scripts(config, secrets, environment)` returns the `connector.ports.storefronts.StorefrontScripts` of a
+    platform whose storefronts take our script; it raises as `build`.
     name: str
     title: str
     fields: tuple[Field, ...]
@@ -85,6 +87,7 @@ class Manifest:
     extra: str = ""
     help_page: str = ""
 
+    scripts: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
 
 _EXTRAS = {"google_ads": "google-ads"}
 

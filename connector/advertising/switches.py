@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from connector.accounts.audit import record
 from connector.accounts.connections import connections
 from connector.advertising.runtime import ACCOUNT
+from connector.delivery.scripts import look_after
 from connector.outbox.messages import Intent, enqueue
 from connector.outbox.upkeep import wake
 from connector.positions.decide import enqueue_store
@@ -48,5 +49,6 @@ def set_frozen(db: sa.Connection, merchant_id: int, *, is_frozen: bool, actor: s
         wake(db, merchant_id, row.id)
         if row.kind == "store":
             enqueue_store(db, merchant_id, row.id)
+            look_after(db, merchant_id, row.id)
         elif row.kind == "ads":
             enqueue(db, merchant_id, [Intent(ADS, ACCOUNT, row.id)])

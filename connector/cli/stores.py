@@ -24,6 +24,7 @@ from connector.cli.frame import (
 )
 from connector.db import transaction
 from connector.delivery import approval, reconcile
+from connector.delivery.scripts import look_after
 from connector.delivery.subscribe import subscribe_webhooks
 from connector.installs import leave
 from connector.outbox import upkeep
@@ -114,6 +115,7 @@ def connect_store(
         schedule.ensure(db, owner, "store.full", store_id, 86400)
         schedule.ensure(db, owner, "store.orders", store_id, 120)
         schedule.ensure(db, owner, "store.webhooks", store_id, 3600)
+        look_after(db, owner, store_id)
     return {
         "connection_id": store_id,
         "name": checked.name,

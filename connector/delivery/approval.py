@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from connector.accounts.audit import record
 from connector.delivery import foreign
+from connector.delivery.scripts import look_after
 from connector.positions.decide import enqueue_store
 
 _MANAGED = "l.is_managed and not l.is_excluded and not l.is_gone and l.problem = '' and l.yielded_at is null"
@@ -92,7 +93,9 @@ def approve(db: sa.Connection, merchant_id: int, connection_id: int, *, actor: s
         {"m": merchant_id, "c": connection_id, "now": now},
     )
     record(db, merchant_id, now, actor, "store.approve", f"connection {connection_id}")
-    return enqueue_store(db, merchant_id, connection_id)
+    count = enqueue_store(db, merchant_id, connection_id)
+    look_after(db, merchant_id, connection_id)
+    return count
 
 
 def stop_writing(
@@ -116,4 +119,8 @@ def stop_writing(
         "store.stop_writing" if is_stopped else "store.go_on",
         f"connection {connection_id}",
     )
-    return 0 if is_stopped else enqueue_store(db, merchant_id, connection_id)
+    if is_stopped:
+        return 0
+    count = enqueue_store(db, merchant_id, connection_id)
+    look_after(db, merchant_id, connection_id)
+    return count

@@ -22,6 +22,7 @@ from connector.accounts.connections import add_connection, resume
 from connector.accounts.installations import InstallationRow, by_shop, lock_shop
 from connector.accounts.merchants import create_merchant, platform_user
 from connector.db import transaction
+from connector.delivery.scripts import look_after
 from connector.i18n import best_locale
 from connector.installs.runtime import InstallsRuntime
 from connector.outbox.upkeep import wake
@@ -202,7 +203,7 @@ def _store_again(
                     update connection
                        set status = 'active', status_reason = '', writing_approved_at = null,
                            is_writing_stopped = false,
-                           cursors = cursors - 'catalog' - 'orders' - 'webhooks' - 'webhook_topics'
+                           cursors = cursors - 'catalog' - 'orders' - 'webhooks' - 'webhook_topics' - 'script'
                      where merchant_id = :m and id = :c
                 """),
                 key,
@@ -224,6 +225,7 @@ def _store_again(
             begin_reading(rt, db, row.merchant_id, row.connection_id)
         else:
             enqueue_store(db, row.merchant_id, row.connection_id)
+            look_after(db, row.merchant_id, row.connection_id)
         actor = f"{visitor.user_id}@{row.shop}"
         action = "store.install_again" if has_left else "store.access_renewed"
         record(db, row.merchant_id, now, actor, action, f"connection {row.connection_id}")
@@ -231,11 +233,13 @@ def _store_again(
 
 
 def begin_reading(rt: InstallsRuntime, db: sa.Connection, merchant_id: int, connection_id: int) -> None:
-    """Set the webhooks and read the catalogue at once, and look after both from now on."""
+    """Set the webhooks and read the catalogue at once, and look after both, and the script in its pages,
+    from now on."""
     for kind, every_s in STORE_EVERY_S.items():
         first_at = rt.now() + CHANGES_AFTER if kind == "store.catalog" else None
         schedule.remove(db, merchant_id, kind, connection_id)
         schedule.ensure(db, merchant_id, kind, connection_id, every_s, first_at)
+    look_after(db, merchant_id, connection_id)
 
 
 class _Just:

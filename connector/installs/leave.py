@@ -1,7 +1,8 @@
 """A shop removed us: ads that we paused are resumed, messages stop, numbers stay as they are.
 
-Told by the platform when it is too late to ask the shop anything, so nothing is asked: its access is
-thrown away. What can still be done is done where we are still let in, which is the ad accounts.
+Told by the platform when it is mostly too late to ask the shop anything: our script is taken out of its pages
+if it still lets us, and then its access is thrown away. What can still be done is done where we are let in,
+which is the ad accounts.
 """
 
 from __future__ import annotations
@@ -15,15 +16,21 @@ import structlog
 from connector.accounts import installations
 from connector.accounts.access import change_secrets
 from connector.accounts.audit import record
-from connector.accounts.connections import connections
+from connector.accounts.connections import connection, connections
 from connector.advertising.pausing import resume_ours
 from connector.advertising.switches import stop_account
 from connector.db import transaction
+from connector.delivery.scripts import note_left, script_in, taken_out
 from connector.installs.runtime import InstallsRuntime
 from connector.outbox.messages import Claim, Done, Intent, enqueue, settle
-from connector.ports.errors import PortError, Retryable
+from connector.ports.errors import OutcomeUnknown, PortError, Retryable
 
 log = structlog.get_logger()
+
+DISCONNECTED = "disconnected"
+"""The subject of "installs.ended" for a store that the merchant disconnected with us."""
+MOST_TRIES = 8
+"""So often a store that left is asked to let our script out of its pages: for about ten minutes."""
 
 _GONE_TOKENS = {"access_token": "", "refresh_token": "", "access_expires_at": "", "refresh_expires_at": ""}
 
@@ -31,11 +38,13 @@ _GONE_TOKENS = {"access_token": "", "refresh_token": "", "access_expires_at": ""
 @dataclass(frozen=True, slots=True)
 class Remains:
     """What a store leaves behind, to be said before it is disconnected. `ads_paused` run again; they are
-    counted only where it is the last store. `shoppers_waiting` keep their place and are told nothing."""
+    counted only where it is the last store. `shoppers_waiting` keep their place and are told nothing.
+    `script_in` names the storefronts with our script, which is taken out if the store still lets us."""
 
     managed: int
     ads_paused: int
     shoppers_waiting: int
+    script_in: tuple[str, ...] = ()
 
 
 def remains(db: sa.Connection, merchant_id: int, connection_id: int) -> Remains:
@@ -54,7 +63,9 @@ def remains(db: sa.Connection, merchant_id: int, connection_id: int) -> Remains:
         """),
         {"m": merchant_id, "c": connection_id},
     ).one()
-    return Remains(*row)
+    return Remains(
+        row.managed, row.ads_paused, row.shoppers_waiting, script_in(db, merchant_id, connection_id)
+    )
 
 
 def disconnect(db: sa.Connection, merchant_id: int, connection_id: int, *, actor: str, now: datetime) -> bool:
@@ -70,22 +81,41 @@ def disconnect(db: sa.Connection, merchant_id: int, connection_id: int, *, actor
     if not ended:
         return False
     installations.end(db, merchant_id, connection_id, now)
-    enqueue(db, merchant_id, [Intent(installations.ENDED, "ended", connection_id)])
     found = remains(db, merchant_id, connection_id)
     record(db, merchant_id, now, actor, "store.disconnect", f"connection {connection_id}", asdict(found))
+    enqueue(db, merchant_id, [Intent(installations.ENDED, DISCONNECTED, connection_id)])
     return True
 
 
 def work_ended(rt: InstallsRuntime, claim: Claim) -> None:
     """The handler of topic "installs.ended": its turn's connection is the store that left."""
-    left_behind(rt, claim.turn.merchant_id, claim.turn.connection_id)
+    tries = max(message.tries for message in claim.messages)
+    is_ours = any(message.subject == DISCONNECTED for message in claim.messages)
+    left_behind(rt, claim.turn.merchant_id, claim.turn.connection_id, is_ours=is_ours, tries=tries)
     with transaction(rt.engine) as db:
         settle(db, claim, {message.id: Done() for message in claim.messages})
 
 
-def left_behind(rt: InstallsRuntime, merchant_id: int, connection_id: int) -> int:
+def left_behind(
+    rt: InstallsRuntime,
+    merchant_id: int,
+    connection_id: int,
+    *,
+    is_ours: bool = False,
+    tries: int = MOST_TRIES,
+) -> int:
     """Tidy up after a store that left; returns how many ads were resumed. Harmless to repeat, and nothing
-    when the store has come back meanwhile. Raises Retryable while an ad account cannot be asked."""
+    when the store has come back meanwhile. `is_ours`: the merchant disconnected it with us, so that our script
+    goes from its pages only if we take it out. `tries` counts this one; after MOST_TRIES a store that does not
+    answer is left as it is. Raises Retryable while an ad account, or the store before that, cannot be asked.
+    """
+    waiting_for: PortError | None = None
+    try:
+        _take_out(rt, merchant_id, connection_id, is_ours=is_ours)
+    except (Retryable, OutcomeUnknown) as error:
+        waiting_for = error if tries < MOST_TRIES else None
+        if waiting_for is None:
+            _leave_in(rt, merchant_id, connection_id)
     with transaction(rt.engine) as db:
         status = db.execute(
             sa.text("select status from connection where merchant_id = :m and id = :c for update"),
@@ -93,7 +123,8 @@ def left_behind(rt: InstallsRuntime, merchant_id: int, connection_id: int) -> in
         ).scalar()
         if status != "ended":
             return 0
-        change_secrets(db, rt.keyring, merchant_id, connection_id, _GONE_TOKENS)
+        if waiting_for is None:
+            change_secrets(db, rt.keyring, merchant_id, connection_id, _GONE_TOKENS)
         has_store = bool(connections(db, merchant_id, "store"))
         accounts = [] if has_store else connections(db, merchant_id, "ads")
         # Stopped first: nothing may pause again what is resumed here, for numbers nobody keeps any more.
@@ -110,6 +141,8 @@ def left_behind(rt: InstallsRuntime, merchant_id: int, connection_id: int) -> in
             # Refused for good: the others still have theirs, and the merchant is told which remain.
             log.warning("ads stay paused", merchant=merchant_id, connection=account.id, error=str(error))
             kept_out.append(account.id)
+    if waiting_for is not None:
+        raise waiting_for
     with transaction(rt.engine) as db:
         remaining = db.execute(
             sa.text("select count(*) from ad_link where merchant_id = :m and paused_by_us_at is not null"),
@@ -130,3 +163,23 @@ def left_behind(rt: InstallsRuntime, merchant_id: int, connection_id: int) -> in
         }
         record(db, merchant_id, rt.now(), "platform", "store.left", f"connection {connection_id}", detail)
     return resumed
+
+
+def _take_out(rt: InstallsRuntime, merchant_id: int, connection_id: int, *, is_ours: bool) -> None:
+    """Our script leaves the pages of a store that left. Raises Retryable, OutcomeUnknown."""
+    with rt.engine.connect() as db:
+        if connection(db, merchant_id, connection_id).status != "ended":
+            return
+    stays_in = taken_out(rt, merchant_id, connection_id)
+    if stays_in is None:
+        return
+    with transaction(rt.engine) as db:
+        # A platform that removes us takes out what is ours itself, and lets us in no more to look.
+        note_left(db, merchant_id, connection_id, stays_in if is_ours else (), rt.now())
+
+
+def _leave_in(rt: InstallsRuntime, merchant_id: int, connection_id: int) -> None:
+    """The store does not answer: the merchant takes the script out."""
+    with transaction(rt.engine) as db:
+        stays_in = script_in(db, merchant_id, connection_id)
+        note_left(db, merchant_id, connection_id, stays_in, rt.now())

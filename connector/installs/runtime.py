@@ -7,11 +7,15 @@ from typing import Protocol
 from connector.advertising.runtime import AdsRuntime
 from connector.crypto import Keyring
 from connector.ports.installs import App
+from connector.ports.storefronts import StorefrontScripts
 from connector.registry import Environment
 
 
 class InstallsRuntime(AdsRuntime, Protocol):
-    """As advertising's, and the key ring, what adapters may know, and our apps."""
+    """As advertising's, and the key ring, what adapters may know, our address, our apps and our scripts."""
+
+    @property
+    def base_url(self) -> str: ...
 
     @property
     def keyring(self) -> Keyring: ...
@@ -21,3 +25,6 @@ class InstallsRuntime(AdsRuntime, Protocol):
 
     def app(self, adapter: str) -> App:
         """Our app on a platform; raises Misconfigured where the operator has none."""
+
+    def scripts(self, merchant_id: int, connection_id: int) -> StorefrontScripts | None:
+        """What puts our script into a store's pages; None where its platform takes none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from simulator.bigcommerce.replies import ApiError, Reply, ids, page_of
@@ -20,11 +20,14 @@ _CHOICES = {
 
 
 class Scripts:
-    """The scripts of one app, at most ten, by uuid."""
+    """The scripts of one app, at most ten, by uuid. `channels` gives the ids of the store's channels; those in
+    `refuses` take none."""
 
-    def __init__(self, client_id: str) -> None:
+    def __init__(self, client_id: str, channels: Callable[[], set[int]]) -> None:
         self.client_id = client_id
+        self._channels = channels
         self.kept: dict[str, dict[str, Any]] = {}
+        self.refuses: set[int] = set()
 
     def list(self, args: Mapping[str, str]) -> Reply:
         channels = ids(args, "channel_id:in")
@@ -35,6 +38,8 @@ class Scripts:
         sent = self._checked(body, is_new=True)
         if len(self.kept) >= MOST:
             raise ApiError(422, f"An app may have at most {MOST} scripts.")
+        if sent.get("channel_id", 1) not in self._channels() - self.refuses:
+            raise ApiError(422, "JSON data is missing or invalid", {"channel_id": "is no channel"})
         made = {
             "channel_id": 1,
             "consent_category": "unknown",

@@ -23,7 +23,7 @@ from simulator.bigcommerce.hooks import STOCK_CHANGED, Hooks
 from simulator.bigcommerce.inventory import Inventory
 from simulator.bigcommerce.model import DEFAULT_LOCATIONS, Levels, SimLocation, variant_id
 from simulator.bigcommerce.orders import INVENTORY_SETTINGS, Orders, store
-from simulator.bigcommerce.replies import ApiError, Reply, Window
+from simulator.bigcommerce.replies import ApiError, Reply, Window, page_of
 from simulator.bigcommerce.scripts import Scripts
 from simulator.dials import Dials, Fault
 from simulator.server import ServerThread, cut_connection
@@ -40,7 +40,7 @@ class BigCommerceServer:
     `quota` requests a window (None: the plan's), measured by `monotonic`; `lag_s` is how long reads stay
     behind an adjustment, by the shop's clock. `calls` counts requests by "METHOD route", also those
     answered with a fault. May be turned while running: `dials`, `serves_html`, `settings` (inventory),
-    `app.scopes` (a missing one is 403), `inventory.takes_s`, `inventory.names_bad_items`.
+    `channels` (storefronts), `app.scopes` (a missing one is 403), `inventory.takes_s`, `inventory.names_bad_items`.
     """
 
     def __init__(
@@ -74,7 +74,10 @@ class BigCommerceServer:
         self.catalog = Catalog(self.levels, client_id)
         self.inventory = Inventory(self.levels, self._level_changed)
         self.orders = Orders(shop)
-        self.scripts = Scripts(client_id)
+        self.channels: list[dict[str, Any]] = [
+            {"id": 1, "type": "storefront", "platform": "bigcommerce", "status": "active", "name": shop.name}
+        ]
+        self.scripts = Scripts(client_id, lambda: {int(one["id"]) for one in self.channels})
         self.webhooks = Hooks(store_hash, client_id, client_secret, self.dials, shop.now, shop.new_id)
         self.window = Window(quota or QUOTAS[plan], WINDOW_S, monotonic)
         self._routes = self._table()
@@ -210,7 +213,7 @@ class BigCommerceServer:
         rows: list[tuple[str, str, tuple[str, ...], Handler]] = [
             ("GET", "v2/store", about, lambda a, b: self._store()),
             ("GET", "v3/settings/inventory", about, lambda a, b: Reply({"data": self.settings, "meta": {}})),
-            ("GET", "v3/channels", channels, lambda a, b: self._channels()),
+            ("GET", "v3/channels", channels, lambda a, b: self._channels(a)),
             ("GET", "v3/catalog/products", products, lambda a, b: c.products(a)),
             ("PUT", "v3/catalog/products", products[:1], lambda a, b: c.update_products(b)),
             ("GET", "v3/catalog/trees/categories", products, lambda a, b: c.categories(a)),
@@ -246,9 +249,8 @@ class BigCommerceServer:
     def _store(self) -> Reply:
         return Reply(store(self.shop, self.store_hash, self.storefront_url, self.plan))
 
-    def _channels(self) -> Reply:
-        channel = {"id": 1, "type": "storefront", "platform": "bigcommerce", "status": "active"}
-        return Reply({"data": [{**channel, "name": self.shop.name}], "meta": {}})
+    def _channels(self, args: dict[str, str]) -> Reply:
+        return page_of(self.channels, args, most=250)
 
 
 def _missing() -> Reply:

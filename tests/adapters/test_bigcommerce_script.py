@@ -15,15 +15,14 @@ from werkzeug.wrappers import Request, Response
 from adapters.stores.bigcommerce import client_of
 from adapters.stores.bigcommerce.client import BigCommerceClient
 from adapters.stores.bigcommerce.storefront import (
-    ScriptSettings,
+    BigCommerceScripts,
     StorefrontChannel,
-    installed,
-    put_scripts,
-    remove_scripts,
     script_html,
+    scripts,
     storefronts,
 )
-from connector.ports.errors import Misconfigured, Rejected, Unauthorized
+from connector.ports.errors import Misconfigured, Unauthorized
+from connector.ports.storefronts import PlaceState, ScriptPlace, ScriptReport, ScriptSettings
 from simulator.bigcommerce import BigCommerceServer
 from simulator.server import ServerThread
 from simulator.shop import Shop
@@ -51,52 +50,159 @@ def client(server: BigCommerceServer) -> BigCommerceClient:
     return client_of(config, {"access_token": TOKEN, "api_secret": SECRET}, ENVIRONMENT)
 
 
+@pytest.fixture
+def store(client: BigCommerceClient) -> BigCommerceScripts:
+    return BigCommerceScripts(client)
+
+
 # ---------------------------------------------------------------- the API
 
 
-def test_each_storefront_gets_the_script_once(server: BigCommerceServer, client: BigCommerceClient) -> None:
-    first = put_scripts(client, SETTINGS, [1, 5])
-    assert put_scripts(client, SETTINGS, [1, 5, 5]) == first
-    assert server.calls["PUT v3/content/scripts/<id>"] == 0
+def channel(number: int, platform: str = "bigcommerce") -> dict[str, Any]:
+    return {
+        "id": number,
+        "type": "storefront",
+        "platform": platform,
+        "status": "active",
+        "name": f"Front {number}",
+    }
+
+
+def place(number: int, state: PlaceState = "set", **more: Any) -> ScriptPlace:
+    return ScriptPlace(str(number), f"Front {number}", state, **more)
+
+
+def test_each_storefront_gets_the_script_once(
+    server: BigCommerceServer, store: BigCommerceScripts, shop: Shop
+) -> None:
+    server.channels.append(channel(5))
+    first = store.put(SETTINGS, "essential")
+    assert first == ScriptReport(
+        (ScriptPlace("1", "Corner Shop", "set", is_new=True), place(5, is_new=True)), sees_all=True
+    )
+    again = store.put(SETTINGS, "essential")
+    assert [(one.storefront_id, one.state, one.is_new) for one in again.places] == [
+        ("1", "set", False),
+        ("5", "set", False),
+    ]
+    assert (server.calls["POST v3/content/scripts"], server.calls["PUT v3/content/scripts/<id>"]) == (2, 0)
     kept = [(one["channel_id"], one["consent_category"]) for one in server.scripts.kept.values()]
     assert kept == [(1, "essential"), (5, "essential")]
     (one, _) = server.scripts.kept.values()
     assert (one["kind"], one["location"], one["visibility"]) == ("script_tag", "footer", "storefront")
     assert one["auto_uninstall"] is True
     assert server.scripts.tags(1, "footer", accepted=frozenset()) == script_html(SETTINGS)
-    assert remove_scripts(client) == 2
-    assert (server.scripts.kept, remove_scripts(client)) == ({}, 0)
+    assert store.remove() == 2
+    assert (server.scripts.kept, store.remove()) == ({}, 0)
 
 
-def test_a_change_keeps_what_the_merchant_chose(server: BigCommerceServer, client: BigCommerceClient) -> None:
-    (uuid,) = put_scripts(client, SETTINGS, [1], "functional").values()
-    server.scripts.kept[uuid]["consent_category"] = "targeting"
-    changed = ScriptSettings("https://dispo.example", "storekey", "Another name")
-    assert put_scripts(client, changed, [1]) == {1: uuid}
+def test_a_deleted_script_is_put_back_where_it_is_missing_alone(
+    server: BigCommerceServer, store: BigCommerceScripts
+) -> None:
+    server.channels.append(channel(5))
+    store.put(SETTINGS, "essential")
+    (gone,) = [key for key, one in server.scripts.kept.items() if one["channel_id"] == 5]
+    del server.scripts.kept[gone]
+    report = store.put(SETTINGS, "essential")
+    assert [one.is_new for one in report.places] == [False, True]
+    assert sorted(one["channel_id"] for one in server.scripts.kept.values()) == [1, 5]
+
+
+def test_a_script_that_is_there_twice_is_there_once_afterwards(
+    server: BigCommerceServer, store: BigCommerceScripts
+) -> None:
+    store.put(SETTINGS, "essential")
+    (uuid, kept) = next(iter(server.scripts.kept.items()))
+    server.scripts.kept["second"] = {**kept, "uuid": "00000000-0000"}
+    server.scripts.kept["00000000-0000"] = server.scripts.kept.pop("second")
+    store.put(SETTINGS, "essential")
+    assert list(server.scripts.kept) == [uuid]
+
+
+def test_a_change_keeps_what_the_merchant_chose_until_they_choose_again(
+    server: BigCommerceServer, store: BigCommerceScripts
+) -> None:
+    store.put(SETTINGS, "functional")
     (kept,) = server.scripts.kept.values()
-    assert kept["html"] == script_html(changed)
-    assert (kept["consent_category"], kept["visibility"]) == ("targeting", "storefront")
+    kept["consent_category"] = "targeting"
+    changed = ScriptSettings("https://dispo.example", "storekey", "Another name")
+    store.put(changed, "functional")
+    assert (kept["html"], kept["visibility"]) == (script_html(changed), "storefront")
+    assert kept["consent_category"] == "targeting"
+    store.put(changed, "analytics", changes_consent=True)
+    assert kept["consent_category"] == "analytics"
+
+
+def test_one_that_the_merchant_switched_off_there_stays_off(
+    server: BigCommerceServer, store: BigCommerceScripts
+) -> None:
+    store.put(SETTINGS, "essential")
+    (kept,) = server.scripts.kept.values()
+    kept["enabled"] = False
+    (one,) = store.put(SETTINGS, "essential").places
+    assert (one.state, kept["enabled"]) == ("disabled", False)
+
+
+def test_a_closed_storefront_loses_its_script(server: BigCommerceServer, store: BigCommerceScripts) -> None:
+    server.channels.append(channel(5))
+    store.put(SETTINGS, "essential")
+    server.channels[1]["status"] = "terminated"
+    assert [one.storefront_id for one in store.put(SETTINGS, "essential").places] == ["1"]
+    assert [one["channel_id"] for one in server.scripts.kept.values()] == [1]
 
 
 def test_other_scripts_of_the_app_are_left_alone(
-    server: BigCommerceServer, client: BigCommerceClient
+    server: BigCommerceServer, client: BigCommerceClient, store: BigCommerceScripts
 ) -> None:
     body = {"name": "Other", "kind": "script_tag", "html": "<script>1</script>", "location": "head"}
     client.write("POST", "/v3/content/scripts", body)
-    put_scripts(client, SETTINGS)
-    assert list(installed(client)) == [1]
-    assert remove_scripts(client) == 1
+    store.put(SETTINGS, "essential")
+    assert [one["channel_id"] for one in scripts(client)] == [1]
+    assert store.remove() == 1
     assert [one["name"] for one in server.scripts.kept.values()] == ["Other"]
 
 
-def test_an_eleventh_script_and_a_missing_scope_are_told(
-    server: BigCommerceServer, client: BigCommerceClient
+def test_an_eleventh_script_is_told_and_fails_no_other(
+    server: BigCommerceServer, store: BigCommerceScripts
 ) -> None:
-    with pytest.raises(Rejected, match="at most 10"):
-        put_scripts(client, SETTINGS, range(1, 12))
+    server.channels[:] = [channel(3, "catalyst"), *(channel(number) for number in range(11, 21))]
+    report = store.put(SETTINGS, "essential")
+    assert [one.state for one in report.places] == ["set"] * 10 + ["limit"]
+    # The storefront whose pages show nothing by themselves is the one that goes without.
+    last = report.places[-1]
+    assert (last.storefront_id, last.needs_block) == ("3", True)
+    assert "at most 10" in last.detail
+
+
+def test_a_refusal_of_one_storefront_fails_no_other(
+    server: BigCommerceServer, store: BigCommerceScripts
+) -> None:
+    server.channels.append(channel(5))
+    server.scripts.refuses = {1}
+    report = store.put(SETTINGS, "essential")
+    assert [(one.storefront_id, one.state) for one in report.places] == [("1", "refused"), ("5", "set")]
+
+
+def test_without_the_channels_the_first_storefront_gets_it_and_the_gap_is_told(
+    server: BigCommerceServer, store: BigCommerceScripts
+) -> None:
+    server.channels.append(channel(5))
+    server.app.scopes = ("store_v2_content",)
+    expected = ScriptReport((ScriptPlace("1", "", "set", is_new=True),), sees_all=False)
+    assert store.put(SETTINGS, "essential") == expected
+    # A script elsewhere is not taken for one of a storefront that closed.
+    server.scripts.kept["b"] = {**next(iter(server.scripts.kept.values())), "channel_id": 5, "uuid": "b"}
+    store.put(SETTINGS, "essential")
+    assert sorted(one["channel_id"] for one in server.scripts.kept.values()) == [1, 5]
+
+
+def test_a_missing_scope_is_told(server: BigCommerceServer, store: BigCommerceScripts) -> None:
     server.app.scopes = ("store_v2_products",)
     with pytest.raises(Unauthorized, match="Content: modify"):
-        put_scripts(client, SETTINGS)
+        store.put(SETTINGS, "essential")
+    with pytest.raises(Unauthorized, match="Content: modify"):
+        store.remove()
+    assert server.scripts.kept == {}
 
 
 def test_storefronts_are_named(client: BigCommerceClient) -> None:

@@ -71,7 +71,7 @@ def test_disconnecting_says_what_remains_and_tidies_up_by_the_outbox(scene: AdSc
         assert not disconnect(db, scene.merchant_id, scene.store_id, actor="owner", now=scene.rt.now())
 
     assert (1, 0) == (before.ads_paused, before.shoppers_waiting)
-    assert [("installs.ended", "ended")] == [
+    assert [("installs.ended", "disconnected")] == [
         (topic, subject) for topic, subject, _ in scene.world.pending() if topic == "installs.ended"
     ]
     left_behind(scene.rt, scene.merchant_id, scene.store_id)

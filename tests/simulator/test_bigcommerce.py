@@ -333,6 +333,8 @@ def test_scripts_are_checked_counted_and_shown_by_consent(
     assert api.post(path, json=script(consent_category="marketing")).status_code == 422
     assert api.post(path, json=script(kind="script_tag", html="<p>")).status_code == 422
     made = api.post(path, json=script()).json()["data"]
+    assert api.post(path, json=script(channel_id=2)).status_code == 422, "there is no such storefront"
+    server.channels.append({"id": 2, "type": "storefront", "status": "active"})
     inline = script(kind="script_tag", html="<script>1</script>", consent_category="functional", channel_id=2)
     api.post(path, json=inline)
     assert server.scripts.tags(1, "footer") == '<script src="https://dispo.example/a.js" defer></script>'

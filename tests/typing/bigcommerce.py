@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from adapters.stores.bigcommerce.adapter import BigCommerceStore
+from adapters.stores.bigcommerce.storefront import BigCommerceScripts
 from adapters.stores.bigcommerce.webhooks import BigCommerceWebhooks
+from connector.ports.storefronts import StorefrontScripts
 from connector.ports.stores import Store, StoreWebhooks
 
 
@@ -13,3 +15,7 @@ def bigcommerce(adapter: BigCommerceStore) -> Store:
 
 def bigcommerce_webhooks(verifier: BigCommerceWebhooks) -> StoreWebhooks:
     return verifier
+
+
+def bigcommerce_scripts(scripts: BigCommerceScripts) -> StorefrontScripts:
+    return scripts

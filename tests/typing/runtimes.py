@@ -1,6 +1,7 @@
 """The runtime of the installation serves the shoppers' room, whatever the handlers are declared as."""
 
 from connector.bootstrap import Runtime
+from connector.delivery.scripts import ScriptRuntime
 from connector.installs.runtime import InstallsRuntime
 from connector.shoppers.runtime import ShopperRuntime
 
@@ -10,4 +11,8 @@ def serves_shoppers(rt: Runtime) -> ShopperRuntime:
 
 
 def serves_installs(rt: Runtime) -> InstallsRuntime:
+    return rt
+
+
+def serves_scripts(rt: Runtime) -> ScriptRuntime:
     return rt

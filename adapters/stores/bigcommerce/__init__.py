@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from adapters.stores.bigcommerce.adapter import BigCommerceStore
 from adapters.stores.bigcommerce.app import BigCommerceApp
 from adapters.stores.bigcommerce.client import ADAPTER, API_URL, BigCommerceClient
+from adapters.stores.bigcommerce.storefront import BigCommerceScripts
 from adapters.stores.bigcommerce.webhooks import BigCommerceWebhooks
 from connector.ports.errors import Misconfigured
+from connector.ports.storefronts import Consent
 from connector.registry import Environment, Field, Manifest
 
 _HASH = re.compile(r"[a-z0-9]{3,40}")
@@ -31,8 +33,23 @@ def build(
         raise _wrong(
             "location_id", client.store_hash, "It is not a location's id.", "Enter a location's number."
         )
+    consent = str(config.get("script_consent") or "essential")
+    if consent not in get_args(Consent):
+        raise _wrong(
+            "script_consent",
+            client.store_hash,
+            f"There is no consent category {consent[:40]!r}.",
+            f"Use one of: {', '.join(get_args(Consent))}.",
+        )
     scopes = frozenset(re.split(r"[\s,]+", str(config.get("scopes") or ""))) - {""}
     return BigCommerceStore(client, location or None, scopes)
+
+
+def scripts(
+    config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment
+) -> BigCommerceScripts:
+    """The storefront script of the store. Raises Misconfigured; does no network."""
+    return BigCommerceScripts(client_of(config, secrets, environment))
 
 
 def client_of(
@@ -107,11 +124,18 @@ MANIFEST = Manifest(
             is_required=False,
             help="The number of the one location Dispo writes. Empty: the default location.",
         ),
+        Field(
+            "script_consent",
+            "Consent category of the storefront script",
+            is_required=False,
+            help="essential, functional, analytics or targeting. Empty: essential.",
+        ),
         Field("scopes", "Granted scopes", is_required=False, help="Filled in by the installation."),
         Field("base_url", "Simulator address", is_required=False, help="Only for a simulator."),
     ),
     build=build,
     webhooks=BigCommerceWebhooks,
     app=BigCommerceApp,
+    scripts=scripts,
     help_page="docs/adapters/bigcommerce.md",
 )
