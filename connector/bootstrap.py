@@ -32,8 +32,8 @@ from connector.ports.ads import Ads
 from connector.ports.channels import Channel
 from connector.ports.errors import Misconfigured, PortError
 from connector.ports.installs import AccessTokens, App, KeyHandover
-from connector.ports.stores import Store, StoreWebhooks
 from connector.ports.storefronts import StorefrontScripts
+from connector.ports.stores import Store, StoreWebhooks
 from connector.ports.suppliers import Supplier
 from connector.positions import topics
 from connector.registry import Environment, manifest
@@ -45,10 +45,9 @@ TOPICS: Mapping[str, Topic] = {
     for topic in (
         Topic(topics.QUANTITY, push.push, 1000, 240),
         Topic(topics.BADGE, push.push, 500, 240),
+        Topic(scripts.SCRIPT, scripts.work_script, 10, 240),
         Topic(webhooks.RECEIPTS, webhooks.work_receipts, 10, 120),
         Topic(topics.SHOPPERS, episodes.work_positions, 200, 120),
-        Topic(scripts.SCRIPT, scripts.work_script, 10, 240),
-        Topic(topics.PLACES, placement.work_places, 200, 240),
         Topic(messages.EMAIL, messages.work_messages, 50, 240),
         Topic(topics.ADS, pausing.work_positions, 500, 240),
         Topic(installations.ENDED, leave.work_ended, 10, 240),
@@ -146,9 +145,6 @@ class Runtime:
         verifier: StoreWebhooks = factory()
         return verifier
 
-    def app(self, adapter: str) -> App:
-        """Our app in a platform's app store; raises Misconfigured where the operator has none."""
-        keys, factory = self.settings.apps.get(adapter), manifest("stores", adapter).app
     def scripts(self, merchant_id: int, connection_id: int) -> StorefrontScripts | None:
         """What puts our script into a store's pages; None where its platform takes none."""
         with self.engine.connect() as db:
@@ -159,6 +155,9 @@ class Runtime:
         found: StorefrontScripts = factory(row.config, self.secrets(row), self.environment)
         return found
 
+    def app(self, adapter: str) -> App:
+        """Our app in a platform's app store; raises Misconfigured where the operator has none."""
+        keys, factory = self.settings.apps.get(adapter), manifest("stores", adapter).app
         if keys is None or factory is None:
             raise Misconfigured(
                 adapter,

@@ -72,11 +72,11 @@ class Manifest:
     store platform. `app(keys, environment)` returns the `connector.ports.installs.App` of a platform
     whose merchants install us from its app store. `handover(environment)` returns the
     `connector.ports.installs.KeyHandover` of a platform whose shops hand out keys on a page of their own.
+    `scripts(config, secrets, environment)` returns the `connector.ports.storefronts.StorefrontScripts` of a
+    platform whose storefronts take our script; it raises as `build`.
     `extra` is the optional dependency to install when the import fails.
     """
 
-    `scripts(config, secrets, environment)` returns the `connector.ports.storefronts.StorefrontScripts` of a
-    platform whose storefronts take our script; it raises as `build`.
     name: str
     title: str
     fields: tuple[Field, ...]
@@ -84,10 +84,10 @@ class Manifest:
     webhooks: Callable[[], Any] | None = None
     app: Callable[[AppKeys, Environment], Any] | None = None
     handover: Callable[[Environment], Any] | None = None
+    scripts: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
     extra: str = ""
     help_page: str = ""
 
-    scripts: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
 
 _EXTRAS = {"google_ads": "google-ads"}
 

@@ -14,7 +14,7 @@ from connector.accounts.schedule import Due
 from connector.advertising.links import read_account
 from connector.bootstrap import Runtime
 from connector.db import transaction
-from connector.delivery import incoming, reconcile, webhooks
+from connector.delivery import reconcile, webhooks
 from connector.delivery.scripts import look_after
 from connector.delivery.subscribe import subscribe_webhooks
 from connector.installs import handover
@@ -134,14 +134,14 @@ def _orders(rt: Runtime, merchant_id: int, connection_id: int) -> None:
 
 
 def _webhooks(rt: Runtime, merchant_id: int, connection_id: int) -> None:
+    """What a store keeps of us: the webhooks, and the script in its pages, which a worker of its own minds."""
+    with transaction(rt.engine) as db:
+        look_after(db, merchant_id, connection_id)
     subscribe_webhooks(rt, merchant_id, connection_id)
 
 
 def _recheck(rt: Runtime, merchant_id: int, _: int) -> None:
     recheck(rt.engine, merchant_id, now=rt.now())
-    """What a store keeps of us: the webhooks, and the script in its pages, which a worker of its own minds."""
-    with transaction(rt.engine) as db:
-        look_after(db, merchant_id, connection_id)
 
 
 def _decide_all(rt: Runtime, merchant_id: int, _: int) -> None:
