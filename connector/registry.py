@@ -4,8 +4,8 @@ only when used, so that a heavy SDK costs nothing to those who do not use it."""
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,6 +74,8 @@ class Manifest:
     `connector.ports.installs.KeyHandover` of a platform whose shops hand out keys on a page of their own.
     `scripts(config, secrets, environment)` returns the `connector.ports.storefronts.StorefrontScripts` of a
     platform whose storefronts take our script; it raises as `build`.
+    `grants` names what a merchant may grant beyond the necessary, each with the platform's words for it, and
+    `grant_url(config, scopes)` is the platform's page that asks the merchant for them, "" where it has none.
     `extra` is the optional dependency to install when the import fails.
     """
 
@@ -85,6 +87,8 @@ class Manifest:
     app: Callable[[AppKeys, Environment], Any] | None = None
     handover: Callable[[Environment], Any] | None = None
     scripts: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
+    grants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    grant_url: Callable[[Mapping[str, Any], Sequence[str]], str] | None = None
     extra: str = ""
     help_page: str = ""
 

@@ -14,7 +14,7 @@ from connector.accounts.schedule import Due
 from connector.advertising.links import read_account
 from connector.bootstrap import Runtime
 from connector.db import transaction
-from connector.delivery import reconcile, webhooks
+from connector.delivery import grants, incoming, reconcile, webhooks
 from connector.delivery.scripts import look_after
 from connector.delivery.subscribe import subscribe_webhooks
 from connector.installs import handover
@@ -133,11 +133,17 @@ def _orders(rt: Runtime, merchant_id: int, connection_id: int) -> None:
     reconcile.read_orders(rt, merchant_id, connection_id)
 
 
+def _incoming(rt: Runtime, merchant_id: int, connection_id: int) -> None:
+    incoming.read_incoming(rt, merchant_id, connection_id)
+
+
 def _webhooks(rt: Runtime, merchant_id: int, connection_id: int) -> None:
     """What a store keeps of us: the webhooks, and the script in its pages, which a worker of its own minds."""
     with transaction(rt.engine) as db:
         look_after(db, merchant_id, connection_id)
+    grants.look_at_grants(rt, merchant_id, connection_id)
     subscribe_webhooks(rt, merchant_id, connection_id)
+    incoming.follow_incoming(rt, merchant_id, connection_id)
 
 
 def _recheck(rt: Runtime, merchant_id: int, _: int) -> None:
@@ -178,6 +184,7 @@ DO: Mapping[str, Callable[[Runtime, int, int], None]] = {
     "store.catalog": _catalog,
     "store.full": _full,
     "store.orders": _orders,
+    "store.incoming": _incoming,
     "store.webhooks": _webhooks,
     "positions.all": _decide_all,
     "positions.recheck": _recheck,

@@ -38,6 +38,7 @@ KINDS: Mapping[str, Kind] = {
     "store.catalog": Kind("intake", 900),
     "store.full": Kind("intake", 3600),
     "store.orders": Kind("push", 300),
+    "store.incoming": Kind("intake", 300),
     "store.webhooks": Kind("intake", 300),
     "positions.all": Kind("intake", 1800),
     "positions.recheck": Kind("intake", 300),

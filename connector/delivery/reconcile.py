@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
+from connector.accounts.schedule import run_now
 from connector.db import transaction
 from connector.delivery.catalog import CatalogRead, read_catalog
 from connector.delivery.runtime import DeliveryRuntime
-from connector.ports.errors import PortError
+from connector.ports.errors import PortError, Unsupported
 from connector.positions.decide import Cause
 from connector.positions.learn import decide_learnt
 from connector.positions.sales import record_orders
@@ -58,11 +59,18 @@ def read_orders(rt: DeliveryRuntime, merchant_id: int, connection_id: int) -> in
     since = _cursor(rt, merchant_id, connection_id, "orders")
     count = 0
     if since is not None:
-        for page in store.orders(since - OVERLAP):
+        try:
+            for page in store.orders(since - OVERLAP):
+                with transaction(rt.engine) as db:
+                    touched = record_orders(db, merchant_id, connection_id, page)
+                    decide_learnt(db, merchant_id, touched, now=rt.now(), cause=Cause("order"))
+                count += len(page)
+        except Unsupported:
+            # The permission was withdrawn a moment ago: what the store grants is asked anew, and from then on
+            # a sale is learnt from the fall of its number.
             with transaction(rt.engine) as db:
-                touched = record_orders(db, merchant_id, connection_id, page)
-                decide_learnt(db, merchant_id, touched, now=rt.now(), cause=Cause("order"))
-            count += len(page)
+                run_now(db, merchant_id, "store.webhooks", connection_id)
+            return count
     _move_cursor(rt, merchant_id, connection_id, "orders", started)
     return count
 

@@ -198,6 +198,12 @@ def _apply(
         differing = _differing(db, merchant_id, connection_id, hint)
         doubted.update(differing)
         return f"stock: {len(differing)} doubted" if differing else "stock: as believed"
+    if hint.kind == "incoming":
+        run_now(db, merchant_id, "store.incoming", connection_id)
+        return "incoming: shipments are read"
+    if hint.kind == "grants":
+        run_now(db, merchant_id, "store.webhooks", connection_id)
+        return "grants: the store is asked"
     if hint.kind == "product":
         # What changed is read from the store; the hint only moves that reading forward.
         run_now(db, merchant_id, "store.catalog", connection_id)

@@ -211,7 +211,8 @@ class StoreOrder:
 
 @dataclass(frozen=True, slots=True)
 class StoreCheck:
-    """What the store says of itself. `warnings` are sentences with a remedy for the merchant."""
+    """What the store says of itself. `warnings` are sentences with a remedy for the merchant; `settings` are
+    those of the connection that the store knows better than we (what it grants), as they are to be kept."""
 
     name: str
     url: str
@@ -219,6 +220,7 @@ class StoreCheck:
     currency: str
     timezone: str
     warnings: tuple[str, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,12 +233,13 @@ class StoreHint:
     "order": `order` when the body holds it whole, else None, and `external_ids` is the order's id: read the
     orders. "product": re-read these products (`external_ids` are product ids).
     "incoming": what is on its way may have changed: read it anew.
+    "grants": what the store lets us do may have changed: ask it.
     "uninstalled": the store ended the connection. "privacy": a legal request, `privacy` says which and
     `detail` names the topic.
     "other": nothing to do.
     """
 
-    kind: Literal["stock", "order", "product", "incoming", "uninstalled", "privacy", "other"]
+    kind: Literal["stock", "order", "product", "incoming", "grants", "uninstalled", "privacy", "other"]
     external_ids: tuple[str, ...] = ()
     quantities: Mapping[str, int] = field(default_factory=dict)
     order: StoreOrder | None = None

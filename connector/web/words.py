@@ -116,6 +116,7 @@ class Words:
             "time": _("time passed"),
             "catalogue": _("catalogue"),
             "repair": _("repair"),
+            "incoming": _("on its way to the store"),
             "unchanged": _("supplier confirmed"),
         }.get(cause, cause)
         return f"{said} {reference}".strip() if cause == "order" else said
@@ -206,6 +207,7 @@ class Words:
         return {
             "stated": _("stated by the supplier"),
             "lead_time": _("from the supplier's lead time"),
+            "shipment": _("from a shipment on its way"),
             "incoming": _("from an open purchase order"),
         }.get(basis, basis)
 
@@ -230,6 +232,7 @@ class Words:
             "store.install_again": _("installed Dispo again"),
             "store.access_renewed": _("gave Dispo access again"),
             "store.location": _("chose the written location"),
+            "store.grants": _("changed what Dispo may read"),
             "store.left": _("removed Dispo"),
             "connection.refused": _("lost its access to the store"),
             "privacy.export": _("passed on a data request"),

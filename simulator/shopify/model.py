@@ -30,6 +30,8 @@ DEFAULT_SCOPES = (
     "read_orders",
     "write_app_proxy",
 )
+OPTIONAL_SCOPES = ("read_inventory_shipments", "read_inventory_transfers", "read_orders")
+"""What the app's configuration names as optional: granted or not after the installation."""
 
 
 @dataclass(frozen=True)

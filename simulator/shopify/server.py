@@ -32,7 +32,14 @@ from simulator.shopify import payloads
 from simulator.shopify.bulk import Bulk
 from simulator.shopify.cost import SINGLE_QUERY_LIMIT, Bucket, CostModel
 from simulator.shopify.idempotency import IdempotencyKeys
-from simulator.shopify.model import DEFAULT_LOCATIONS, DEFAULT_SCOPES, VERSION, Levels, SimLocation
+from simulator.shopify.model import (
+    DEFAULT_LOCATIONS,
+    DEFAULT_SCOPES,
+    OPTIONAL_SCOPES,
+    VERSION,
+    Levels,
+    SimLocation,
+)
 from simulator.shopify.mutations import Mutations
 from simulator.shopify.oauth import Tokens
 from simulator.shopify.queries import Queries
@@ -156,6 +163,29 @@ class ShopifyServer:
         if topic == "CUSTOMERS_DATA_REQUEST":
             payload["data_request"] = {"id": 9999}
         self.webhooks.send(address, topic, payload)
+
+    def grant(self, *scopes: str, address: str = "") -> None:
+        """The merchant grants scopes that the app's configuration names as optional; told to the app's own
+        `address` where one is given."""
+        unknown = set(scopes) - set(OPTIONAL_SCOPES)
+        if unknown:
+            raise ValueError(f"The app's configuration does not name {sorted(unknown)} as optional.")
+        self._change_scopes(tuple(dict.fromkeys((*self.scopes, *scopes))), address)
+
+    def withdraw(self, *scopes: str, address: str = "") -> None:
+        """The merchant takes optional scopes back: what they let be read is refused from now on."""
+        self._change_scopes(tuple(one for one in self.scopes if one not in scopes), address)
+        for one in self.webhooks.subscriptions():
+            if (one.topic.startswith("ORDERS_") and "read_orders" not in self.scopes) or (
+                one.topic.startswith("INVENTORY_SHIPMENTS_") and "read_inventory_shipments" not in self.scopes
+            ):
+                self.webhooks.unsubscribe(one.id)
+
+    def _change_scopes(self, scopes: tuple[str, ...], address: str) -> None:
+        before, self.scopes = self.scopes, scopes
+        if address:
+            changed = {"id": 1, "previous": list(before), "current": list(scopes)}
+            self.webhooks.send(address, "APP_SCOPES_UPDATE", changed)
 
     def uninstall(self) -> None:
         """The merchant removes the app: the webhook is sent, the tokens and subscriptions end."""

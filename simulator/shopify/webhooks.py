@@ -37,7 +37,7 @@ def header_topic(topic: str) -> str:
         if topic.startswith(f"{resource}_"):
             return f"{resource.lower()}/{topic.removeprefix(f'{resource}_').lower()}"
     # The last word is the event, but for a few whose event has more than one.
-    for suffix in ("IN_STOCK", "OUT_OF_STOCK", "DATA_REQUEST"):
+    for suffix in ("IN_STOCK", "OUT_OF_STOCK", "DATA_REQUEST", "SCOPES_UPDATE"):
         if topic.endswith("_" + suffix):
             return f"{topic[: -len(suffix) - 1].lower()}/{suffix.lower()}"
     resource, _, event = topic.rpartition("_")

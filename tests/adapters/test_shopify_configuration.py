@@ -29,7 +29,9 @@ def config() -> dict[str, Any]:
 def test_the_scopes_are_those_the_core_needs_and_no_more(config: dict[str, Any]) -> None:
     scopes = config["access_scopes"]["scopes"].split(",")
     assert scopes == sorted({*NEEDED_SCOPES, "write_app_proxy"})
-    assert config["access_scopes"]["optional_scopes"] == ["read_orders"]
+    assert config["access_scopes"]["optional_scopes"] == sorted(
+        scope for scopes in shopify.MANIFEST.grants.values() for scope in scopes
+    )
     assert not {"read_all_orders", "read_customers", "write_themes", "write_script_tags"} & set(scopes)
 
 
@@ -47,7 +49,7 @@ def test_the_compliance_topics_are_all_of_those_we_can_read(config: dict[str, An
     assert len(subscription["compliance_topics"]) == 3
     read = ShopifyWebhooks().read
     assert [read(topic, b"{}").kind for topic in subscription["compliance_topics"]] == ["privacy"] * 3
-    assert [read(topic, b"{}").kind for topic in subscription["topics"]] == ["uninstalled"]
+    assert [read(topic, b"{}").kind for topic in subscription["topics"]] == ["grants", "uninstalled"]
 
 
 def test_no_topic_of_a_shop_is_subscribed_for_all_of_them(config: dict[str, Any]) -> None:

@@ -39,7 +39,7 @@ def test_the_first_visit_links_the_store_and_signs_in_without_a_question(admin: 
     assert tuple(merchant) == ("Vase & Co", "fr", "EUR")
     (connection,) = admin.rows("select name, config, writing_approved_at from connection")
     assert connection.config["shop"] == admin.shop
-    assert connection.config["scopes"] == ",".join(admin.server.scopes)
+    assert connection.config["scopes"] == ",".join(sorted(admin.server.scopes))
     assert connection.writing_approved_at is None
     (user,) = admin.rows("select email, password_hash from app_user")
     assert tuple(user) == (f"42@{admin.shop}", "")

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.stores.shopify.adapter import ShopifyStore
-from adapters.stores.shopify.app import ShopifyApp, checked_base_url
+from adapters.stores.shopify.app import ShopifyApp, checked_base_url, grant_url
 from adapters.stores.shopify.client import ADAPTER, ShopifyClient
+from adapters.stores.shopify.incoming import SCOPES as INCOMING_SCOPES
 from adapters.stores.shopify.sdk import SHOP_DOMAIN
 from adapters.stores.shopify.webhooks import ShopifyWebhooks
 from connector.ports.errors import Misconfigured
@@ -81,5 +82,7 @@ MANIFEST = Manifest(
     build=build,
     webhooks=ShopifyWebhooks,
     app=ShopifyApp,
+    grants={"orders": ("read_orders",), "incoming": INCOMING_SCOPES},
+    grant_url=grant_url,
     help_page="docs/adapters/shopify.md",
 )

@@ -119,6 +119,7 @@ class ShopifyStore:
             currency=shop["currencyCode"],
             timezone=shop["ianaTimezone"],
             warnings=tuple(warnings),
+            settings={"scopes": ",".join(sorted(self._scopes))},
         )
 
     def locations(self) -> list[Location]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from adapters.stores.shopify import sdk
 from adapters.stores.shopify.client import ADAPTER
@@ -70,7 +71,7 @@ class ShopifyApp:
 
     def config(self, grant: Grant) -> dict[str, Any]:
         """The shop, what it grants, and the simulator's address if there is one."""
-        known = {"shop": grant.shop, "scopes": ",".join(grant.scopes), "client_id": self.client_id}
+        known = {"shop": grant.shop, "scopes": ",".join(sorted(grant.scopes)), "client_id": self.client_id}
         return {**known, "base_url": self._base_url} if self._base_url else known
 
     def page_ancestors(self, shop: str) -> tuple[str, ...]:
@@ -78,6 +79,17 @@ class ShopifyApp:
         if not sdk.SHOP_DOMAIN.fullmatch(shop):
             return ()
         return (f"https://{shop}", "https://admin.shopify.com")
+
+
+def grant_url(config: Mapping[str, Any], scopes: Sequence[str]) -> str:
+    """Shopify's page that asks a merchant for optional scopes and leads back into the app; "" for a shop whose
+    app is not known. The app's configuration must name them as optional."""
+    shop, client_id = str(config.get("shop") or ""), str(config.get("client_id") or "")
+    if not client_id or not sdk.SHOP_DOMAIN.fullmatch(shop):
+        return ""
+    # As Shopify's own libraries ask outside of the admin's frame; `scope` is empty, the required ones stay.
+    query = urlencode({"client_id": client_id, "scope": "", "optional_scopes": ",".join(scopes)})
+    return f"https://{shop}/admin/oauth/install?{query}"
 
 
 def checked_base_url(environment: Environment, subject: str, base_url: str) -> str:

@@ -80,6 +80,8 @@ def _hint(topic: str, body: Mapping[str, Any]) -> StoreHint:
         return StoreHint("order", order=order_of_webhook(body))
     if topic.startswith("inventory_shipments/") or topic == "inventory_transfers/cancel":
         return StoreHint("incoming")
+    if topic == "app/scopes_update":
+        return StoreHint("grants")
     if topic == "app/uninstalled":
         return StoreHint("uninstalled")
     if topic in PRIVACY_TOPICS:

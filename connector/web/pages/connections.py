@@ -31,7 +31,7 @@ from connector.web.view import confirm, csv_file, flash, gettext, page, reading,
 routes = Blueprint("connections", __name__)
 
 READ_NOW: Mapping[str, tuple[str, ...]] = {
-    "store": ("store.catalog", "store.orders"),
+    "store": ("store.catalog", "store.orders", "store.incoming"),
     "supplier": ("supplier.sync", "supplier.upload"),
     "ads": ("ads.read",),
 }
