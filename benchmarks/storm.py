@@ -25,6 +25,7 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from werkzeug.wrappers import Request, Response
 
+from adapters.stores.shopify import writes as shopify
 from benchmarks import town
 from benchmarks.town import TownPlan
 from connector.accounts.connections import add_connection, by_public_key
@@ -58,7 +59,8 @@ STORM: Mapping[str, float] = {
 class Plan:
     """How much and how hard. Leases are far shorter than the product's, so that what a killed worker held
     comes back within the measurement. `replays_answers`: whether Shopify repeats the answer of a key or
-    runs the request again."""
+    runs the request again. `shopify_batch`: the most quantities in a call, few, so that a claim makes several
+    calls."""
 
     skus: int = 60
     stock: int = 30
@@ -71,6 +73,7 @@ class Plan:
     lease_s: float = 3.0
     storm: Mapping[str, float] = field(default_factory=lambda: STORM)
     replays_answers: bool = True
+    shopify_batch: int = 12
     settle_s: float = 180.0
     seed: int = 1
 
@@ -273,7 +276,7 @@ class _Storm:
         began = self.context.Event()
         stores = tuple(self.store_ids)
         process = self.context.Process(
-            target=_work, args=(self.settings, self.plan.lease_s, stores, seed, began), daemon=True
+            target=_work, args=(self.settings, self.plan, stores, seed, began), daemon=True
         )
         process.start()
         return process, began
@@ -399,13 +402,14 @@ def _topics(lease_s: float) -> dict[str, Any]:
     return {name: replace(topic, lease_s=lease_s) for name, topic in TOPICS.items()}
 
 
-def _work(settings: Settings, lease_s: float, store_ids: tuple[int, ...], seed: int, began: Event) -> None:
+def _work(settings: Settings, plan: Plan, store_ids: tuple[int, ...], seed: int, began: Event) -> None:
     """A worker process: serves due turns, and now and then looks at a shop. It is killed at any moment."""
     rt, random = Runtime(settings), Random(seed)
+    shopify.QUANTITIES_LIMIT = plan.shopify_batch
     for store_id in store_ids:
         rt.store(MERCHANT, store_id)
     began.set()
-    topics = _topics(lease_s)
+    topics = _topics(plan.lease_s)
     mine = [name for name in topics if name.startswith("store.")]
     while True:
         try:

@@ -39,6 +39,7 @@ from connector.positions import topics
 from connector.registry import Environment, manifest
 from connector.settings import AppKeys, Settings
 from connector.shoppers import episodes, messages
+from connector.shared import RedisValues
 
 TOPICS: Mapping[str, Topic] = {
     topic.name: topic
@@ -101,6 +102,7 @@ class Runtime:
             feed_directories=self.settings.feed_directories,
         )
 
+            shared=RedisValues(self.settings.redis_url),
     def now(self) -> datetime:
         """The present moment, aware, UTC."""
         return self.clock()

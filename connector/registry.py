@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from connector.ports.errors import Misconfigured
 from connector.ports.installs import AccessTokens
+from connector.ports.shared import SharedValues
 from connector.settings import AppKeys as AppKeys
 
 Kind = Literal["stores", "suppliers", "ads", "channels"]
@@ -35,7 +36,8 @@ class Environment:
     everything else private or loopback is refused. `ca_file` is an extra bundle of certificates to
     trust, empty for the system's own. `max_feed_bytes` caps a download. `feed_directories` are the
     only directories a feed may be read from on this machine; none by default. `access_tokens` gives a
-    connection whose token expires the one of this moment; None where the stored token is for good.
+    connection whose token expires the one of this moment; None where the stored token is for good. `shared`
+    are the values all workers share, such as what a platform still lets us ask; None: this process is alone.
     """
 
     allowed_private_hosts: frozenset[str] = frozenset()
@@ -45,6 +47,7 @@ class Environment:
     user_agent: str = "Dispo/0.1"
     feed_directories: tuple[Path, ...] = ()
     access_tokens: AccessTokens | None = None
+    shared: SharedValues | None = None
 
 
 @dataclass(frozen=True, slots=True)

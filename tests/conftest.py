@@ -223,6 +223,8 @@ def redis(redis_url: str) -> Iterator[Any]:
 @pytest.fixture
 def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
     """Settings of an installation that uses this worker's servers and `tmp_path`."""
+    # What was learnt of a shop at an address that another test's shop may have now.
+    support.forget_budgets(redis_url)
     return Settings(
         data_dir=tmp_path,
         database_url=database_url,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from redis import Redis
 
 
 class ManualClock:
@@ -63,3 +65,10 @@ def eventually(is_true: Callable[[], object], what: str, timeout_s: float = 10.0
         if time.monotonic() > deadline:
             pytest.fail(f"Not within {timeout_s:.0f} seconds: {what}", pytrace=False)
         time.sleep(0.01)
+
+
+def forget_budgets(redis_url: str) -> None:
+    """Forget what the workers know of the platforms' limits, as if they were over."""
+    with contextlib.closing(Redis.from_url(redis_url)) as client:
+        for key in client.scan_iter("dispo:shared:*"):
+            client.delete(key)

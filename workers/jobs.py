@@ -22,6 +22,7 @@ from connector.intake import runs, uploads
 from connector.intake.runtime import SourceBusy
 from connector.outbox import attempts, upkeep
 from connector.outbox.messages import Turn
+from connector.placement import work as placement
 from connector.ports.errors import PortError, Retryable
 from connector.positions.decide import Cause
 from connector.positions.recheck import decide_all, recheck
@@ -146,6 +147,11 @@ def _webhooks(rt: Runtime, merchant_id: int, connection_id: int) -> None:
     incoming.follow_incoming(rt, merchant_id, connection_id)
 
 
+def _places(rt: Runtime, merchant_id: int, connection_id: int) -> None:
+    with transaction(rt.engine) as db:
+        placement.ask(db, merchant_id, connection_id)
+
+
 def _recheck(rt: Runtime, merchant_id: int, _: int) -> None:
     recheck(rt.engine, merchant_id, now=rt.now())
 
@@ -186,6 +192,7 @@ DO: Mapping[str, Callable[[Runtime, int, int], None]] = {
     "store.orders": _orders,
     "store.incoming": _incoming,
     "store.webhooks": _webhooks,
+    "store.places": _places,
     "positions.all": _decide_all,
     "positions.recheck": _recheck,
     "ads.read": _ads,

@@ -40,6 +40,7 @@ KINDS: Mapping[str, Kind] = {
     "store.orders": Kind("push", 300),
     "store.incoming": Kind("intake", 300),
     "store.webhooks": Kind("intake", 300),
+    "store.places": Kind("push", 60),
     "positions.all": Kind("intake", 1800),
     "positions.recheck": Kind("intake", 300),
     "ads.read": Kind("ads", 900),

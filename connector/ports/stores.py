@@ -14,7 +14,7 @@ from datetime import date, datetime
 from typing import Any, Literal, Protocol
 
 from connector.ports.installs import PrivacyRequest
-from connector.ports.places import PlaceKind, Places
+from connector.ports.places import Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,6 @@ class StoreCapabilities:
     `badge_with_quantity`: one write carries quantity and badge, so a pending badge rides along.
     `reads_incoming`: it tells what is on its way to its shelves (`connector.ports.incoming`).
     `batches_by_product`: one batch holds variants of one product only, or products without variants.
-    `places`: the ways in which a product can be moved to the end of the shop's lists, the usual one first.
     Sizes are items per call.
     """
 
@@ -41,7 +40,6 @@ class StoreCapabilities:
     reads_orders: bool
     batches_by_product: bool = False
     reads_incoming: bool = False
-    places: tuple[PlaceKind, ...] = ()
     place_batch_size: int = 1
 
 

@@ -51,12 +51,27 @@ def possible(believed: int, doubted: int, read: NumberRead) -> list[tuple[int, i
 
 
 def was_done(found: Sequence[tuple[list[tuple[int, int]], int]]) -> bool | None:
-    """Whether a write of unknown outcome was done, by what most of its listings say; None when they are
-    divided. `found` are their ranges and numbers read, of one write."""
-    votes = [
-        tuple(low <= remote <= high for low, high in ranges) for ranges, remote in found if len(ranges) > 1
-    ]
-    undone, done = votes.count((True, False)), votes.count((False, True))
-    if max(undone, done) <= 3 * min(undone, done):
+    """Whether a write of unknown outcome was done: what its listings together explain with the fewest sales
+    nobody told of; None when both ways are about as likely. `found` are their ranges and numbers read, of
+    one write.
+
+    Counting which range each number lies in is not enough: sales not heard of yet lower every number, so
+    they look like a done decrease and never like a done increase.
+    """
+    both = [(ranges, remote) for ranges, remote in found if len(ranges) > 1]
+    undone, done = (sum(_surprise(ranges[way], remote) for ranges, remote in both) for way in (0, 1))
+    if undone == done or max(undone, done) < CLEARLY * min(undone, done):
         return None
-    return done > undone
+    return done < undone
+
+
+CLEARLY = 1.5
+RISE = 3
+"""Units that came back, by a cancelled order nobody told of, are rarer than units sold."""
+MOST = 12
+"""One listing that somebody else set to anything does not speak for all."""
+
+
+def _surprise(expected: tuple[int, int], remote: int) -> int:
+    low, high = expected
+    return min(MOST, low - remote if remote < low else RISE * max(0, remote - high))

@@ -190,12 +190,23 @@ class Words:
             "stop": _("Stopped"),
         }.get(level, level)
 
+    def consent(self, kind: str) -> str:
+        """A kind of script in a store's consent banner."""
+        _ = self._say
+        return {
+            "essential": _("essential"),
+            "functional": _("functional"),
+            "analytics": _("analytics"),
+            "targeting": _("advertising"),
+        }.get(kind, kind)
+
     def topic(self, topic: str) -> str:
         _ = self._say
         return {
             "store.quantity": _("Quantities to stores"),
             "store.badge": _("Badges to stores"),
             "store.receipts": _("News from stores"),
+            "store.script": _("Badge and form in stores' pages"),
             "shoppers.position": _("Looking who to tell"),
             "message.email": _("E-mails to shoppers"),
             "ads.position": _("Ads to check"),
@@ -234,6 +245,8 @@ class Words:
             "store.location": _("chose the written location"),
             "store.grants": _("changed what Dispo may read"),
             "store.left": _("removed Dispo"),
+            "store.script": _("changed badge and form in a store's pages"),
+            "store.script_mended": _("put badge and form back into a store's pages"),
             "connection.refused": _("lost its access to the store"),
             "privacy.export": _("passed on a data request"),
             "privacy.erase_person": _("asked to forget a customer"),

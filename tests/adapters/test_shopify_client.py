@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from connector.ports.errors import (
     Retryable,
     Unauthorized,
 )
+from connector.shared import LocalValues
 from simulator.server import ServerThread
 from simulator.shop import Shop
 from simulator.shopify import ShopifyServer
@@ -191,7 +193,8 @@ def test_a_throttled_read_sleeps_until_its_points_are_back_and_asks_again(
     throttled = refusal("THROTTLED", requestedQueryCost=800, actualQueryCost=None, throttleStatus=status(50))
     scripted.answers = [(200, throttled), (200, {"data": {"shop": {}}})]
     assert read(client) == {"shop": {}}
-    assert time.slept == [7.5]
+    # 800 points and those that reads leave to writes, of which 50 are there: 8.7 s at 100 a second.
+    assert time.slept == [8.7]
 
 
 def test_a_read_gives_up_when_the_points_do_not_come_back(
@@ -203,8 +206,8 @@ def test_a_read_gives_up_when_the_points_do_not_come_back(
     scripted.answers = [(200, throttled)] * 9
     with pytest.raises(RateLimited):
         read(client)
-    # 36 s, and then another 36 s would pass the limit.
-    assert time.slept == [36.0]
+    # 40.8 s, and then as long again would pass the limit.
+    assert time.slept == [40.8]
     assert sum(time.slept) <= READ_WAIT_S
 
 
@@ -243,8 +246,8 @@ def test_reads_faster_than_the_plan_wait_exactly_as_long_as_the_bucket_needs(
     for _ in range(10):
         client.query("Quantities", asked, quantities_document(1))
     assert (limited.bucket.points_used, limited.bucket.throttled) == (7500, 0)
-    # 2,000 points are there at once, the other 5,500 come at 100 a second.
-    assert time.now - started == pytest.approx(55.0, abs=0.1)
+    # 2,000 points are there at once, the other 5,500 come at 100 a second, and 120 are left to writes.
+    assert time.now - started == pytest.approx(56.2, abs=0.1)
 
 
 def test_a_bucket_emptied_by_another_worker_costs_one_refusal(limited: ShopifyServer, time: Time) -> None:
@@ -253,7 +256,25 @@ def test_a_bucket_emptied_by_another_worker_costs_one_refusal(limited: ShopifySe
     client.query("Webhooks", asked)
     limited.bucket.empty()
     client.query("Webhooks", asked)
-    assert (limited.bucket.throttled, time.slept) == (1, [2.5])
+    assert (limited.bucket.throttled, time.slept) == (1, [3.7])
+
+
+def test_workers_that_share_what_they_know_are_never_refused(limited: ShopifyServer, time: Time) -> None:
+    environment = replace(ENVIRONMENT, shared=LocalValues(time))
+    clients = [
+        ShopifyClient(environment, limited.domain, TOKEN, limited.url, monotonic=time, sleep=time.sleep)
+        for _ in range(3)
+    ]
+    asked = {"first": 250, "after": None}
+    for client in clients:
+        client.query("Webhooks", asked)
+    limited.bucket.empty()
+    clients[0].query("Webhooks", asked)
+    assert limited.bucket.throttled == 1
+    for client in clients * 5:
+        client.query("Webhooks", asked)
+    # Only the one who found the bucket empty was told so; the others heard it from him.
+    assert limited.bucket.throttled == 1
 
 
 def test_an_unfinished_line_of_a_bulk_result_is_retryable(client: ShopifyClient, scripted: Scripted) -> None:

@@ -17,7 +17,7 @@ from simulator.shop import Shop
 from simulator.shopify import ShopifyServer
 from simulator.woocommerce import WooCommerceServer
 from tests.builders import World
-from tests.support import ManualClock
+from tests.support import ManualClock, forget_budgets
 
 KEY, SECRET = "ck_" + "a" * 40, "cs_" + "b" * 40
 
@@ -87,7 +87,8 @@ class Scene:
         return errors
 
     def wake(self) -> None:
-        """Let turns that wait after an error be served at once."""
+        """Let turns that wait after an error be served at once, and platforms that wanted no calls be asked."""
+        forget_budgets(self.rt.settings.redis_url)
         self.world.execute(
             "update outbox_turn set next_try_at = now() - interval '1 second' where merchant_id = :m"
         )

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from connector.delivery import approval, reconcile
 from connector.delivery.catalog import doubt
 from tests.delivery.conftest import Scene
-from tests.support import ManualClock
+from tests.support import ManualClock, forget_budgets
 
 
 def after(scene: Scene, method: str, act: Callable[[], None]) -> None:
@@ -246,7 +246,12 @@ def test_a_request_without_an_answer_is_not_repeated_once_writing_is_stopped(
 
 def test_a_short_limit_is_waited_for_within_the_turn(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("connector.delivery.sending.sleep", waits.append)
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        forget_budgets(scene.rt.settings.redis_url)
+
+    monkeypatch.setattr("connector.delivery.sending.sleep", sleep)
     scene.server.dials.fail_next = ["throttle"] if is_native(scene) else ["none", "throttle"]
     if is_native(scene):
         scene.server.bucket.restore_rate = 10_000.0

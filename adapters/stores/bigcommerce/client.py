@@ -1,9 +1,10 @@
 """BigCommerce's REST API over the guarded HTTP client: the rate window, and every error translated once.
 
-The window (150 or 450 requests in 30 seconds) is shared by all apps of the store. The client remembers it
-from each answer's headers, waits (asleep, never busy) before a read that would be refused, and raises
-RateLimited for a write instead of holding a worker. Reads leave the last requests of a window to writes.
-It never repeats a write, and sends one write at a time: adjustments that overlap have no certain order.
+The window (150 or 450 requests in 30 seconds) is shared by all apps of the store, and what is known of it
+from the last answer's headers by all our workers (`kit.budget`). The client waits (asleep, never busy) before
+a read that would be refused, and raises RateLimited for a write instead of holding a worker. Reads leave the
+last requests of a window to writes. It never repeats a write, and sends one write at a time: adjustments that
+overlap have no certain order.
 
     HTTP 401, 403    Unauthorized          HTTP 429    RateLimited, from the headers where there are any
     HTTP 404         NotFound              HTTP 503    Retryable: maintenance, refused before any effect
@@ -18,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.kit.budget import Budget, Promise
 from adapters.kit.errors import Row, translate
 from adapters.kit.http import Client
 from connector.ports.errors import (
@@ -91,12 +93,9 @@ class BigCommerceClient:
         self.store_hash = store_hash
         headers = {"X-Auth-Token": access_token, "Accept": "application/json"}
         self._http = Client(environment, ADAPTER, f"{base_url}/stores/{store_hash}", headers)
-        self._monotonic = monotonic
+        self._budget = Budget(environment, f"{ADAPTER}:{base_url}:{store_hash}", clock=monotonic)
         self._sleep = sleep
-        self._lock = threading.Lock()
         self._writing = threading.Lock()
-        self._left: int | None = None
-        self._reset_at = 0.0
 
     def get(
         self,
@@ -114,8 +113,9 @@ class BigCommerceClient:
         waited_s = 0.0
         while True:
             try:
-                waited_s += self._reserve(path, longest_s - waited_s, leave)
-                return self._send("GET", path, params=params, is_read=True).data
+                promise = self._reserve(path, longest_s - waited_s, leave)
+                waited_s += promise.wait_s
+                return self._send("GET", path, promise, params=params, is_read=True).data
             except RateLimited as limited:
                 waited_s += limited.retry_after_s
                 if waited_s > longest_s:
@@ -144,32 +144,28 @@ class BigCommerceClient:
         Raises OutcomeUnknown when it may have been done without an answer.
         """
         with self._writing:
-            self._reserve(path, WRITE_WAIT_S, LEFT_FOR_LOOKS)
-            return self._send(method, path, body=body, is_read=False, expected=expected)
+            promise = self._reserve(path, WRITE_WAIT_S, LEFT_FOR_LOOKS)
+            return self._send(method, path, promise, body=body, is_read=False, expected=expected)
 
     def wait(self, seconds: float) -> None:
         """Sleep, on the injected clock."""
         if seconds > 0:
             self._sleep(seconds)
 
-    def _reserve(self, path: str, longest_s: float, leave: int) -> float:
-        """Wait until the window should have room for one more; returns how long, RateLimited beyond."""
-        with self._lock:
-            now = self._monotonic()
-            wait_s = self._reset_at - now
-            if self._left is None or wait_s <= 0 or self._left > leave:
-                # Counted at once, so that threads of this process do not all see the same room.
-                self._left = None if self._left is None or wait_s <= 0 else self._left - 1
-                return 0.0
-        if wait_s > longest_s:
-            raise self._limited(path, wait_s)
-        self._sleep(wait_s)
-        return wait_s
+    def _reserve(self, path: str, longest_s: float, leave: int) -> Promise:
+        """Wait until the window should have room for one more; RateLimited when it takes longer."""
+        promise = self._budget.promise(1, longest_s=longest_s, leave=leave)
+        if not promise.is_kept:
+            raise self._limited(path, promise.wait_s)
+        if promise.wait_s > 0:
+            self._sleep(promise.wait_s)
+        return promise
 
     def _send(
         self,
         method: str,
         path: str,
+        promise: Promise,
         *,
         params: Mapping[str, str] | None = None,
         body: Any = None,
@@ -177,7 +173,7 @@ class BigCommerceClient:
         expected: frozenset[int] = frozenset(),
     ) -> Answer:
         answer = self._http.request(method, path, params=params, json=body, is_read=is_read)
-        self._learn(answer.headers)
+        self._learn(answer.headers, promise)
         status = answer.status_code
         try:
             data = answer.json() if answer.content else None
@@ -205,13 +201,17 @@ class BigCommerceClient:
             is_read=is_read,
         )
 
-    def _learn(self, headers: Mapping[str, str]) -> None:
+    def _learn(self, headers: Mapping[str, str], promise: Promise) -> None:
         left, reset_ms = headers.get("X-Rate-Limit-Requests-Left"), headers.get("X-Rate-Limit-Time-Reset-Ms")
         if left is None or reset_ms is None or not left.isdecimal() or not reset_ms.isdecimal():
             return
-        with self._lock:
-            self._left = int(left)
-            self._reset_at = self._monotonic() + int(reset_ms) / 1000
+        quota = headers.get("X-Rate-Limit-Requests-Quota", "")
+        self._budget.learn(
+            promise,
+            left=int(left),
+            maximum=int(quota) if quota.isdecimal() else None,
+            resets_in_s=int(reset_ms) / 1000,
+        )
 
     def _wait_s(self, headers: Mapping[str, str]) -> float:
         reset_ms = headers.get("X-Rate-Limit-Time-Reset-Ms", "")

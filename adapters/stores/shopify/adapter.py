@@ -26,8 +26,8 @@ from adapters.stores.shopify.writes import (
     results,
 )
 from connector.ports.errors import Misconfigured, OutcomeUnknown, Rejected, Unsupported
-from connector.ports.places import PlaceChange, PlaceKind, PlaceResult
 from connector.ports.incoming import StoreIncoming
+from connector.ports.places import PlaceChange, PlaceKind, PlaceResult
 from connector.ports.stores import (
     BadgeChange,
     FrozenRequest,
@@ -94,7 +94,6 @@ class ShopifyStore:
             has_locations=True,
             reads_orders="read_orders" in scopes,
             reads_incoming=scopes.issuperset(INCOMING_SCOPES),
-            places=places.KINDS,
             place_batch_size=places.BATCH,
         )
         self._places = places.ShopifyPlaces(client)
@@ -168,6 +167,10 @@ class ShopifyStore:
         data = self._client.mutate("SetQuantities", {"input": dict(request.body), "key": key})
         answer = read_quantities_answer(request, _user_errors(data, "inventorySetQuantities"))
         return results(request, answer, self._read_back(request, answer))
+
+    @property
+    def place_kinds(self) -> tuple[PlaceKind, ...]:
+        return places.KINDS
 
     def place_when_out(self, kind: PlaceKind, present: str) -> str:
         places.check_kind(kind)

@@ -1,8 +1,9 @@
 """Shopify's Admin GraphQL API over the guarded HTTP client: costs, throttling, and every error translated.
 
-Shopify counts points, not calls. The client remembers the bucket from each answer and what each operation
-asked for, waits (asleep, never busy) before a read that would be refused, and raises RateLimited for a write
-instead of holding a worker for long. It never repeats a write.
+Shopify counts points, not calls. All workers share what is known of the bucket from its last answer
+(`kit.budget`); the client remembers what each operation asked for, waits (asleep, never busy) before a read
+that would be refused, and raises RateLimited for a write instead of holding a worker for long. It never
+repeats a write.
 
     HTTP 401, 403              Unauthorized        THROTTLED                 RateLimited, from the bucket
     HTTP 402, 404, 423         Misconfigured       ACCESS_DENIED             AccessDenied (Unauthorized)
@@ -14,13 +15,13 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx2
 
+from adapters.kit.budget import Budget, Promise
 from adapters.kit.errors import Row, translate
 from adapters.kit.http import Client
 from adapters.stores.shopify.documents import API_VERSION, documents
@@ -41,6 +42,8 @@ ADAPTER = "shopify"
 READ_WAIT_S = 60.0
 # A write waits no longer than this: the outbox knows better what to do with the worker meanwhile.
 WRITE_WAIT_S = 2.0
+LEFT_FOR_WRITES = 120.0
+"""Points that reads leave in the bucket: two of the dearest writes, which protect the shopper."""
 
 _REINSTALL = "Open the app in the Shopify admin, or connect the shop again."
 ROWS = (
@@ -105,13 +108,8 @@ class ShopifyClient:
         self.shop = shop
         self._tokens = _ForGood(access_token) if isinstance(access_token, str) else access_token
         self._http = Client(environment, ADAPTER, base_url, {"Accept": "application/json"})
-        self._monotonic = monotonic
+        self._budget = Budget(environment, f"{ADAPTER}:{base_url}:{shop}", clock=monotonic)
         self._sleep = sleep
-        self._lock = threading.Lock()
-        self._available: float | None = None
-        self._restore_rate = 100.0
-        self._maximum = 2000.0
-        self._seen_at = 0.0
         self._costs: dict[str, float] = {}
 
     def query(self, operation: str, variables: Mapping[str, Any], text: str = "") -> dict[str, Any]:
@@ -119,8 +117,8 @@ class ShopifyClient:
         waited_s = 0.0
         while True:
             try:
-                self._reserve(operation, READ_WAIT_S - waited_s)
-                return self._send(operation, variables, text, is_read=True)
+                promise = self._reserve(operation, READ_WAIT_S - waited_s, LEFT_FOR_WRITES)
+                return self._send(operation, variables, text, promise, is_read=True)
             except RateLimited as limited:
                 waited_s += limited.retry_after_s
                 if waited_s > READ_WAIT_S:
@@ -129,8 +127,8 @@ class ShopifyClient:
 
     def mutate(self, operation: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The data of a write, sent once; RateLimited when the points are known to be missing."""
-        self._reserve(operation, WRITE_WAIT_S)
-        return self._send(operation, variables, "", is_read=False)
+        promise = self._reserve(operation, WRITE_WAIT_S, 0)
+        return self._send(operation, variables, "", promise, is_read=False)
 
     def download(self, url: str) -> Iterator[dict[str, Any]]:
         """The objects of a JSON lines file; Retryable when it breaks off or a line is no JSON."""
@@ -149,29 +147,26 @@ class ShopifyClient:
         """Sleep, on the injected clock."""
         self._sleep(seconds)
 
-    def _reserve(self, operation: str, longest_s: float) -> None:
+    def _reserve(self, operation: str, longest_s: float, leave: float) -> Promise | None:
         """Wait until the bucket should hold what `operation` asked for last; RateLimited beyond."""
-        with self._lock:
-            cost = self._costs.get(operation)
-            if cost is None or self._available is None:
-                return
-            wait_s = self._wait_s(cost)
-            if wait_s <= longest_s:
-                # Counted at once, so that threads of this process do not all see the same points.
-                self._available -= cost
-        if wait_s > longest_s:
-            raise self._limited(operation, wait_s)
-        if wait_s > 0:
-            self._sleep(wait_s)
-
-    def _wait_s(self, cost: float) -> float:
-        assert self._available is not None
-        restored = (self._monotonic() - self._seen_at) * self._restore_rate
-        available = min(self._maximum, self._available + restored)
-        return max(0.0, (min(cost, self._maximum) - available) / self._restore_rate)
+        cost = self._costs.get(operation)
+        if cost is None:
+            return None
+        promise = self._budget.promise(cost, longest_s=longest_s, leave=leave)
+        if not promise.is_kept:
+            raise self._limited(operation, promise.wait_s)
+        if promise.wait_s > 0:
+            self._sleep(promise.wait_s)
+        return promise
 
     def _send(
-        self, operation: str, variables: Mapping[str, Any], text: str, *, is_read: bool
+        self,
+        operation: str,
+        variables: Mapping[str, Any],
+        text: str,
+        promise: Promise | None,
+        *,
+        is_read: bool,
     ) -> dict[str, Any]:
         subject = f"{operation} on {self.shop}"
         body = {
@@ -200,7 +195,7 @@ class ShopifyClient:
             raise _no_word(subject, "The answer is not JSON.", is_read) from exc
         if not isinstance(found, dict):
             raise _no_word(subject, "The answer is not a GraphQL answer.", is_read)
-        self._learn(operation, found.get("extensions"))
+        self._learn(operation, found.get("extensions"), promise)
         if found.get("errors"):
             raise self._refusal(operation, subject, found["errors"], is_read)
         if not isinstance(found.get("data"), dict):
@@ -217,20 +212,21 @@ class ShopifyClient:
             is_read=is_read,
         )
 
-    def _learn(self, operation: str, extensions: Any) -> None:
+    def _learn(self, operation: str, extensions: Any, promise: Promise | None) -> None:
         cost = extensions.get("cost") if isinstance(extensions, dict) else None
         if not isinstance(cost, dict):
             return
         status = cost.get("throttleStatus")
-        with self._lock:
-            requested = cost.get("requestedQueryCost")
-            if isinstance(requested, int | float):
-                self._costs[operation] = float(requested)
-            if isinstance(status, dict):
-                self._available = float(status["currentlyAvailable"])
-                self._restore_rate = max(1.0, float(status["restoreRate"]))
-                self._maximum = float(status["maximumAvailable"])
-                self._seen_at = self._monotonic()
+        requested = cost.get("requestedQueryCost")
+        if isinstance(requested, int | float):
+            self._costs[operation] = float(requested)
+        if isinstance(status, dict):
+            self._budget.learn(
+                promise,
+                left=float(status["currentlyAvailable"]),
+                maximum=float(status["maximumAvailable"]),
+                restore_rate=max(1.0, float(status["restoreRate"])),
+            )
 
     def _refusal(self, operation: str, subject: str, errors: Any, is_read: bool) -> PortError:
         listed: list[dict[str, Any]] = [
@@ -240,10 +236,9 @@ class ShopifyClient:
         codes = {str((one.get("extensions") or {}).get("code", "")) for one in listed}
         said = "; ".join(str(one.get("message", ""))[:300] for one in listed[:3])
         if "THROTTLED" in codes:
-            with self._lock:
-                known = self._available is not None and operation in self._costs
-                wait_s = self._wait_s(self._costs[operation]) if known else 1.0
-            return self._limited(operation, wait_s)
+            cost = self._costs.get(operation)
+            leave = LEFT_FOR_WRITES if is_read else 0
+            return self._limited(operation, 1.0 if cost is None else self._budget.wait_s(cost, leave))
         if "ACCESS_DENIED" in codes:
             return AccessDenied(ADAPTER, subject, said, "Grant the scope by updating the app's permissions.")
         if "SHOP_INACTIVE" in codes:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import requests
 import woocommerce.api as library
 
+from adapters.kit.budget import Budget
 from adapters.kit.errors import Row, translate
 from adapters.kit.http import requests_session, safe_url
 from connector.ports.errors import (
@@ -24,6 +25,7 @@ from connector.ports.errors import (
     NotFound,
     OutcomeUnknown,
     PortError,
+    RateLimited,
     Rejected,
     Retryable,
     Unauthorized,
@@ -99,6 +101,8 @@ class Client:
             _credential(name, value) for name, value in (("consumer_key", key), ("consumer_secret", secret))
         )
         self._session = requests_session(environment, ADAPTER)
+        # WooCommerce has no limit of its own; hosts and firewalls have, and say how long to stay away.
+        self._budget = Budget(environment, f"{ADAPTER}:{self.url}")
         self._api, self._write_api, self._plugin_api = (
             library.API(
                 self.url,
@@ -114,6 +118,7 @@ class Client:
         self, path: str, params: Mapping[str, str] | None = None, *, may_be_missing: bool = False
     ) -> Answer:
         """GET below wc/v3. With `may_be_missing` NoRoute is raised where the shop has no such route."""
+        self._stay_away("GET", path)
         # The library signs and sends strings; a list would break the signature over plain http.
         answer = self._api.get(path, params=dict(params or {}), session=self._session)
         return self._parsed("GET", path, answer, is_read=True, may_be_missing=may_be_missing)
@@ -121,15 +126,17 @@ class Client:
     def ask_plugin(self, path: str, body: Mapping[str, Any] | None = None) -> Answer:
         """GET, or with a body POST, below our companion plugin's wc-dispo/v1. Raises NoRoute where the shop
         has no such plugin, OutcomeUnknown as `write` does."""
+        method, is_read = ("GET", True) if body is None else ("POST", False)
+        self._stay_away(method, path)
         if body is None:
             answer = self._plugin_api.get(path, session=self._session)
         else:
             answer = self._plugin_api.post(path, body, session=self._session)
-        method, is_read = ("GET", True) if body is None else ("POST", False)
         return self._parsed(method, f"{PLUGIN}/{path}", answer, is_read=is_read, may_be_missing=True)
 
     def write(self, method: str, path: str, body: Mapping[str, Any]) -> Answer:
         """POST or PUT below wc/v3. Raises OutcomeUnknown when it may have been done without an answer."""
+        self._stay_away(method, path)
         send = self._write_api.post if method == "POST" else self._write_api.put
         return self._parsed(method, path, send(path, body, session=self._session), is_read=False)
 
@@ -141,6 +148,17 @@ class Client:
         answer = self._session.get(f"{self.url}/wp-json/", params={"_fields": fields}, headers=headers)
         data = self._parsed("GET", "/wp-json/", answer, is_read=True).data
         return data if isinstance(data, dict) else {}
+
+    def _stay_away(self, method: str, path: str) -> None:
+        """Raise RateLimited while the shop's host wants no calls, whichever worker it told so."""
+        wait_s = self._budget.wait_s(1)
+        if wait_s > 0:
+            raise RateLimited(
+                ADAPTER,
+                f"{method} {path}",
+                "The shop's host takes no more requests for the moment.",
+                retry_after_s=wait_s,
+            )
 
     def _parsed(
         self,
@@ -186,7 +204,7 @@ class Client:
         if status == 413 and data is not None:
             raise Rejected(ADAPTER, subject, message)
         rows = _MAINTENANCE if status == 503 and code == "wp_die" else _ROWS
-        raise translate(
+        error = translate(
             status,
             rows,
             adapter=ADAPTER,
@@ -195,6 +213,9 @@ class Client:
             headers=answer.headers,
             is_read=is_read,
         )
+        if isinstance(error, RateLimited):
+            self._budget.close(error.retry_after_s)
+        raise error
 
     def _words(self, data: Any) -> tuple[str, str]:
         """WordPress's code and message, without markup and without our keys."""

@@ -14,7 +14,7 @@ from connector.accounts.audit import record
 from connector.accounts.connections import ConnectionRow, connection, pause, resume
 from connector.advertising.switches import set_frozen, stop_account
 from connector.db import transaction
-from connector.delivery import approval
+from connector.delivery import approval, scripts
 from connector.delivery.subscribe import mended
 from connector.installs import leave
 from connector.installs.handover import PAUSED_BY_PERSON
@@ -44,8 +44,9 @@ def index() -> Response:
         now = runtime().now()
         rows = kept().get(g.merchant_id, "health", lambda: connections.health(db, g.merchant_id, now))
         turns = pending_counts(db, g.merchant_id)
+        left_in = scripts.left_in(db, g.merchant_id, now)
     names = {one.row.id: one.row.name for one in rows}
-    return page("connections", rows=rows, turns=turns, names=names)
+    return page("connections", rows=rows, turns=turns, names=names, left_in=left_in)
 
 
 @routes.get("/connections.csv")
@@ -91,6 +92,8 @@ def one(connection_id: int) -> Response:
             one=found,
             may_renew=may_renew(row),
             webhooks_mended=mended(db, g.merchant_id, connection_id) if row.kind == "store" else None,
+            script=scripts.script_state(db, row),
+            consents=scripts.CONSENTS,
             settings=_settings(row),
             most_mb=uploads.MOST_BYTES // 1_000_000,
             schedules=connections.schedules(db, g.merchant_id, connection_id, found.source_id),
@@ -246,7 +249,13 @@ def ask_disconnect(connection_id: int) -> Response:
         points.append(_("Ads that Dispo paused run again: %(count)s.", count=found.ads_paused))
     if found.shoppers_waiting:
         points.append(_("Shoppers who still wait are told nothing: %(count)s.", count=found.shoppers_waiting))
-    points.append(_("Badges and the form stay on its pages until you remove the app or the plugin there."))
+    if found.script_in:
+        names = ", ".join(found.script_in)
+        points.append(_("Badge and form are taken out of its pages: %(names)s.", names=names))
+    elif not scripts.has_scripts(row.adapter):
+        points.append(
+            _("Badges and the form stay on its pages until you remove the app or the plugin there.")
+        )
     here = f"/connections/{connection_id}"
     return confirm(
         title=_("Disconnect %(name)s?", name=row.name),

@@ -1,0 +1,80 @@
+"""Values that all processes share through Redis, and what happens when it is away."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.kit.budget import Budget
+from connector.embedded import EmbeddedServer, start_redis
+from connector.ports.shared import Value
+from connector.registry import Environment
+from connector.shared import UNASKED_S, RedisValues
+
+
+def count(value: Value | None, now: float) -> tuple[Value, int]:
+    n = (value or {"n": 0})["n"] + 1
+    return {"n": n}, n
+
+
+def count_often(url: str, times: int) -> None:
+    values = RedisValues(url)
+    for _ in range(times):
+        values.change("counter", count)
+
+
+def take_room(url: str, results: Any) -> None:
+    budget = Budget(Environment(shared=RedisValues(url)), "shopify:race")
+    results.put(sum(budget.promise(10, longest_s=0).is_kept for _ in range(40)))
+
+
+def in_processes(number: int, target: Any, *given: Any) -> None:
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=target, args=given) for _ in range(number)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * number
+
+
+def test_no_change_is_lost_between_processes(redis_server: EmbeddedServer) -> None:
+    in_processes(3, count_often, redis_server.url, 200)
+    assert RedisValues(redis_server.url).change("counter", lambda value, now: (None, value)) == {"n": 600}
+
+
+def test_workers_racing_for_a_bucket_take_what_it_holds(redis_server: EmbeddedServer) -> None:
+    budget = Budget(Environment(shared=RedisValues(redis_server.url)), "shopify:race")
+    # So slow to come back that nothing does within the test.
+    budget.learn(None, left=500, maximum=2000, restore_rate=0.001)
+    results = multiprocessing.get_context("spawn").Queue()
+    in_processes(3, take_room, redis_server.url, results)
+    assert sum(results.get() for _ in range(3)) == 50
+
+
+def test_without_redis_each_process_has_its_own_and_nobody_waits_long(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = RedisValues(f"unix://{tmp_path}/nowhere.sock")
+    began = time.monotonic()
+    assert [values.change("counter", count) for _ in range(3)] == [1, 2, 3]
+    assert time.monotonic() - began < UNASKED_S
+    assert caplog.text.count("not shared") == 1
+
+
+def test_a_redis_that_dies_and_comes_back_is_used_again(tmp_path: Path) -> None:
+    clock = [0.0]
+    with start_redis(tmp_path, durable=False) as server:
+        values = RedisValues(server.url, clock=lambda: clock[0])
+        assert values.change("counter", count) == 1
+        url = server.url
+    assert values.change("counter", count) == 1
+    with start_redis(tmp_path, durable=False) as server:
+        assert server.url == url
+        assert values.change("counter", count) == 2
+        clock[0] += UNASKED_S
+        assert values.change("counter", count) == 1
