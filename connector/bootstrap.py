@@ -28,6 +28,7 @@ from connector.installs import leave
 from connector.installs import privacy as legal
 from connector.outbox.messages import Turn
 from connector.outbox.work import Served, Topic, serve_turn
+from connector.placement import work as placement
 from connector.ports.ads import Ads
 from connector.ports.channels import Channel
 from connector.ports.errors import Misconfigured, PortError
@@ -38,8 +39,8 @@ from connector.ports.suppliers import Supplier
 from connector.positions import topics
 from connector.registry import Environment, manifest
 from connector.settings import AppKeys, Settings
-from connector.shoppers import episodes, messages
 from connector.shared import RedisValues
+from connector.shoppers import episodes, messages
 
 TOPICS: Mapping[str, Topic] = {
     topic.name: topic
@@ -47,6 +48,7 @@ TOPICS: Mapping[str, Topic] = {
         Topic(topics.QUANTITY, push.push, 1000, 240),
         Topic(topics.BADGE, push.push, 500, 240),
         Topic(scripts.SCRIPT, scripts.work_script, 10, 240),
+        Topic(topics.PLACES, placement.work_places, 200, 240),
         Topic(webhooks.RECEIPTS, webhooks.work_receipts, 10, 120),
         Topic(topics.SHOPPERS, episodes.work_positions, 200, 120),
         Topic(messages.EMAIL, messages.work_messages, 50, 240),
@@ -100,9 +102,9 @@ class Runtime:
             ca_file=self.settings.ca_file,
             max_feed_bytes=self.settings.max_feed_bytes,
             feed_directories=self.settings.feed_directories,
+            shared=RedisValues(self.settings.redis_url),
         )
 
-            shared=RedisValues(self.settings.redis_url),
     def now(self) -> datetime:
         """The present moment, aware, UTC."""
         return self.clock()

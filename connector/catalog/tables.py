@@ -117,3 +117,57 @@ class SupplierItem(SQLModel, table=True):
     variant_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
     units_per_variant: int = 1
     how: str = "sku"
+
+
+class PlaceRule(SQLModel, table=True):
+    """What is done in one store's lists with products that have been sold out for more than `days_out` days.
+
+    `kind` and `tag` are those of `connector.ports.places`. A "draft" does nothing until the merchant approved
+    what it would change; switched "off" it puts everything back. `held` products wait for another approval,
+    because they are many at once (0: none). `problem` is why the last look could not do its work.
+    """
+
+    __tablename__ = "place_rule"
+    __table_args__ = (
+        sa.CheckConstraint("status in ('draft', 'on', 'off')", name="status"),
+        sa.CheckConstraint("kind in ('tag', 'last', 'search_only')", name="kind"),
+        sa.CheckConstraint("days_out between 1 and 730", name="days_out"),
+    )
+    merchant_id: int = tenant()
+    connection_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
+    kind: str
+    tag: str = ""
+    days_out: int
+    status: str = "draft"
+    approved_at: datetime | None = None
+    held: int = 0
+    problem: str = ""
+
+
+class Place(SQLModel, table=True):
+    """A product that we moved in one store's lists: the value it had `before` and the one that is `ours`.
+
+    `step` is where our own hand is: "placing" and "returning" from the moment before the call until it is
+    known what became of it, "placed" in between; "theirs" where it stood there already or somebody changed
+    it since, "refused" where the shop would not take it, both until it can be bought again; else "".
+    """
+
+    __tablename__ = "place"
+    __table_args__ = (
+        sa.UniqueConstraint("merchant_id", "connection_id", "product_id", "kind", "tag"),
+        sa.Index("place_open_idx", "merchant_id", "connection_id", postgresql_where=sa.text("step <> ''")),
+        sa.CheckConstraint(
+            "step in ('', 'placing', 'placed', 'returning', 'theirs', 'refused')", name="step"
+        ),
+    )
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    connection_id: int = Field(sa_type=sa.BigInteger)
+    product_id: str
+    kind: str
+    tag: str = ""
+    before: str
+    ours: str
+    step: str = ""
+    reason: str = ""
+    changed_at: datetime

@@ -23,6 +23,7 @@ from connector.db import transaction
 from connector.delivery.scripts import note_left, script_in, taken_out
 from connector.installs.runtime import InstallsRuntime
 from connector.outbox.messages import Claim, Done, Intent, enqueue, settle
+from connector.placement.work import put_all_back
 from connector.ports.errors import OutcomeUnknown, PortError, Retryable
 
 log = structlog.get_logger()
@@ -39,12 +40,14 @@ _GONE_TOKENS = {"access_token": "", "refresh_token": "", "access_expires_at": ""
 class Remains:
     """What a store leaves behind, to be said before it is disconnected. `ads_paused` run again; they are
     counted only where it is the last store. `shoppers_waiting` keep their place and are told nothing.
+    `products_moved` stand at the end of its lists and are put back if the store still lets us.
     `script_in` names the storefronts with our script, which is taken out if the store still lets us."""
 
     managed: int
     ads_paused: int
     shoppers_waiting: int
     script_in: tuple[str, ...] = ()
+    products_moved: int = 0
 
 
 def remains(db: sa.Connection, merchant_id: int, connection_id: int) -> Remains:
@@ -59,12 +62,19 @@ def remains(db: sa.Connection, merchant_id: int, connection_id: int) -> Remains:
                                where merchant_id = :m and paused_by_us_at is not null) end as ads_paused,
                    (select count(*) from subscription
                      where merchant_id = :m and connection_id = :c and status in ('waiting', 'invited'))
-                   as shoppers_waiting
+                   as shoppers_waiting,
+                   (select count(*) from place
+                     where merchant_id = :m and connection_id = :c
+                       and step in ('placing', 'placed', 'returning')) as products_moved
         """),
         {"m": merchant_id, "c": connection_id},
     ).one()
     return Remains(
-        row.managed, row.ads_paused, row.shoppers_waiting, script_in(db, merchant_id, connection_id)
+        row.managed,
+        row.ads_paused,
+        row.shoppers_waiting,
+        script_in(db, merchant_id, connection_id),
+        row.products_moved,
     )
 
 
@@ -116,6 +126,11 @@ def left_behind(
         waiting_for = error if tries < MOST_TRIES else None
         if waiting_for is None:
             _leave_in(rt, merchant_id, connection_id)
+    try:
+        _put_back(rt, merchant_id, connection_id)
+    except (Retryable, OutcomeUnknown) as error:
+        # What is not put back by then is counted below, and stays where it is.
+        waiting_for = error if tries < MOST_TRIES else waiting_for
     with transaction(rt.engine) as db:
         status = db.execute(
             sa.text("select status from connection where merchant_id = :m and id = :c for update"),
@@ -160,6 +175,7 @@ def left_behind(
             "ads_still_paused": 0 if has_store else int(remaining),
             "ad_accounts_not_reached": kept_out,
             "shoppers_waiting": int(waiting),
+            "products_moved": remains(db, merchant_id, connection_id).products_moved,
         }
         record(db, merchant_id, rt.now(), "platform", "store.left", f"connection {connection_id}", detail)
     return resumed
@@ -176,6 +192,20 @@ def _take_out(rt: InstallsRuntime, merchant_id: int, connection_id: int, *, is_o
     with transaction(rt.engine) as db:
         # A platform that removes us takes out what is ours itself, and lets us in no more to look.
         note_left(db, merchant_id, connection_id, stays_in if is_ours else (), rt.now())
+
+
+def _put_back(rt: InstallsRuntime, merchant_id: int, connection_id: int) -> None:
+    """Products that we moved in the lists of a store that left go back to where they were. Raises Retryable,
+    OutcomeUnknown; a store that keeps us out stays as it is."""
+    with rt.engine.connect() as db:
+        if connection(db, merchant_id, connection_id).status != "ended":
+            return
+    try:
+        put_all_back(rt, merchant_id, connection_id)
+    except (Retryable, OutcomeUnknown):
+        raise
+    except PortError as error:
+        log.warning("products stay moved", merchant=merchant_id, connection=connection_id, error=str(error))
 
 
 def _leave_in(rt: InstallsRuntime, merchant_id: int, connection_id: int) -> None:

@@ -8,6 +8,7 @@ from connector.advertising.runtime import AdsRuntime
 from connector.crypto import Keyring
 from connector.ports.installs import App
 from connector.ports.storefronts import StorefrontScripts
+from connector.ports.stores import Store
 from connector.registry import Environment
 
 
@@ -25,6 +26,9 @@ class InstallsRuntime(AdsRuntime, Protocol):
 
     def app(self, adapter: str) -> App:
         """Our app on a platform; raises Misconfigured where the operator has none."""
+
+    def store(self, merchant_id: int, connection_id: int) -> Store:
+        """The adapter of one store connection; raises a PortError when it cannot be built."""
 
     def scripts(self, merchant_id: int, connection_id: int) -> StorefrontScripts | None:
         """What puts our script into a store's pages; None where its platform takes none."""

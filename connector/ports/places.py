@@ -38,9 +38,13 @@ class PlaceResult:
 class Places(Protocol):
     """Places of products in the lists of one shop. Everything here is absolute, so repeating is harmless.
 
-    `tag` is the tag of kind "tag" and is ignored by the others. A kind that `StoreCapabilities.places` does
-    not name raises Unsupported.
+    `tag` is the tag of kind "tag" and is ignored by the others. A kind that `place_kinds` does not name
+    raises Unsupported.
     """
+
+    @property
+    def place_kinds(self) -> tuple[PlaceKind, ...]:
+        """The ways this platform has, the one that suits most shops first. Without network."""
 
     def place_when_out(self, kind: PlaceKind, present: str) -> str:
         """The value of a product at the end of the lists that has `present` now; `present` itself where it

@@ -216,7 +216,7 @@ def _keep_promises(
 
 
 def _raise_news(db: sa.Connection, merchant_id: int, changed: list[tuple[PositionRow, Decision]]) -> None:
-    """Tell shoppers and ads about crossings (sold out, back, another date), never about mere numbers."""
+    """Tell about crossings (sold out, back, another date), never about mere numbers: shoppers, ads, places."""
     crossed = [
         str(after.variant_id)
         for before, after in changed
@@ -228,8 +228,22 @@ def _raise_news(db: sa.Connection, merchant_id: int, changed: list[tuple[Positio
         enqueue(
             db,
             merchant_id,
-            [Intent(topic, subject) for topic in (topics.SHOPPERS, topics.ADS) for subject in crossed],
+            [Intent(topic, subject) for topic in (topics.SHOPPERS, topics.ADS) for subject in crossed]
+            + _places_to_look_at(db, merchant_id, changed),
         )
+
+
+def _places_to_look_at(
+    db: sa.Connection, merchant_id: int, changed: list[tuple[PositionRow, Decision]]
+) -> list[Intent]:
+    """What came back, where anything stands at the end of a store's lists: it may have to be put back."""
+    back = [after.variant_id for before, after in changed if before.available == 0 and after.available > 0]
+    if not back:
+        return []
+    is_any = sa.text("select exists (select 1 from place where merchant_id = :merchant and step <> '')")
+    if not db.execute(is_any, {"merchant": merchant_id}).scalar_one():
+        return []
+    return [Intent(topics.PLACES, str(variant_id)) for variant_id in back]
 
 
 _LOCK_LISTINGS = sa.text("""

@@ -6,6 +6,7 @@ QUANTITY = "store.quantity"
 BADGE = "store.badge"
 SHOPPERS = "shoppers.position"
 ADS = "ads.position"
+PLACES = "store.place"
 
 TO_ZERO, DECREASE, BACK_FROM_ZERO, INCREASE, BADGES = 1, 2, 3, 4, 5
 

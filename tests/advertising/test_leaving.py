@@ -32,7 +32,13 @@ def test_ads_that_we_paused_run_again_and_are_not_touched_any_more(scene: AdScen
     assert left_behind(scene.rt, scene.merchant_id, scene.store_id) == 1
     assert scene.statuses(ad) == ["ENABLED"]
     assert left(scene) == [
-        {"ads_resumed": 1, "ads_still_paused": 0, "ad_accounts_not_reached": [], "shoppers_waiting": 0}
+        {
+            "ads_resumed": 1,
+            "ads_still_paused": 0,
+            "ad_accounts_not_reached": [],
+            "shoppers_waiting": 0,
+            "products_moved": 0,
+        }
     ]
     scene.look(after_s=3600)
     scene.look(after_s=60)

@@ -29,7 +29,7 @@ class PlacesConformance:
     """The promises of `Places`, one test each."""
 
     def kinds(self, store: Store) -> tuple[PlaceKind, ...]:
-        return store.capabilities.places
+        return store.place_kinds
 
     def products(self, shop: Shop, listings: dict[str, StoreListing], *skus: str) -> dict[str, Product]:
         """The shop's products behind these SKUs, by the adapter's product id."""

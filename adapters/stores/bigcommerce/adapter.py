@@ -70,7 +70,6 @@ class BigCommerceStore:
         badge_with_quantity=False,
         has_locations=True,
         reads_orders=True,
-        places=places.KINDS,
         place_batch_size=places.BATCH,
     )
 
@@ -290,6 +289,10 @@ class BigCommerceStore:
         return writes.send(self._client, self._badges, request)
 
     # ---------------------------------------------------------------- places in lists
+
+    @property
+    def place_kinds(self) -> tuple[PlaceKind, ...]:
+        return places.KINDS
 
     def place_when_out(self, kind: PlaceKind, present: str) -> str:
         places.check_kind(kind)

@@ -53,7 +53,6 @@ _PLAIN = StoreCapabilities(
     has_locations=False,
     reads_orders=True,
     batches_by_product=True,
-    places=places.KINDS,
     place_batch_size=BATCH,
 )
 _WITH_PLUGIN = replace(_PLAIN, compare_and_set="plugin", batches_by_product=False)
@@ -340,6 +339,10 @@ class WooCommerceStore:
         return ItemResult(ref, "done")
 
     # ---------------------------------------------------------------- places in lists
+
+    @property
+    def place_kinds(self) -> tuple[PlaceKind, ...]:
+        return places.KINDS
 
     def place_when_out(self, kind: PlaceKind, present: str) -> str:
         return places.when_out(kind, present)
