@@ -14,7 +14,7 @@ from connector.accounts.audit import record
 from connector.accounts.connections import ConnectionRow, connection, pause, resume
 from connector.advertising.switches import set_frozen, stop_account
 from connector.db import transaction
-from connector.delivery import approval, scripts
+from connector.delivery import approval, grants, scripts
 from connector.delivery.subscribe import mended
 from connector.installs import leave
 from connector.installs.handover import PAUSED_BY_PERSON
