@@ -124,6 +124,20 @@ def choose(
     return True
 
 
+def forget(db: sa.Connection, merchant_id: int, connection_id: int) -> None:
+    """The store comes back: what was seen in its pages is not so any more, and a script that the merchant asked
+    for waits for the approval again. One that they switched off stays off."""
+    db.execute(
+        sa.text("""
+            update connection
+               set cursors = cursors - 'script',
+                   config = case when config ->> :wanted = 'on' then config - :wanted else config end
+             where merchant_id = :m and id = :c
+        """),
+        {"m": merchant_id, "c": connection_id, "wanted": _WANTED},
+    )
+
+
 def script_state(db: sa.Connection, row: ConnectionRow) -> ScriptState | None:
     """The script of a store as it was last seen; None where the platform takes none. Asks nobody."""
     if row.kind != "store" or not has_scripts(row.adapter):

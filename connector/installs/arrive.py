@@ -22,7 +22,7 @@ from connector.accounts.connections import add_connection, resume
 from connector.accounts.installations import InstallationRow, by_shop, lock_shop
 from connector.accounts.merchants import create_merchant, platform_user
 from connector.db import transaction
-from connector.delivery.scripts import look_after
+from connector.delivery.scripts import forget, look_after
 from connector.i18n import best_locale
 from connector.installs.runtime import InstallsRuntime
 from connector.outbox.upkeep import wake
@@ -203,11 +203,12 @@ def _store_again(
                     update connection
                        set status = 'active', status_reason = '', writing_approved_at = null,
                            is_writing_stopped = false,
-                           cursors = cursors - 'catalog' - 'orders' - 'webhooks' - 'webhook_topics' - 'script'
+                           cursors = cursors - 'catalog' - 'orders' - 'webhooks' - 'webhook_topics'
                      where merchant_id = :m and id = :c
                 """),
                 key,
             )
+            forget(db, row.merchant_id, row.connection_id)
         elif row.is_refused:
             resume(db, row.merchant_id, row.connection_id)
         db.execute(

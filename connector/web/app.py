@@ -24,6 +24,7 @@ from connector.web.pages import (
     people,
     products,
     runs,
+    scripts,
     settings,
     stores,
     suppliers,
@@ -90,7 +91,7 @@ def create_app(rt: Runtime) -> Flask:
         handover.routes,
     ):
         app.register_blueprint(blueprint)
-    for room in (overview, products, runs, people, ads, connections, stores, suppliers, settings):
+    for room in (overview, products, runs, people, ads, connections, places, scripts, stores, suppliers, settings):
         app.register_blueprint(room.routes)
     app.after_request(_protect)
     app.register_error_handler(CSRFError, _stale_form)

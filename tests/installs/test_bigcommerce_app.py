@@ -15,6 +15,8 @@ from werkzeug.test import TestResponse
 
 from connector.accounts.installations import InstallationRow, by_shop
 from connector.bootstrap import TOPICS, Runtime
+from connector.delivery.approval import approve
+from connector.delivery.scripts import choose, left_in
 from connector.outbox.messages import due_turns
 from connector.settings import AppKeys, Settings
 from connector.web.app import create_app
@@ -306,3 +308,40 @@ def test_without_an_app_nothing_of_it_is_there(panel: Panel) -> None:
     other = Panel(rt, panel.server)
     assert (other.install().status_code, other.call("load").status_code) == (503, 503)
     assert panel.rows("select 1 from merchant") == []
+
+
+# --- the storefront script ----------------------------------------------------------------------------
+
+
+def test_the_script_comes_with_the_approval_and_leaves_with_the_app(installed: Panel) -> None:
+    installed.work()
+    scripts, row = installed.server.scripts, installed.row()
+    assert scripts.kept == {}, "nothing is changed before the approval"
+    with installed.rt.engine.begin() as db:
+        approve(db, row.merchant_id, row.connection_id, actor="x", now=installed.rt.now())
+    installed.work()
+    (one,) = scripts.kept.values()
+    assert row.public_key in one["html"]
+    installed.server.uninstall()
+    installed.work()
+    assert (scripts.kept, installed.row().status) == ({}, "active")
+    assert installed.call("uninstall", user=OWNER, owner=OWNER).json == {"outcome": "uninstalled"}
+    installed.work()
+    with installed.rt.engine.connect() as db:
+        assert left_in(db, row.merchant_id, installed.rt.now()) == [], "it went with the app"
+
+
+def test_a_store_that_comes_back_is_asked_again_before_its_pages_change(installed: Panel) -> None:
+    row = installed.row()
+    with installed.rt.engine.begin() as db:
+        choose(db, row.merchant_id, row.connection_id, is_on=True, actor="x", now=installed.rt.now())
+    installed.work()
+    assert len(installed.server.scripts.kept) == 1
+    token = installed.server.uninstall()
+    assert token
+    assert installed.call("uninstall", user=OWNER, owner=OWNER).status_code == 200
+    installed.work()
+    installed.install()
+    installed.work()
+    assert installed.row().status == "active"
+    assert installed.server.scripts.kept == {}
