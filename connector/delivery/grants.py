@@ -35,19 +35,21 @@ class Feature:
     url: str
 
 
-def features(row: ConnectionRow) -> list[Feature]:
-    """What may be granted to Dispo in this store; none where its platform grants all or nothing."""
+def features(row: ConnectionRow, client_id: str) -> list[Feature]:
+    """What may be granted to Dispo in this store; none where its platform grants all or nothing. `client_id`
+    is that of the operator's own app on the platform: only for that is there a page that asks."""
     try:
         offered = manifest(row.port, row.adapter)
     except Misconfigured:
         return []
     granted = _granted(offered, row.config)
+    asks = offered.grant_url if client_id and row.config.get("client_id") == client_id else None
     return [
         Feature(
             name,
             scopes,
             name in granted,
-            offered.grant_url(row.config, scopes) if offered.grant_url else "",
+            asks(row.config, scopes) if asks else "",
         )
         for name, scopes in offered.grants.items()
     ]
@@ -75,7 +77,7 @@ def look_at_grants(rt: DeliveryRuntime, merchant_id: int, connection_id: int, ac
         before, after = _granted(offered, row.config), _granted(offered, {**row.config, **said})
         if "orders" in after - before:
             schedule.run_now(db, merchant_id, "store.orders", connection_id)
-        if "orders" not in after:
+        if "orders" in before - after:
             # Granted again one day, orders are read from then on: those before are in the store's numbers.
             db.execute(
                 sa.text(

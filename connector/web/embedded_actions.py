@@ -19,7 +19,8 @@ from connector.accounts.installations import issue_ticket, redeem_ticket
 from connector.accounts.schedule import run_now
 from connector.crypto import LinkInvalid
 from connector.db import transaction
-from connector.delivery import approval
+from connector.delivery import approval, grants
+from connector.delivery.incoming import follow_incoming
 from connector.installs.privacy import export
 from connector.ports.errors import PortError
 from connector.web.auth import begin_session_of
@@ -65,6 +66,21 @@ def add_actions(routes: Blueprint, root: str, proven: Proven) -> None:
             record(
                 db, merchant_id, rt.now(), g.account.email, "store.location", subject, {"location": chosen}
             )
+        return page("_embedded", **facts(merchant_id, connection_id))
+
+    @routes.post(f"{home}/grants")
+    @proven
+    def look_again(merchant_id: int, connection_id: int) -> Response:
+        """Somebody allowed something, or did not: the store says what."""
+        rt = runtime()
+        try:
+            grants.look_at_grants(rt, merchant_id, connection_id, g.account.email)
+            follow_incoming(rt, merchant_id, connection_id)
+        except PortError as error:
+            return as_json({"error": error.cause}, 503)
+        with transaction(rt.engine) as db:
+            # Its notices of what may be read now are set by the workers.
+            run_now(db, merchant_id, "store.webhooks", connection_id)
         return page("_embedded", **facts(merchant_id, connection_id))
 
     @routes.post(f"{home}/open")
@@ -146,9 +162,16 @@ def facts(merchant_id: int, connection_id: int) -> dict[str, Any]:
         "seen": seen,
         "one": {"counts": counts, "samples": samples} if needs_approval else None,
         "places": places,
+        "features": grants.features(row, own_client_id(row.adapter)),
         "requests": requests,
         "step": embedded.next_step(row, seen, has_places=bool(places), needs_approval=needs_approval),
     }
+
+
+def own_client_id(adapter: str) -> str:
+    """The client ID of the operator's app on a platform, "" where there is none."""
+    keys = runtime().settings.apps.get(adapter)
+    return keys.client_id if keys else ""
 
 
 def as_json(value: object, status: int = 200) -> Response:

@@ -23,6 +23,7 @@ from connector.outbox.upkeep import pending_counts, wake
 from connector.ports.errors import Misconfigured
 from connector.positions.decide import enqueue_store
 from connector.registry import manifest
+from connector.web.embedded_actions import own_client_id
 from connector.web.pages.overview import kept
 from connector.web.pages.stores import may_renew
 from connector.web.queries import connections
@@ -91,6 +92,7 @@ def one(connection_id: int) -> Response:
             "connection",
             one=found,
             may_renew=may_renew(row),
+            features=grants.features(row, own_client_id(row.adapter)) if row.kind == "store" else [],
             webhooks_mended=mended(db, g.merchant_id, connection_id) if row.kind == "store" else None,
             script=scripts.script_state(db, row),
             consents=scripts.CONSENTS,

@@ -28,8 +28,12 @@
   }
 
   async function act(button) {
-    const { post, location: chosen, file, name } = button.dataset;
-    if (post) {
+    const { post, location: chosen, file, name, scopes } = button.dataset;
+    if (scopes) {
+      // The platform's own dialogue asks. Whatever the answer was, the store is asked what it grants now.
+      await window.shopify.scopes.request(scopes.split(","));
+      show(await (await ask("grants", { method: "POST", body: "{}" })).text());
+    } else if (post) {
       const body = chosen ? JSON.stringify({ location_id: chosen }) : "{}";
       show(await (await ask(post, { method: "POST", body })).text());
     } else if (file) {
@@ -48,7 +52,7 @@
   }
 
   document.addEventListener("click", async (event) => {
-    const button = event.target.closest("button[data-post], button[data-file], button[data-open]");
+    const button = event.target.closest("button[data-post], button[data-file], button[data-open], button[data-scopes]");
     if (!button) return;
     button.disabled = true;
     trouble.hidden = true;
