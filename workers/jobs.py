@@ -14,9 +14,10 @@ from connector.accounts.schedule import Due
 from connector.advertising.links import read_account
 from connector.bootstrap import Runtime
 from connector.db import transaction
-from connector.delivery import grants, incoming, reconcile, webhooks
+from connector.delivery import badges, grants, incoming, reconcile, webhooks
 from connector.delivery.scripts import look_after
 from connector.delivery.subscribe import subscribe_webhooks
+from connector.heartbeat import beating
 from connector.installs import handover
 from connector.intake import runs, uploads
 from connector.intake.runtime import SourceBusy
@@ -66,12 +67,13 @@ def run_due(merchant_id: int, kind: str, schedule_id: int, ring: str = "") -> No
     """Do what a schedule row asks for and record how it ended; nothing when it is not due any more."""
     rt = runtime()
     _answer(rt, ring)
-    due = schedule.claim(rt.engine, merchant_id, schedule_id, KINDS[kind].lease_s)
+    due = schedule.claim(rt.engine, merchant_id, schedule_id)
     if due is None:
         return
     try:
-        if _is_connected(rt, due):
-            DO[kind](rt, merchant_id, due.subject_id)
+        with beating(lambda: schedule.renew(rt.engine, due), KINDS[kind].longest_s):
+            if _is_connected(rt, due):
+                DO[kind](rt, merchant_id, due.subject_id)
     except PortError as error:
         # What the far side refused is kept with the row and shown; the next time comes by itself.
         log.warning(
@@ -145,6 +147,7 @@ def _webhooks(rt: Runtime, merchant_id: int, connection_id: int) -> None:
     grants.look_at_grants(rt, merchant_id, connection_id)
     subscribe_webhooks(rt, merchant_id, connection_id)
     incoming.follow_incoming(rt, merchant_id, connection_id)
+    badges.look_at_badges(rt, merchant_id, connection_id)
 
 
 def _places(rt: Runtime, merchant_id: int, connection_id: int) -> None:

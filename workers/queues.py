@@ -25,11 +25,11 @@ QUEUE_OF_TOPIC: Mapping[str, str] = {
 
 
 class Kind(NamedTuple):
-    """How a kind of schedule row is worked: on which queue, and the longest one run may take. A run whose
-    worker was killed is given out again after that, so it is short where waiting would harm."""
+    """How a kind of schedule row is worked: on which queue, and the longest one run may take, in seconds. A
+    run that hangs is given out again after that; one whose worker was killed when its heartbeat is missed."""
 
     queue: str
-    lease_s: int
+    longest_s: int
 
 
 KINDS: Mapping[str, Kind] = {
@@ -57,8 +57,8 @@ RING_LASTS_S = 15
 MOST_RINGS = 1000
 # A turn of the outbox ends itself long before; only a call that hangs for ever meets this.
 TURN_TIMEOUT_S = 600
-# A job is stopped this long before its lease ends, so that two never do the same.
-LEASE_MARGIN_S = 15
+# A job is stopped this long before its heartbeat ends, so that two never do the same.
+MARGIN_S = 15
 
 
 def queue(name: str, redis: Redis) -> Queue:

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from connector.accounts import schedule
 from connector.bootstrap import Runtime
 from connector.outbox import messages, upkeep
-from workers.queues import KINDS, LEASE_MARGIN_S, QUEUE_OF_TOPIC, QUEUES, queue, ring
+from workers.queues import KINDS, MARGIN_S, QUEUE_OF_TOPIC, QUEUES, queue, ring
 
 log = structlog.get_logger()
 
@@ -48,7 +48,7 @@ def _ring_queue(rt: Runtime, name: str) -> int:
         rings += ring(rt.redis, name, key, "serve", *turn)
     for run in runs:
         key = f"{run.kind}:{run.merchant_id}:{run.subject_id}"
-        timeout_s = KINDS[run.kind].lease_s - LEASE_MARGIN_S
+        timeout_s = KINDS[run.kind].longest_s - MARGIN_S
         rings += ring(
             rt.redis,
             name,

@@ -8,18 +8,18 @@ A run whose worker never came back is given out again when its lease ends. All t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from connector import heartbeat
 from connector.backoff import is_refusal, wait_s
 from connector.db import transaction
 from connector.ports.errors import RateLimited
 
-__all__ = ["Due", "Ready", "claim", "due", "ensure", "record", "remove", "run_now"]
-
-LEASE_S = 900.0
+__all__ = ["Due", "Ready", "claim", "due", "ensure", "record", "remove", "renew", "run_now"]
 
 
 class Ready(NamedTuple):
@@ -31,8 +31,9 @@ class Ready(NamedTuple):
     schedule_id: int
 
 
-class Due(NamedTuple):
-    """A run this worker alone has until `lease_until`; end it with `record`."""
+@dataclass(slots=True)
+class Due:
+    """A run this worker alone has until `lease_until`; `renew` it in time, end it with `record`."""
 
     merchant_id: int
     kind: str
@@ -92,16 +93,33 @@ def due(db: sa.Connection, kinds: Sequence[str], limit: int) -> list[Ready]:
     return [Ready(*row) for row in rows]
 
 
-def claim(engine: sa.Engine, merchant_id: int, schedule_id: int, lease_s: float = LEASE_S) -> Due | None:
+def claim(
+    engine: sa.Engine, merchant_id: int, schedule_id: int, lease_s: float = heartbeat.LEASE_S
+) -> Due | None:
     """Take a run for `lease_s`; None when it is not due (any more) or somebody else has it.
 
-    The lease must be longer than the run may take: a run without `record` by then is given out again.
+    A run without `renew` or `record` by then is given out again.
     """
     with transaction(engine) as db:
         row = db.execute(
             _CLAIM, {"merchant": merchant_id, "id": schedule_id, "lease_s": lease_s}
         ).one_or_none()
     return None if row is None else Due(*row)
+
+
+def renew(engine: sa.Engine, due: Due) -> bool:
+    """Lease the run anew, by a heartbeat; False when it was given out again."""
+    given = {
+        "merchant": due.merchant_id,
+        "id": due.schedule_id,
+        "lease_until": due.lease_until,
+        "lease_s": heartbeat.LEASE_S,
+    }
+    with transaction(engine) as db:
+        row = db.execute(_RENEW, given).one_or_none()
+    if row is not None:
+        due.lease_until = row.lease_until
+    return row is not None
 
 
 def record(engine: sa.Engine, due: Due, error: BaseException | None = None) -> bool:
@@ -184,6 +202,13 @@ update schedule s
   from free
  where s.merchant_id = free.merchant_id and s.id = free.id
 returning s.merchant_id, s.kind, s.subject_id, s.every_s, s.id, s.failures, s.lease_until
+""")
+
+_RENEW = sa.text("""
+update schedule set lease_until = clock_timestamp() + cast(:lease_s as float8) * interval '1 second'
+ where merchant_id = :merchant and id = :id and lease_until = :lease_until
+   and lease_until > clock_timestamp()
+returning lease_until
 """)
 
 # After a rate limit the lease is kept without a holder: nobody runs it before, and its end is a run.

@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from connector import heartbeat
 from connector.backoff import wait_s
 from connector.db import transaction
 from connector.outbox import sql
@@ -48,6 +49,7 @@ __all__ = [
     "enqueue",
     "finish",
     "hold",
+    "renew",
     "settle",
 ]
 
@@ -129,7 +131,8 @@ Outcome = Done | Again | Failed | Unknown
 
 @dataclass(frozen=True)
 class Claim:
-    """Messages of one turn that this worker alone may settle, until the lease runs out.
+    """Messages of one turn that this worker alone may settle, for `lease_s` seconds at the longest. The turn
+    is leased for less at a time, and renewed (`renew`): what a killed worker held is soon free.
 
     `messages` come in the order in which they should be sent (most dangerous lane first). `failures` is
     how often in a row this turn failed before. `started` is read on `clock` before the claim, so that the
@@ -244,7 +247,9 @@ def claim(
     token = uuid.uuid4()
     key = {"merchant": turn.merchant_id, "topic": turn.topic, "connection": turn.connection_id}
     with transaction(engine) as db:
-        lease = db.execute(sql.TAKE_TURN, {**key, "token": token, "lease_s": lease_s}).one_or_none()
+        lease = db.execute(
+            sql.TAKE_TURN, {**key, "token": token, "lease_s": min(lease_s, heartbeat.LEASE_S)}
+        ).one_or_none()
         if lease is None:
             return None
         messages: list[Message] = []
@@ -260,6 +265,15 @@ def claim(
             return None
     messages.sort(key=lambda message: (message.lane, message.group_key, message.id))
     return Claim(turn, token, tuple(messages), lease.failures, started, lease_s, clock)
+
+
+def renew(engine: sa.Engine, claim: Claim) -> bool:
+    """Lease the turn of `claim` anew, by a heartbeat; False when it is not this worker's any more."""
+    turn = claim.turn
+    key = {"merchant": turn.merchant_id, "topic": turn.topic, "connection": turn.connection_id}
+    given = {**key, "token": claim.token, "lease_s": min(claim.lease_s, heartbeat.LEASE_S)}
+    with transaction(engine) as db:
+        return db.execute(sql.RENEW_TURN, given).rowcount > 0
 
 
 def hold(db: sa.Connection, claim: Claim) -> None:

@@ -105,6 +105,13 @@ update outbox_turn t
 returning t.lease_until, t.claims, t.failures
 """)
 
+RENEW_TURN = sa.text("""
+update outbox_turn
+   set lease_until = clock_timestamp() + cast(:lease_s as float8) * interval '1 second'
+ where merchant_id = :merchant and topic = :topic and connection_id = :connection
+   and lease_token = :token and lease_until > clock_timestamp()
+""")
+
 # The lock makes TAKE_TURN skip the row and CLEAR_EXPIRED_TURNS too, until the holder's transaction ends.
 HOLD_TURN = sa.text("""
 select 1 from outbox_turn
@@ -222,15 +229,20 @@ PUT_BACK = _put_back("""
          as i(id, delay_s, note)
 """)
 
+# A message is its worker's for the time of one lease, and then as long as that worker renews its turn.
 # Rows a worker is settling at this moment are locked: leave them to it.
 PUT_BACK_EXPIRED = _put_back("""
-  select merchant_id, id, lease_token, cast(0 as float8) as delay_s,
+  select m.merchant_id, m.id, m.lease_token, cast(0 as float8) as delay_s,
          'The worker did not come back within its lease.' as note, 0 as untried
-    from outbox_message
-   where status = 'claimed' and lease_until <= statement_timestamp()
-   order by lease_until
+    from outbox_message m
+   where m.status = 'claimed' and m.lease_until <= statement_timestamp()
+     and not exists (
+         select 1 from outbox_turn t
+          where t.merchant_id = m.merchant_id and t.topic = m.topic and t.connection_id = m.connection_id
+            and t.lease_token = m.lease_token and t.lease_until > statement_timestamp())
+   order by m.lease_until
    limit :limit
-     for update skip locked
+     for update of m skip locked
 """)
 
 # A message that kills its worker would otherwise be tried again at full speed for ever. The first crash

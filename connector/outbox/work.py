@@ -26,6 +26,7 @@ import psycopg
 import sqlalchemy as sa
 
 from connector.backoff import is_refusal, wait_s
+from connector.heartbeat import beating
 from connector.outbox.messages import (
     LEASE_S,
     Again,
@@ -37,6 +38,7 @@ from connector.outbox.messages import (
     Turn,
     claim,
     finish,
+    renew,
 )
 from connector.ports.errors import (
     Conflict,
@@ -133,7 +135,8 @@ def serve_turn(
         return None
     count = len(claimed.messages)
     try:
-        topic.handler(runtime, claimed)
+        with beating(lambda: renew(runtime.engine, claimed), claimed.lease_s):
+            topic.handler(runtime, claimed)
     except LeaseLost:
         return Served(count, finish(runtime.engine, claimed))
     except sa.exc.OperationalError as exc:

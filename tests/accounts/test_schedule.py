@@ -214,3 +214,30 @@ def test_a_removed_schedule_does_not_run(engine: sa.Engine) -> None:
         assert schedule.remove(db, 1, "import", 5) is True
         assert schedule.remove(db, 1, "import", 5) is False
     assert [run.merchant_id for run in due(engine)] == [2]
+
+
+def test_a_run_that_is_renewed_is_not_given_out_again(engine: sa.Engine) -> None:
+    ensure(engine)
+    (run,) = due(engine)
+    first_until = run.lease_until
+    with transaction(engine) as db:
+        db.execute(sa.text("update schedule set lease_until = lease_until - interval '59 seconds'"))
+    run.lease_until = value(engine, "lease_until")
+
+    assert schedule.renew(engine, run) is True
+
+    assert run.lease_until == value(engine, "lease_until") > first_until - timedelta(seconds=5)
+    assert due(engine) == []
+    assert schedule.record(engine, run) is True
+    assert value(engine, "lease_until is null") is True
+
+
+def test_a_run_that_missed_its_beats_cannot_be_renewed(engine: sa.Engine) -> None:
+    ensure(engine)
+    (late,) = due(engine)
+    shift(engine, "lease_until = now() - interval '1 second'")
+    (again,) = due(engine)
+
+    assert schedule.renew(engine, late) is False
+    assert schedule.record(engine, late) is False
+    assert schedule.renew(engine, again) is True

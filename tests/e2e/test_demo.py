@@ -102,7 +102,7 @@ def test_it_opens_works_survives_kills_and_goes_on_after_a_restart(demo: Demo) -
         found = demo.dispo("store", "diff", str(store["id"]))["difference"]
         return bool(found["same"] > 1400 and found["unwritable"] == 0)
 
-    # The killed worker's turn is free again after its lease of four minutes.
+    # The killed worker's turn is free again when its heartbeat was missed for a minute.
     eventually(is_right, "the shop to say what it should", timeout_s=600)
     assert ["google_ads"] == [account["adapter"] for account in demo.dispo("ads", "list")]
     links = json.loads((demo.directory / "demo.json").read_text())
