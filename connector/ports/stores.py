@@ -26,6 +26,7 @@ class StoreCapabilities:
     `honours_keys`: the platform repeats the stored answer when a request comes again under its key.
     `badge_with_quantity`: one write carries quantity and badge, so a pending badge rides along.
     `reads_incoming`: it tells what is on its way to its shelves (`connector.ports.incoming`).
+    `sets_up_badges`: badges need something in the shop beforehand (`connector.ports.badges`).
     `batches_by_product`: one batch holds variants of one product only, or products without variants.
     Sizes are items per call.
     """
@@ -40,6 +41,7 @@ class StoreCapabilities:
     reads_orders: bool
     batches_by_product: bool = False
     reads_incoming: bool = False
+    sets_up_badges: bool = False
     place_batch_size: int = 1
 
 

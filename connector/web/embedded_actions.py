@@ -20,6 +20,7 @@ from connector.accounts.schedule import run_now
 from connector.crypto import LinkInvalid
 from connector.db import transaction
 from connector.delivery import approval, grants
+from connector.delivery.badges import badges_problem
 from connector.delivery.incoming import follow_incoming
 from connector.installs.privacy import export
 from connector.ports.errors import PortError
@@ -151,6 +152,7 @@ def facts(merchant_id: int, connection_id: int) -> dict[str, Any]:
         needs_approval = row.writing_approved_at is None and bool(counts and counts.total + counts.same)
         samples = approval.samples(db, merchant_id, connection_id, SAMPLES) if needs_approval else []
         requests = privacy.requests(db, merchant_id, is_open=True)
+        problem = badges_problem(db, merchant_id, connection_id)
     places = []
     if embedded.asks_for_place(seen):
         try:
@@ -164,6 +166,7 @@ def facts(merchant_id: int, connection_id: int) -> dict[str, Any]:
         "places": places,
         "features": grants.features(row, own_client_id(row.adapter)),
         "requests": requests,
+        "badges_problem": problem,
         "step": embedded.next_step(row, seen, has_places=bool(places), needs_approval=needs_approval),
     }
 

@@ -324,6 +324,11 @@ class Mutations:
             and one["namespace"] == shown
             for one in self.server.definitions
         )
+        owned = [one for one in self.server.definitions if one["ownerType"] == definition["ownerType"]]
+        if not taken and len(owned) >= self.server.definition_limit:
+            message = "Stores can only have 256 definitions for each resource by an app."
+            error = _error("RESOURCE_TYPE_LIMIT_EXCEEDED_BY_APP", ["definition"], message)
+            return {"createdDefinition": None, "userErrors": [error]}
         if taken:
             message = "Key is in use for this owner type and namespace."
             error = _error("TAKEN", ["definition", "key"], message)

@@ -118,6 +118,7 @@ class ShopifyServer:
         self.schema = admin_schema()
         self.levels = Levels(shop, locations)
         self.definitions: list[dict[str, Any]] = []
+        self.definition_limit = 256
         self.keys = IdempotencyKeys(shop.now, replays_answers)
         rate, size = PLANS[plan]
         self.bucket = Bucket(bucket or size, restore_rate or rate, monotonic)

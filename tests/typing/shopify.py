@@ -6,6 +6,7 @@ from adapters.stores.shopify.adapter import ShopifyStore
 from adapters.stores.shopify.app import ShopifyApp
 from adapters.stores.shopify.webhooks import ShopifyWebhooks
 from connector.accounts.access import ExpiringTokens
+from connector.ports.badges import BadgeSetup
 from connector.ports.incoming import IncomingReader
 from connector.ports.installs import AccessTokens, App
 from connector.ports.stores import Store, StoreWebhooks
@@ -16,6 +17,10 @@ def shopify(adapter: ShopifyStore) -> Store:
 
 
 def shopify_incoming(adapter: ShopifyStore) -> IncomingReader:
+    return adapter
+
+
+def shopify_badges(adapter: ShopifyStore) -> BadgeSetup:
     return adapter
 
 

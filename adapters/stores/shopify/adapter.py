@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from adapters.stores.shopify import places
+from adapters.stores.shopify import definitions, places
 from adapters.stores.shopify.catalogue import Catalogue, level, nodes
 from adapters.stores.shopify.client import ADAPTER, AccessDenied, ShopifyClient
 from adapters.stores.shopify.documents import API_VERSION, quantities_document
@@ -94,6 +94,7 @@ class ShopifyStore:
             has_locations=True,
             reads_orders="read_orders" in scopes,
             reads_incoming=scopes.issuperset(INCOMING_SCOPES),
+            sets_up_badges=True,
             place_batch_size=places.BATCH,
         )
         self._places = places.ShopifyPlaces(client)
@@ -208,6 +209,10 @@ class ShopifyStore:
                 exc.cause,
                 f"Grant the optional scopes {' and '.join(INCOMING_SCOPES)} to read them.",
             ) from exc
+
+    def ready_badges(self) -> str:
+        """The definition of the badge's metafield, made where Shopify did not make it at the installation."""
+        return definitions.ready(self._client)
 
     def subscribe(self, address: str, secret: str) -> list[str]:
         """Subscribe to what is missing. Shopify signs with the app's secret, so `secret` is not used; it

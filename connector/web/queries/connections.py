@@ -101,6 +101,8 @@ def _judge(row: ConnectionRow, facts: Any, turns: list[PendingCount], now: datet
         return say("warn", "not_delivered", stuck.last_error)
     if facts and facts.error:
         return say("warn", "last_failed", facts.error)
+    if facts and facts.badges_problem:
+        return say("warn", "no_badges", facts.badges_problem)
     if row.kind == "store" and row.writing_approved_at is None:
         return say("wait", "not_approved")
     if counts["yielded"]:
@@ -133,6 +135,7 @@ _FACTS = sa.text("""
     select c.id, s.id as source_id, s.max_age_hours, coalesce(l.many, 0) as listings,
            coalesce(l.managed, 0) as managed, coalesce(i.many, 0) as items, coalesce(a.many, 0) as ads,
            coalesce(a.paused, 0) as paused, coalesce(l.yielded, 0) as yielded,
+           coalesce(c.cursors ->> 'badges_problem', '') as badges_problem,
            exists (select 1 from schedule h
                     where h.merchant_id = :m and h.subject_id = c.id and c.kind = 'store'
                       and h.kind in ('store.full', 'store.catalog') and h.lease_until > now()) as is_reading,
