@@ -16,6 +16,7 @@ from connector.cli.accounts import COMMANDS as ACCOUNTS
 from connector.cli.ads import COMMANDS as ADS
 from connector.cli.channels import COMMANDS as CHANNELS
 from connector.cli.frame import fail
+from connector.cli.places import COMMANDS as PLACES
 from connector.cli.privacy import COMMANDS as PRIVACY
 from connector.cli.runs import COMMANDS as RUNS
 from connector.cli.service import COMMANDS as SERVICE
@@ -32,7 +33,7 @@ def cli() -> None:
     """Dispo keeps a shop's stock true: quantities, badges, restock dates, alerts and ads."""
 
 
-for command in (*SERVICE, *ACCOUNTS, *STORES, *SUPPLIERS, *RUNS, *ADS, *CHANNELS, *PRIVACY):
+for command in (*SERVICE, *ACCOUNTS, *STORES, *PLACES, *SUPPLIERS, *RUNS, *ADS, *CHANNELS, *PRIVACY):
     cli.add_command(command)
 
 

@@ -22,6 +22,7 @@ from connector.web.pages import (
     connections,
     overview,
     people,
+    places,
     products,
     runs,
     scripts,
@@ -91,7 +92,7 @@ def create_app(rt: Runtime) -> Flask:
         handover.routes,
     ):
         app.register_blueprint(blueprint)
-    for room in (overview, products, runs, people, ads, connections, scripts, stores, suppliers, settings):
+    for room in (overview, products, runs, people, ads, connections, places, scripts, stores, suppliers, settings):
         app.register_blueprint(room.routes)
     app.after_request(_protect)
     app.register_error_handler(CSRFError, _stale_form)

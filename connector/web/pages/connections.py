@@ -20,6 +20,7 @@ from connector.installs import leave
 from connector.installs.handover import PAUSED_BY_PERSON
 from connector.intake import uploads
 from connector.outbox.upkeep import pending_counts, wake
+from connector.placement.facts import RuleRow, moved, rule_of
 from connector.ports.errors import Misconfigured
 from connector.positions.decide import enqueue_store
 from connector.registry import manifest
@@ -93,6 +94,7 @@ def one(connection_id: int) -> Response:
             one=found,
             may_renew=may_renew(row),
             features=grants.features(row, own_client_id(row.adapter)) if row.kind == "store" else [],
+            places=_places(db, row),
             webhooks_mended=mended(db, g.merchant_id, connection_id) if row.kind == "store" else None,
             script=scripts.script_state(db, row),
             consents=scripts.CONSENTS,
@@ -107,6 +109,13 @@ def one(connection_id: int) -> Response:
             if is_new_store
             else None,
         )
+
+
+def _places(db: sa.Connection, row: ConnectionRow) -> tuple[RuleRow | None, dict[str, int]] | None:
+    """The rule of a store's lists and how many products it moved; None for what is no store."""
+    if row.kind != "store":
+        return None
+    return rule_of(db, g.merchant_id, row.id), moved(db, g.merchant_id, row.id, 0)[0]
 
 
 def _settings(row: ConnectionRow) -> list[tuple[str, str]]:
@@ -249,6 +258,13 @@ def ask_disconnect(connection_id: int) -> Response:
     points = [_("Items under management keep the numbers they show now: %(count)s.", count=found.managed)]
     if found.ads_paused:
         points.append(_("Ads that Dispo paused run again: %(count)s.", count=found.ads_paused))
+    if found.products_moved:
+        points.append(
+            _(
+                "Sold-out products go back to their place in your lists: %(count)s.",
+                count=found.products_moved,
+            )
+        )
     if found.shoppers_waiting:
         points.append(_("Shoppers who still wait are told nothing: %(count)s.", count=found.shoppers_waiting))
     if found.script_in:
