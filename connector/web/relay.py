@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _PLACE = re.compile(r"/relay/(?P<adapter>[a-z0-9_]{1,40})/s/(?P<rest>[A-Za-z0-9._-]{1,60})")
-_FOR_ALL = frozenset({"notify-me.js", "page.css"})
+_FOR_ALL = frozenset({"notify-me.js"})
 """What is the same for every shop, and lies directly under /s/."""
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import logging
 import re
 from collections.abc import Iterator
@@ -370,10 +372,14 @@ def test_every_page_is_locked_down(client: FlaskClient, world: World) -> None:
         "/nothing-here",
     ]
     for path in paths:
-        headers = client.get(path).headers
+        page = client.get(path)
+        headers = page.headers
+        (style,) = re.findall(r"<style>(.*?)</style>", page.text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
         assert headers["Content-Security-Policy"].startswith(
-            "default-src 'none'; style-src 'self'; img-src data:; form-action 'self';"
+            f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; form-action 'self';"
         )
+        assert " style=" not in page.text
         assert headers["Referrer-Policy"] == "no-referrer"
         assert headers["Cache-Control"] == "no-store"
         assert headers["X-Robots-Tag"] == "noindex"
