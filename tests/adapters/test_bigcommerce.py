@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from adapters.stores.bigcommerce.adapter import BigCommerceStore
 from adapters.stores.bigcommerce.client import BUSY_S, LEFT_FOR_WRITES
+from adapters.stores.bigcommerce.locations import pick
 from connector.ports.errors import Misconfigured, OutcomeUnknown, RateLimited
 from connector.ports.stores import QuantityChange, Reading
 from simulator.bigcommerce import BigCommerceServer
@@ -299,6 +302,87 @@ def test_the_default_location_is_written_unless_another_is_chosen(shop: Shop, ti
 def test_a_location_that_is_gone_names_the_setting(server: BigCommerceServer, ticker: Ticker) -> None:
     with pytest.raises(Misconfigured) as caught:
         catalogue(connected(server, ticker, "42"))
+    assert caught.value.field == "location_id"
+
+
+def own_places() -> tuple[SimLocation, ...]:
+    """PLACES for a test that changes them."""
+    return tuple(replace(one) for one in PLACES)
+
+
+def test_a_new_default_location_is_followed_with_the_next_reading(shop: Shop, ticker: Ticker) -> None:
+    with serve(shop, ticker, locations=own_places()) as server:
+        store = connected(server, ticker)
+        assert catalogue(store)["MUG-3"].ref.location_id == "1"
+        server.levels.locations[1].is_default = False
+        server.levels.locations[7].is_default = True
+        assert catalogue(store)["MUG-3"].ref.location_id == "7"
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ("9", "The location “Closed” is closed, so BigCommerce sells nothing of it. Open it in BigCommerce, or "
+              "choose another one: “Web shop” (1), “Lyon” (7)."),
+        ("42", "The store has no location 42 any more. Choose another one: “Web shop” (1), “Lyon” (7)."),
+    ],
+    ids=["closed", "deleted"],
+)  # fmt: skip
+def test_a_location_that_cannot_be_sold_from_is_named_with_the_others(
+    shop: Shop, ticker: Ticker, chosen: str, expected: str
+) -> None:
+    with serve(shop, ticker, locations=own_places()) as server:
+        for ask in (lambda s: s.check(), catalogue):
+            with pytest.raises(Misconfigured) as caught:
+                ask(connected(server, ticker, chosen))
+            assert f"{caught.value.cause} {caught.value.remedy}" == expected
+            assert caught.value.field == "location_id"
+
+
+@pytest.mark.parametrize("what", ["closed", "deleted"])
+def test_a_location_that_closes_before_a_write_writes_nothing_and_blames_no_item(
+    shop: Shop, ticker: Ticker, what: str
+) -> None:
+    with serve(shop, ticker, locations=own_places()) as server:
+        store = connected(server, ticker, "7")
+        listings = catalogue(store)
+        if what == "closed":
+            server.levels.locations[7].enabled = False
+        else:
+            del server.levels.locations[7]
+        (request,) = store.plan_quantities([change(one, 5) for one in listings.values()])
+        with pytest.raises(Misconfigured, match="location") as caught:
+            store.send(request, "key")
+        assert caught.value.field == "location_id"
+        assert (server.inventory.counts["written"], server.calls[ADJUST]) == (0, 1)
+
+
+def place(place_id: int, *, enabled: bool = True) -> dict[str, Any]:
+    return {"id": place_id, "label": f"Place {place_id}", "enabled": enabled}
+
+
+@pytest.mark.parametrize(
+    ("found", "defaults", "chosen", "expected"),
+    [
+        pytest.param([place(1), place(2)], ["2"], None, "2", id="the default one"),
+        pytest.param([place(1), place(2)], ["2"], "1", "1", id="the chosen one goes before"),
+        pytest.param([place(1), place(2, enabled=False)], [], None, "1", id="the only open one"),
+        pytest.param(
+            [place(1, enabled=False), place(2)], ["1"], None, None, id="a closed default is no guess"
+        ),
+        pytest.param([place(1), place(2)], [], None, None, id="several and no default"),
+        pytest.param([place(1), place(2)], ["1", "2"], None, None, id="two defaults"),
+        pytest.param([], [], None, None, id="none at all"),
+    ],
+)
+def test_one_location_is_written(
+    found: list[dict[str, Any]], defaults: list[str], chosen: str | None, expected: str | None
+) -> None:
+    if expected is not None:
+        assert pick(found, defaults, chosen) == expected
+        return
+    with pytest.raises(Misconfigured) as caught:
+        pick(found, defaults, chosen)
     assert caught.value.field == "location_id"
 
 

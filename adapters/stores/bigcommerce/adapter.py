@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from adapters.stores.bigcommerce import advice, places, shapes, writes
+from adapters.stores.bigcommerce import advice, locations, places, shapes, writes
 from adapters.stores.bigcommerce.client import ADAPTER, PAGE, BigCommerceClient
 from connector.ports.errors import (
     Conflict,
@@ -83,11 +83,12 @@ class BigCommerceStore:
         self._listed = places.BigCommercePlaces(client)
         self._about: dict[str, Any] | None = None
         self._takes_when_shipped: bool | None = None
+        self._picked: str | None = None
 
     # ---------------------------------------------------------------- the store
 
     def check(self) -> StoreCheck:
-        self._about = None
+        self._about = self._picked = None
         about = self._store()
         return StoreCheck(
             name=str(about.get("name") or ""),
@@ -143,28 +144,14 @@ class BigCommerceStore:
             for one in self._places()
         ]
 
-    def _places(self, **query: str) -> list[dict[str, Any]]:
-        return [
-            row
-            for rows in self._client.pages("/v3/inventory/locations", query)
-            for row in rows
-            if "id" in row
-        ]
+    def _places(self) -> list[dict[str, Any]]:
+        return locations.all_places(self._client)
 
     def _own_location(self) -> str:
-        """The chosen location, else the default one, which feeds the storefront."""
-        if self._location_id is None:
-            found = self._places(is_default="true")
-            if len(found) != 1:
-                raise Misconfigured(
-                    ADAPTER,
-                    f"store {self._client.store_hash}",
-                    "BigCommerce does not say which location is the default one.",
-                    "Choose the written location in the connection's settings.",
-                    field="location_id",
-                )
-            self._location_id = str(found[0]["id"])
-        return self._location_id
+        """The location that is read and written, as last picked (see `locations`)."""
+        if self._picked is None:
+            self._picked = locations.own_place(self._client, self._location_id)
+        return self._picked
 
     # ---------------------------------------------------------------- catalogue
 
@@ -172,6 +159,8 @@ class BigCommerceStore:
         """Products by ascending id, each with its variants; the numbers of a page cost a call for every
         250 tracked variants."""
         about = self._store()
+        # A default location may have moved, and any may be closed or deleted.
+        self._picked = None
         around = shapes.Surroundings(
             url=str(about.get("secure_url") or "").rstrip("/"),
             minor_digits=int(about.get("decimal_places", 2)),

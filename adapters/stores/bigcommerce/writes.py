@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from adapters.stores.bigcommerce import shapes
+from adapters.stores.bigcommerce import locations, shapes
 from adapters.stores.bigcommerce.client import (
     ADAPTER,
     PAGE,
@@ -111,7 +111,8 @@ def send_quantities(client: BigCommerceClient, request: FrozenRequest) -> list[I
     """One adjustment, more only where it is refused without a name, and a look at what it did. Results in
     the order of `refs`; "done" means that BigCommerce accepted the number and shows it.
 
-    Raises OutcomeUnknown when it was accepted but is not shown in time.
+    Raises OutcomeUnknown when it was accepted but is not shown in time, Misconfigured when the location was
+    closed or deleted.
     """
     items: list[Mapping[str, Any]] = list(request.body["items"])
     results: dict[int, ItemResult] = {
@@ -141,6 +142,7 @@ class _Adjustment:
         self._items = items
         self._results = results
         self._calls = 0
+        self._is_place_open = False
 
     def send(self, places: list[int]) -> None:
         waiting = [places]
@@ -166,10 +168,15 @@ class _Adjustment:
     def _put(self, places: Sequence[int]) -> str | None:
         """None when the adjustment was accepted, else BigCommerce's words."""
         self._calls += 1
+        place = int(self._items[places[0]]["location_id"])
         body = {"reason": REASON, "items": [dict(self._items[n]) for n in places]}
         expected = frozenset({422})
         answer = self._client.write("PUT", "/v3/inventory/adjustments/absolute", body, expected=expected)
         if answer.status == 422:
+            if not self._is_place_open:
+                # A closed location refuses every item, in words that could be about the items.
+                locations.ensure_open(self._client, place)
+                self._is_place_open = True
             return words_of(answer.data) or "BigCommerce refused it without a word."
         if not isinstance(answer.data, dict):
             raise OutcomeUnknown(ADAPTER, "the adjustment", "The answer is not BigCommerce's.")
