@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import heapq
 import hmac
-import itertools
 import json
 import threading
 import time
@@ -25,10 +23,10 @@ from urllib.parse import urlsplit
 import httpx2
 
 from simulator.bigcommerce.replies import ApiError, Reply, page_of
+from simulator.deliveries import Deliveries
 from simulator.dials import Dials
 
 RETRIES_S = (60, 180, 300, 600, 900, 1800, 3600, 7200, 21_600, 50_400, 86_400)
-TIMEOUT_S = 5.0
 MOST_PER_SCOPE = 10
 STOCK_CHANGED = "store/channel/*/inventory/product/stock_changed"
 
@@ -99,30 +97,22 @@ class Hooks:
     dropped: int = 0
 
     def __post_init__(self) -> None:
-        self._queue: list[tuple[float, int, Delivery]] = []
-        self._order = itertools.count()
-        self._changed = threading.Condition()
-        self._sending = 0
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._lock = threading.RLock()
+        self._deliveries = Deliveries(self._send)
         self._twice = 0
         self._tally: dict[str, list[int]] = {}
         self._blocked_until: dict[str, float] = {}
 
     def start(self) -> None:
-        self._thread.start()
+        self._deliveries.start()
 
     def stop(self) -> None:
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(timeout=TIMEOUT_S + 1)
+        self._deliveries.stop()
 
     # ---------------------------------------------------------------- the API
 
     def list(self, args: Mapping[str, str]) -> Reply:
-        with self._changed:
+        with self._lock:
             rows = [
                 one.render(self.client_id, self.store_hash)
                 for _, one in sorted(self.hooks.items())
@@ -138,7 +128,7 @@ class Hooks:
         if not isinstance(scope, str) or not scope.startswith("store/"):
             raise ApiError(422, "JSON data is missing or invalid", {"scope": "error.path.missing"})
         destination = self._checked(destination)
-        with self._changed:
+        with self._lock:
             same = [one for one in self.hooks.values() if one.scope == scope]
             if any(one.destination == destination for one in same):
                 raise ApiError(409, "A webhook with this scope and destination exists already.")
@@ -152,7 +142,7 @@ class Hooks:
 
     def update(self, hook_id: int, body: bytes) -> Reply:
         sent = _object(body)
-        with self._changed:
+        with self._lock:
             hook = self.hooks.get(hook_id)
             if hook is None:
                 raise ApiError(404, "Not found")
@@ -164,7 +154,7 @@ class Hooks:
             return Reply({"data": hook.render(self.client_id, self.store_hash), "meta": {}})
 
     def delete(self, hook_id: int) -> Reply:
-        with self._changed:
+        with self._lock:
             hook = self.hooks.pop(hook_id, None)
         if hook is None:
             raise ApiError(404, "Not found")
@@ -184,7 +174,7 @@ class Hooks:
     def emit(self, scope: str, data: dict[str, Any]) -> None:
         """Queue one event for every active hook that hears it."""
         created_at = int(self.now().timestamp())
-        with self._changed:
+        with self._lock:
             heard = [one for _, one in sorted(self.hooks.items()) if one.is_active and one.hears(scope)]
         for hook in heard:
             if self.dials.chance(self.dials.webhook_drop_rate):
@@ -203,45 +193,16 @@ class Hooks:
             if self.dials.chance(self.dials.webhook_reorder_rate):
                 wait_s += 0.1  # the next ones overtake it
             message_id = f"msg_{uuid.uuid4().hex}"
-            self._put(Delivery(hook, body, message_id), wait_s)
+            self._deliveries.put(Delivery(hook, body, message_id), wait_s)
             if self.dials.chance(self.dials.webhook_duplicate_rate):
                 # In turns the same message again, and the same event (and hash) in a message of its own.
                 self._twice += 1
                 again = message_id if self._twice % 2 else f"msg_{uuid.uuid4().hex}"
-                self._put(Delivery(hook, body, again), wait_s)
+                self._deliveries.put(Delivery(hook, body, again), wait_s)
 
     def drain(self, timeout_s: float = 5.0) -> bool:
         """Wait until nothing is queued or on its way; False when that took too long."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._queue and not self._sending, timeout_s)
-
-    def _put(self, delivery: Delivery, wait_s: float) -> None:
-        with self._changed:
-            heapq.heappush(self._queue, (time.monotonic() + wait_s, next(self._order), delivery))
-            self._changed.notify_all()
-
-    def _run(self) -> None:
-        with httpx2.Client(timeout=TIMEOUT_S, verify=False, trust_env=False) as client:
-            while (delivery := self._next()) is not None:
-                try:
-                    self._send(client, delivery)
-                finally:
-                    with self._changed:
-                        self._sending -= 1
-                        self._changed.notify_all()
-
-    def _next(self) -> Delivery | None:
-        with self._changed:
-            while not self._stopped:
-                if not self._queue:
-                    self._changed.wait()
-                    continue
-                wait_s = self._queue[0][0] - time.monotonic()
-                if wait_s <= 0:
-                    self._sending += 1
-                    return heapq.heappop(self._queue)[2]
-                self._changed.wait(wait_s)
-        return None
+        return self._deliveries.drain(timeout_s)
 
     def _send(self, client: httpx2.Client, delivery: Delivery) -> None:
         domain = urlsplit(delivery.hook.destination).netloc
@@ -271,10 +232,10 @@ class Hooks:
 
     def _retry(self, delivery: Delivery) -> None:
         if delivery.attempts <= len(RETRIES_S):
-            self._put(delivery, RETRIES_S[delivery.attempts - 1] * self.speed)
+            self._deliveries.put(delivery, RETRIES_S[delivery.attempts - 1] * self.speed)
             return
         self.failed.append(delivery)
-        with self._changed:
+        with self._lock:
             delivery.hook.is_active = False
 
     def _count(self, domain: str, is_well: bool) -> None:

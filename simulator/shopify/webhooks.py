@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import heapq
 import hmac
-import itertools
 import json
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,11 +21,11 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from simulator.deliveries import Deliveries
 from simulator.dials import Dials
 from simulator.shopify.model import VERSION, gid, stamp
 
 ATTEMPTS = 9
-TIMEOUT_S = 5.0
 
 
 def header_topic(topic: str) -> str:
@@ -101,32 +98,24 @@ class Webhooks:
         self._now = now
         self._new_id = new_id
         self._subscriptions: dict[int, Subscription] = {}
-        self._queue: list[tuple[float, int, Delivery]] = []
-        self._order = itertools.count()
-        self._changed = threading.Condition()
-        self._sending = 0
-        self._stopped = False
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._lock = threading.RLock()
+        self._deliveries = Deliveries(self._send)
         self.delivered: list[Delivery] = []
         self.failed: list[Delivery] = []
         self.dropped = 0
 
     def start(self) -> None:
-        self._thread.start()
+        self._deliveries.start()
 
     def stop(self) -> None:
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(timeout=TIMEOUT_S + 1)
+        self._deliveries.stop()
 
     def subscriptions(self) -> list[Subscription]:
-        with self._changed:
+        with self._lock:
             return [one for _, one in sorted(self._subscriptions.items())]
 
     def wants(self, topic: str) -> bool:
-        with self._changed:
+        with self._lock:
             return any(one.topic == topic for one in self._subscriptions.values())
 
     def address_problem(self, topic: str, uri: str) -> str | None:
@@ -140,17 +129,17 @@ class Webhooks:
         return None
 
     def subscribe(self, topic: str, uri: str, fields: tuple[str, ...] = ()) -> Subscription:
-        with self._changed:
+        with self._lock:
             one = Subscription(self._new_id(), topic, uri, fields)
             self._subscriptions[one.id] = one
             return one
 
     def unsubscribe(self, number: int | None) -> bool:
-        with self._changed:
+        with self._lock:
             return self._subscriptions.pop(number or 0, None) is not None
 
     def clear(self) -> None:
-        with self._changed:
+        with self._lock:
             self._subscriptions.clear()
 
     def emit(self, topic: str, payload: dict[str, Any]) -> None:
@@ -168,15 +157,15 @@ class Webhooks:
             wait_s = self.dials.webhook_delay_s
             if self.dials.chance(self.dials.webhook_reorder_rate):
                 wait_s += 0.1  # the next ones overtake it
-            self._put(delivery, wait_s)
+            self._deliveries.put(delivery, wait_s)
             if self.dials.chance(self.dials.webhook_duplicate_rate):
-                self._put(Delivery(one, body, headers), wait_s)
+                self._deliveries.put(Delivery(one, body, headers), wait_s)
 
     def send(self, address: str, topic: str, payload: dict[str, Any]) -> Delivery:
         """Queue one event for an address of the app's configuration, which is kept however often it fails."""
         body, headers = self.signed(topic, payload, str(uuid.uuid4()))
         delivery = Delivery(Subscription(0, topic, address), body, headers)
-        self._put(delivery, self.dials.webhook_delay_s)
+        self._deliveries.put(delivery, self.dials.webhook_delay_s)
         return delivery
 
     def signed(self, topic: str, payload: dict[str, Any], event_id: str) -> tuple[bytes, dict[str, str]]:
@@ -195,36 +184,7 @@ class Webhooks:
 
     def drain(self, timeout_s: float = 5.0) -> bool:
         """Wait until nothing is queued or on its way; False when that took too long."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._queue and not self._sending, timeout_s)
-
-    def _put(self, delivery: Delivery, wait_s: float) -> None:
-        with self._changed:
-            heapq.heappush(self._queue, (time.monotonic() + wait_s, next(self._order), delivery))
-            self._changed.notify_all()
-
-    def _run(self) -> None:
-        with httpx2.Client(timeout=TIMEOUT_S, verify=False, trust_env=False) as client:
-            while (delivery := self._next()) is not None:
-                try:
-                    self._send(client, delivery)
-                finally:
-                    with self._changed:
-                        self._sending -= 1
-                        self._changed.notify_all()
-
-    def _next(self) -> Delivery | None:
-        with self._changed:
-            while not self._stopped:
-                if not self._queue:
-                    self._changed.wait()
-                    continue
-                wait_s = self._queue[0][0] - time.monotonic()
-                if wait_s <= 0:
-                    self._sending += 1
-                    return heapq.heappop(self._queue)[2]
-                self._changed.wait(wait_s)
-        return None
+        return self._deliveries.drain(timeout_s)
 
     def _send(self, client: httpx2.Client, delivery: Delivery) -> None:
         delivery.attempts += 1
@@ -236,7 +196,7 @@ class Webhooks:
         if 200 <= (delivery.status or 0) < 300:
             self.delivered.append(delivery)
         elif delivery.attempts < ATTEMPTS:
-            self._put(delivery, self.retry_s * 2 ** (delivery.attempts - 1))
+            self._deliveries.put(delivery, self.retry_s * 2 ** (delivery.attempts - 1))
         else:
             self.failed.append(delivery)
             # Subscriptions made by the API go when a delivery failed for good.
