@@ -15,6 +15,8 @@ from connector.crypto import Keyring
 from connector.ports.errors import Misconfigured, NotFound
 from connector.registry import Kind, manifest
 
+PAUSED_BY_PERSON = "Paused by you."
+
 _KINDS: Mapping[str, Kind] = {
     "store": "stores",
     "supplier": "suppliers",

@@ -18,12 +18,13 @@ import sqlalchemy as sa
 from connector.accounts import schedule
 from connector.accounts.access import access_of, alone, change_secrets, grant_secrets
 from connector.accounts.audit import record
-from connector.accounts.connections import add_connection, resume
+from connector.accounts.connections import PAUSED_BY_PERSON, add_connection, connection, resume
 from connector.accounts.installations import InstallationRow, by_shop, lock_shop
 from connector.accounts.merchants import create_merchant, platform_user
 from connector.db import transaction
 from connector.delivery.scripts import forget, look_after
 from connector.i18n import best_locale
+from connector.installs.join import ByHand, admit
 from connector.installs.runtime import InstallsRuntime
 from connector.outbox.upkeep import wake
 from connector.ports.installs import App, Grant, Visitor
@@ -47,20 +48,20 @@ CHANGES_AFTER = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Whose page it is. `outcome`: "known" (nothing was to be done), "new", "back" (it had left) or
-    "renewed" (our access had been refused and is given again)."""
+    """Whose page it is. `outcome`: "known" (nothing was to be done), "new", "back" (it had left), "renewed"
+    (our access had been refused and is given again) or "joined" (it was connected by hand before)."""
 
     merchant_id: int
     connection_id: int
     user_id: int
-    outcome: Literal["known", "new", "back", "renewed"]
+    outcome: Literal["known", "new", "back", "renewed", "joined"]
 
 
 def arrive(rt: InstallsRuntime, adapter: str, visitor: Visitor, locale: str) -> Arrived:
     """Have the visitor's shop installed and the visitor known. `locale` is the language they asked for.
 
-    Asks the platform only where there is something to do. Raises the PortError of what it refused; nothing
-    is stored then.
+    Asks the platform only where there is something to do. Raises the PortError of what it refused, and
+    ConnectedByHand for a shop that an account has by hand (`connector.installs.join`); nothing is stored then.
     """
     with rt.engine.connect() as db:
         row = by_shop(db, adapter, visitor.shop)
@@ -84,6 +85,9 @@ def arrive_with(rt: InstallsRuntime, adapter: str, visitor: Visitor, grant: Gran
         with rt.engine.connect() as db:
             row = by_shop(db, adapter, visitor.shop)
         app, chosen = rt.app(adapter), best_locale([locale])
+        if (by_hand := _by_hand(rt, adapter, visitor, row)) is not None:
+            checked = _look(rt, app, adapter, grant)
+            return _store_joined(rt, app, adapter, by_hand, visitor, grant, checked, chosen)
         if row is None:
             checked = _look(rt, app, adapter, grant)
             return _store_new(rt, app, adapter, visitor, grant, checked, chosen)
@@ -100,6 +104,11 @@ def _install(
     rt: InstallsRuntime, adapter: str, visitor: Visitor, row: InstallationRow | None, locale: str
 ) -> Arrived:
     app = rt.app(adapter)
+    if (by_hand := _by_hand(rt, adapter, visitor, row)) is not None:
+        with alone(rt.engine, access_of(by_hand.merchant_id, by_hand.connection_id)):
+            grant, checked = _ask(rt, app, adapter, visitor)
+            chosen = best_locale([locale])
+            return _store_joined(rt, app, adapter, by_hand, visitor, grant, checked, chosen)
     if row is None:
         grant, checked = _ask(rt, app, adapter, visitor)
         return _store_new(rt, app, adapter, visitor, grant, checked, best_locale([locale]))
@@ -107,6 +116,14 @@ def _install(
     with alone(rt.engine, access_of(row.merchant_id, row.connection_id)):
         grant, checked = _ask(rt, app, adapter, visitor)
         return _store_again(rt, app, row, visitor, grant, checked, best_locale([locale]))
+
+
+def _by_hand(
+    rt: InstallsRuntime, adapter: str, visitor: Visitor, row: InstallationRow | None
+) -> ByHand | None:
+    """As `admit`, for a shop that is new or had left; one that is here needs nobody's consent."""
+    is_here = row is not None and row.ended_at is None and row.status != "ended"
+    return None if is_here else admit(rt, adapter, visitor)
 
 
 def _ask(rt: InstallsRuntime, app: App, adapter: str, visitor: Visitor) -> tuple[Grant, StoreCheck]:
@@ -231,6 +248,73 @@ def _store_again(
         action = "store.install_again" if has_left else "store.access_renewed"
         record(db, row.merchant_id, now, actor, action, f"connection {row.connection_id}")
     return Arrived(row.merchant_id, row.connection_id, user_id, "back" if has_left else "renewed")
+
+
+def _store_joined(
+    rt: InstallsRuntime,
+    app: App,
+    adapter: str,
+    by_hand: ByHand,
+    visitor: Visitor,
+    grant: Grant,
+    checked: StoreCheck,
+    locale: str,
+) -> Arrived:
+    """The connection that was made by hand goes on as the installation: its access comes from the app from
+    now on. Its listings, rules and shoppers stay, and so does what was approved: it is the same store."""
+    now, merchant_id, connection_id = rt.now(), by_hand.merchant_id, by_hand.connection_id
+    key = {"m": merchant_id, "c": connection_id}
+    with transaction(rt.engine) as db:
+        lock_shop(db, adapter, grant.shop)
+        # The key made by hand goes, and with it the secret of the app it was of: ours signs the webhooks now.
+        change_secrets(db, rt.keyring, merchant_id, connection_id, {"api_secret": "", **grant_secrets(grant)})
+        config = {**app.config(grant), "currency": checked.currency, "home": checked.url}
+        db.execute(
+            sa.text("""
+                update connection
+                   set config = config || cast(:config as jsonb),
+                       cursors = cursors - 'join' - 'orders' - 'webhooks' - 'webhook_topics'
+                 where merchant_id = :m and id = :c
+            """),
+            {**key, "config": json.dumps(config)},
+        )
+        # Where it was installed before it left, its people are known by an account that has ended with it.
+        left = {"a": adapter, "s": grant.shop}
+        db.execute(
+            sa.text("""
+                delete from app_user u using installation i
+                 where i.adapter = :a and i.shop = :s and i.ended_at is not null
+                   and u.merchant_id = i.merchant_id and u.email like '%@' || i.shop
+            """),
+            left,
+        )
+        db.execute(
+            sa.text("delete from installation where adapter = :a and shop = :s and ended_at is not null"),
+            left,
+        )
+        db.execute(
+            sa.text("""
+                insert into installation (merchant_id, adapter, shop, connection_id, installed_at)
+                values (:m, :a, :s, :c, :now)
+            """),
+            {**key, "a": adapter, "s": grant.shop, "now": now},
+        )
+        user_id = platform_user(db, merchant_id, grant.shop, visitor.user_id, now=now, locale=locale)
+        row = connection(db, merchant_id, connection_id)
+        if row.status == "paused" and row.status_reason != PAUSED_BY_PERSON:
+            # What stopped it was its access. What a person paused stays so.
+            resume(db, merchant_id, connection_id)
+            wake(db, merchant_id, connection_id)
+            enqueue_store(db, merchant_id, connection_id)
+        for kind, every_s in MERCHANT_EVERY_S.items():
+            schedule.ensure(db, merchant_id, kind, 0, every_s)
+        for kind, every_s in STORE_EVERY_S.items():
+            schedule.ensure(db, merchant_id, kind, connection_id, every_s)
+        for kind in ("store.webhooks", "store.catalog"):
+            schedule.run_now(db, merchant_id, kind, connection_id)
+        actor = f"{visitor.user_id}@{grant.shop}"
+        record(db, merchant_id, now, actor, "store.join", f"connection {connection_id}", {"shop": grant.shop})
+    return Arrived(merchant_id, connection_id, user_id, "joined")
 
 
 def begin_reading(rt: InstallsRuntime, db: sa.Connection, merchant_id: int, connection_id: int) -> None:

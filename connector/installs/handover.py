@@ -20,7 +20,13 @@ import sqlalchemy as sa
 from connector.accounts import schedule
 from connector.accounts.access import access_of, alone, change_secrets
 from connector.accounts.audit import record
-from connector.accounts.connections import ConnectionRow, add_connection, connection, resume
+from connector.accounts.connections import (
+    PAUSED_BY_PERSON,
+    ConnectionRow,
+    add_connection,
+    connection,
+    resume,
+)
 from connector.accounts.installations import lock_shop
 from connector.db import transaction
 from connector.installs.arrive import MERCHANT_EVERY_S, begin_reading
@@ -41,7 +47,6 @@ FINISH = "handover.finish"
 FINISH_EVERY_S = 60
 # The shop's own page waits for us while its keys are tried: not for longer than this a call.
 CHECK_TIMEOUT_S = 10.0
-PAUSED_BY_PERSON = "Paused by you."
 _STATE = "state of a key handover"
 
 Status = Literal["open", "checking", "done", "failed"]

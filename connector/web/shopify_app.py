@@ -20,6 +20,7 @@ from connector.accounts.merchants import platform_user
 from connector.db import transaction
 from connector.i18n import best_locale
 from connector.installs.arrive import arrive
+from connector.installs.join import ConnectedByHand, invite
 from connector.ports.errors import Misconfigured, PortError, RateLimited, Retryable, Unauthorized
 from connector.ports.installs import App, Visitor
 from connector.web.auth import enter
@@ -55,6 +56,8 @@ def home() -> BaseResponse:
     ancestors = app.page_ancestors(visitor.shop)
     try:
         arrived = arrive(runtime(), ADAPTER, visitor, request.args.get("locale", ""))
+    except ConnectedByHand:
+        return _by_hand(ancestors, visitor)
     except PortError as error:
         status = 503 if isinstance(error, Retryable | RateLimited) else 502
         return _trouble(ancestors, error, status)
@@ -88,6 +91,20 @@ def session_token() -> BaseResponse:
 def _outside() -> Response:
     """Somebody came without a shop: the way in is the store's own admin, there is no field to type one."""
     return page("embedded_outside", 400)
+
+
+def _by_hand(ancestors: tuple[str, ...], visitor: Visitor) -> Response:
+    """An account has this shop by hand: what it would mean to bring the two together, and the way there."""
+    kept = {name: value for name, value in request.args.items() if name in ("shop", "host", "embedded")}
+    word = invite(runtime().keyring, ADAPTER, visitor)
+    answer = page(
+        "embedded_by_hand",
+        409,
+        shop=visitor.shop,
+        join=f"/stores/join/{word}",
+        again=f"{HOME}?{urlencode(kept)}",
+    )
+    return _framed(answer, ancestors)
 
 
 def _trouble(ancestors: tuple[str, ...], error: PortError, status: int) -> Response:

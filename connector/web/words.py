@@ -244,6 +244,8 @@ class Words:
             "store.access_renewed": _("gave Dispo access again"),
             "store.location": _("chose the written location"),
             "store.grants": _("changed what Dispo may read"),
+            "store.join_agreed": _("agreed to use this account in a store's admin"),
+            "store.join": _("brought a store's admin and this account together"),
             "store.left": _("removed Dispo"),
             "store.script": _("changed badge and form in a store's pages"),
             "store.script_mended": _("put badge and form back into a store's pages"),

@@ -11,13 +11,12 @@ from werkzeug.wrappers import Response
 
 from connector.accounts import schedule
 from connector.accounts.audit import record
-from connector.accounts.connections import ConnectionRow, connection, pause, resume
+from connector.accounts.connections import PAUSED_BY_PERSON, ConnectionRow, connection, pause, resume
 from connector.advertising.switches import set_frozen, stop_account
 from connector.db import transaction
 from connector.delivery import approval, grants, scripts
 from connector.delivery.subscribe import mended
 from connector.installs import leave
-from connector.installs.handover import PAUSED_BY_PERSON
 from connector.intake import uploads
 from connector.outbox.upkeep import pending_counts, wake
 from connector.placement.facts import RuleRow, moved, rule_of

@@ -13,13 +13,14 @@ from flask import Blueprint, abort, g, redirect, request
 from werkzeug.wrappers import Response
 
 from connector.accounts.connections import ConnectionRow, connection
-from connector.installs import handover
+from connector.crypto import LinkInvalid
+from connector.installs import handover, join
 from connector.installs.handover import HandoverRow
 from connector.ports.errors import Misconfigured, PortError
 from connector.registry import ADAPTERS, Field, Manifest, manifest
 from connector.web.pages.overview import kept
 from connector.web.queries import embedded
-from connector.web.view import digest, flash, gettext, page, reading, runtime
+from connector.web.view import confirm, digest, flash, gettext, page, reading, runtime
 
 routes = Blueprint("stores", __name__)
 
@@ -276,3 +277,57 @@ def _step(row: HandoverRow, seen: embedded.Facts | None, *, is_denied: bool) -> 
     if seen.read_at is not None:
         return "read"
     return "trouble" if seen.trouble and not seen.is_reading else "reading"
+
+
+# --- a store connected by hand that installs the app ----------------------------------------------------
+
+
+def _invited(word: str) -> tuple[join.Invitation, int] | None:
+    """Who asks, and this merchant's own connection of the shop. None, and said why, when there is nothing to
+    agree to."""
+    rt = runtime()
+    try:
+        invitation = join.invited(rt.keyring, word)
+    except LinkInvalid:
+        flash(gettext("This link is too old. Open Dispo in your store's admin again."), "bad")
+        return None
+    with reading() as db:
+        found = join.find(db, invitation.adapter, invitation.shop, rt.now(), g.merchant_id)
+    if not found:
+        said = gettext(
+            "This account has no store %(shop)s that is connected by hand. Sign in to the one that has.",
+            shop=invitation.shop,
+        )
+        flash(said, "bad")
+        return None
+    return invitation, found[0].connection_id
+
+
+@routes.get("/stores/join/<word>")
+def ask_join(word: str) -> Response:
+    """What it means to bring the store's admin and this account together."""
+    found = _invited(word)
+    if found is None:
+        return redirect("/connections", 303)
+    _ = gettext
+    return confirm(
+        title=_("Use this account in the admin of %(shop)s?", shop=found[0].shop),
+        lead=_("Dispo is being installed there, and this account has the store by hand."),
+        points=[
+            _("Everybody who may open the app in that admin sees all of this account, its other stores too."),
+            _("Dispo's access comes from the app from then on; the key made by hand is thrown away."),
+            _("Numbers, rules and shoppers who wait stay as they are."),
+        ],
+        action=f"/stores/join/{word}",
+        submit=_("Use this account"),
+        back="/connections",
+    )
+
+
+@routes.post("/stores/join/<word>")
+def agree_to_join(word: str) -> Response:
+    found = _invited(word)
+    if found is None or not join.agree(runtime(), g.merchant_id, found[1], found[0], g.account.email):
+        return redirect("/connections", 303)
+    flash(gettext("Agreed. Go back to the store's admin and go on there within 15 minutes."))
+    return redirect(f"/connections/{found[1]}", 303)
