@@ -28,13 +28,19 @@ _OWN_SUBSCRIPTION = (
 _OWN_MESSAGE = ("id", "subscription_id", "kind", "channel", "status", "subject", "sending_at")
 
 
-def erase(db: sa.Connection, merchant_id: int, address: str, now: datetime) -> int:
-    """Forget an address at this merchant; the number of subscriptions it was taken from.
+def erase(
+    db: sa.Connection, merchant_id: int, address: str, now: datetime, *, connection_id: int | None = None
+) -> int:
+    """Forget an address at this merchant, or in one store of theirs; the number of subscriptions it was
+    taken from.
 
     What was open ends. Raises AddressInvalid for something that cannot be an address.
     """
     _, key = addresses.normalise(address)
-    return erase_key(db, merchant_id, key, now)
+    if connection_id is None:
+        return erase_key(db, merchant_id, key, now)
+    which = (_SUBSCRIPTION.c.address_key == key) & (_SUBSCRIPTION.c.connection_id == connection_id)
+    return _anonymise(db, merchant_id, which, now)
 
 
 def erase_key(db: sa.Connection, merchant_id: int, address_key: str, now: datetime) -> int:
@@ -67,12 +73,18 @@ def expire_closed(db: sa.Connection, merchant_id: int, now: datetime) -> int:
     )
 
 
-def export(db: sa.Connection, merchant_id: int, address: str) -> dict[str, Any]:
-    """Everything kept about an address at this merchant, ready for JSON. Raises AddressInvalid."""
+def export(
+    db: sa.Connection, merchant_id: int, address: str, *, connection_id: int | None = None
+) -> dict[str, Any]:
+    """Everything kept about an address at this merchant, or in one store of theirs, ready for JSON. Raises
+    AddressInvalid."""
     _, key = addresses.normalise(address)
+    which = _SUBSCRIPTION.c.address_key == key
+    if connection_id is not None:
+        which &= _SUBSCRIPTION.c.connection_id == connection_id
     found = db.execute(
         sa.select(_SUBSCRIPTION)
-        .where(_SUBSCRIPTION.c.merchant_id == merchant_id, _SUBSCRIPTION.c.address_key == key)
+        .where(_SUBSCRIPTION.c.merchant_id == merchant_id, which)
         .order_by(_SUBSCRIPTION.c.id)
     ).all()
     messages = db.execute(

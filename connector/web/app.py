@@ -30,6 +30,7 @@ from connector.web.pages import (
     stores,
     suppliers,
 )
+from connector.web.people import people as people_of_shop
 from connector.web.relay import Relayed
 from connector.web.sign_up_limits import SignUpLimits
 from connector.web.storefront import storefront
@@ -73,6 +74,9 @@ def create_app(rt: Runtime) -> Flask:
     limits_url = rt.settings.redis_url.replace("unix://", "redis+unix://") or "memory://"
     shop = storefront(rt, SignUpLimits(limits_url, rt.keyring))
     csrf.exempt(shop)
+    # Signed by the shop, and no cookie.
+    of_shop = people_of_shop(rt)
+    csrf.exempt(of_shop)
     # Its requests carry a proof of their own, and no cookie.
     csrf.exempt(shopify_app.routes)
     csrf.exempt(bigcommerce_app.routes)
@@ -85,6 +89,7 @@ def create_app(rt: Runtime) -> Flask:
     csrf.init_app(app)
     for blueprint in (
         shop,
+        of_shop,
         health.checks(rt),
         static_files(),
         shopify_app.routes,

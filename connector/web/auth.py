@@ -29,7 +29,16 @@ from connector.web.demo import demo_facts
 from connector.web.view import is_htmx, page, runtime, safe_target
 
 PUBLIC = frozenset(
-    {"auth", "bigcommerce_app", "handover", "health", "shopify_app", "static_files", "storefront"}
+    {
+        "auth",
+        "bigcommerce_app",
+        "handover",
+        "health",
+        "people_of_shop",
+        "shopify_app",
+        "static_files",
+        "storefront",
+    }
 )
 """Blueprints that need nobody signed in. Those inside a platform's admin ask for its proof instead of a
 session, and then call `enter`."""

@@ -10,7 +10,7 @@ from simulator.woocommerce.replies import Call, Reply, RestError
 
 SPACE = "wc-dispo/v1"
 VERSION = "1.0.0"
-FEATURES = ("conditional_stock", "badges", "connection")
+FEATURES = ("conditional_stock", "badges", "connection", "people")
 MOST_ITEMS = 100
 _STATES = frozenset(
     ("in_stock", "low_stock", "restocking", "preorder", "backorder", "made_to_order", "out_of_stock",
@@ -19,13 +19,13 @@ _STATES = frozenset(
 
 
 class Companion:
-    """`features` may be changed while running; `server` and `key` are what Dispo told it, "" before."""
+    """`features` may be changed while running; `server`, `key` and `secret` are what Dispo told it, "" before."""
 
     def __init__(self, shelf: Shelf) -> None:
         self.shelf = shelf
         self.shop = shelf.shop
         self.features = list(FEATURES)
-        self.server = self.key = ""
+        self.server = self.key = self.secret = ""
 
     def status(self, call: Call) -> Reply:
         return Reply(
@@ -43,7 +43,7 @@ class Companion:
         server, key = str(body.get("server", "")), str(body.get("key", ""))
         if not server.startswith(("http://", "https://")) or len(key) < 8:
             raise RestError(400, "rest_invalid_param", "server must be a web address, key a store key.")
-        self.server, self.key = server, key
+        self.server, self.key, self.secret = server, key, str(body.get("secret", ""))
         return Reply({"is_connected": True})
 
     def stock(self, call: Call) -> Reply:

@@ -12,6 +12,7 @@ from adapters.stores.woocommerce.adapter import WooCommerceStore
 from adapters.stores.woocommerce.companion import ASK_AGAIN_S, OPERATION, Companion
 from adapters.stores.woocommerce.shapes import PARENT, SHOP_WIDE_OFF, UNMANAGED
 from connector.ports.errors import OutcomeUnknown, Rejected, Retryable, Unauthorized
+from connector.ports.people import people_secret
 from connector.ports.stores import BadgeChange, BadgeFacts, ListingRef, QuantityChange, StoreListing
 from simulator.dials import Dials
 from simulator.shop import Shop
@@ -101,7 +102,7 @@ def test_a_plugin_installed_later_is_found_after_a_while(server: WooCommerceServ
     at[0] += ASK_AGAIN_S - 1
     assert companion.features() == frozenset()
     at[0] += 1
-    assert companion.features() == {"conditional_stock", "badges", "connection"}
+    assert companion.features() == {"conditional_stock", "badges", "connection", "people"}
     at[0] += 100 * ASK_AGAIN_S
     assert companion.features() != frozenset()
     assert server.calls[STATUS] == 2
@@ -309,3 +310,25 @@ def test_the_plugin_learns_where_dispo_is_with_the_webhooks(
 def test_an_address_of_another_kind_is_not_told(server: WooCommerceServer, store: WooCommerceStore) -> None:
     store.subscribe("https://relay.example/hooks/shop-1", "secret")
     assert (server.companion.server, server.companion.key) == ("", "")
+
+
+def test_the_plugin_is_told_where_dispo_is_and_how_to_ask_about_people(server: WooCommerceServer) -> None:
+    connect(server.url).subscribe("https://dispo.example/webhooks/woocommerce/key-of-the-shop", "shh")
+
+    told = server.companion
+    assert (told.server, told.key) == ("https://dispo.example", "key-of-the-shop")
+    assert told.secret == people_secret("shh")
+    assert told.secret != "shh"
+
+
+def test_a_plugin_that_was_updated_meanwhile_is_told_the_secret_then(server: WooCommerceServer) -> None:
+    server.companion.features = ["conditional_stock", "badges", "connection"]
+    store = connect(server.url)
+    address = "https://dispo.example/webhooks/woocommerce/key-of-the-shop"
+    store.subscribe(address, "shh")
+    assert (server.companion.key, server.companion.secret) == ("key-of-the-shop", "")
+
+    server.companion.features.append("people")
+    store.subscribe(address, "shh")
+
+    assert server.companion.secret == people_secret("shh")

@@ -375,7 +375,7 @@ class WooCommerceStore:
                 self._client.write("POST", "webhooks", body)
             elif known.get("status") != "active":
                 self._client.write("PUT", f"webhooks/{known['id']}", {"status": "active", "secret": secret})
-        self._companion.tell_where_dispo_is(address)
+        self._companion.tell_where_dispo_is(address, secret)
         return list(TOPICS)
 
     def webhooks_off(self, address: str) -> list[str]:

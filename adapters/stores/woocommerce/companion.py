@@ -18,10 +18,11 @@ from adapters.stores.woocommerce import shapes
 from adapters.stores.woocommerce.client import ADAPTER, PLUGIN, Client, NoRoute
 from adapters.stores.woocommerce.lists import BATCH, chunks
 from connector.ports.errors import OutcomeUnknown, PortError, Retryable
+from connector.ports.people import people_secret
 from connector.ports.stores import BadgeFacts, FrozenRequest, ItemResult, ListingRef
 
 OPERATION = "update_by_plugin"
-CONDITIONAL, CONNECTION = "conditional_stock", "connection"
+CONDITIONAL, CONNECTION, PEOPLE = "conditional_stock", "connection", "people"
 ASK_AGAIN_S = 600.0
 """How long "no such plugin" is believed; one that was found is asked no more until it fails to answer."""
 
@@ -120,13 +121,20 @@ class Companion:
             return ItemResult(ref, "retry", reason=reason)
         return ItemResult(ref, "rejected", reason=reason or "The shop's plugin refused it without a reason.")
 
-    def tell_where_dispo_is(self, webhook_address: str) -> None:
-        """Give the plugin Dispo's address and the store's public key, both parts of the webhook address."""
+    def tell_where_dispo_is(self, webhook_address: str, webhook_secret: str) -> None:
+        """Give the plugin Dispo's address and the store's public key, both parts of the webhook address, and
+        the secret with which the shop asks about people."""
         before, _, key = webhook_address.partition(f"/webhooks/{ADAPTER}/")
         if not urlsplit(before).hostname or not key or CONNECTION not in self.features():
             return
+        with self._lock:
+            # A plugin that was updated meanwhile may take more than the one we first met.
+            self._ask()
         try:
-            self._client.ask_plugin("connection", {"server": before, "key": key})
+            told = {"server": before, "key": key}
+            if PEOPLE in self.known():
+                told["secret"] = people_secret(webhook_secret)
+            self._client.ask_plugin("connection", told)
         except NoRoute as exc:
             raise self._gone(f"POST {PLUGIN}/connection") from exc
 

@@ -193,6 +193,7 @@ function wp_enqueue_script( $name ) {}
 function plugins_url( $path, $file ) { return "https://shop.example/wp-content/plugins/dispo/$path"; }
 function is_wp_error( $value ) { return $value instanceof WP_Error; }
 function wp_remote_get( $url, $options ) { World::$calls[] = array( $url, $options ); return World::$answer; }
+function wp_remote_post( $url, $options ) { World::$calls[] = array( $url, $options ); return World::$answer; }
 function wp_remote_retrieve_response_code( $answer ) { return $answer['status']; }
 function wp_remote_retrieve_body( $answer ) { return $answer['body']; }
 function wc_get_logger() { return new class() { public function warning( $message, $context ) { World::$log[] = $message; } }; }

@@ -14,7 +14,7 @@ defined( 'WP_UNINSTALL_PLUGIN' ) || exit;
  */
 function dispo_clean_site() {
 	global $wpdb;
-	$options = array( 'server', 'key', 'badge', 'badge_loop', 'colors', 'form', 'units', 'title', 'button', 'seller', 'privacy', 'check', 'core_form', 'core_mails' );
+	$options = array( 'server', 'key', 'secret', 'badge', 'badge_loop', 'colors', 'form', 'units', 'title', 'button', 'seller', 'privacy', 'check', 'core_form', 'core_mails' );
 	foreach ( $options as $name ) {
 		delete_option( 'dispo_' . $name );
 	}

@@ -32,6 +32,7 @@ final class Plugin {
 		Page_Caches::hook();
 		Core_Notifications::hook();
 		Privacy::hook();
+		Personal_Data::hook();
 		if ( is_admin() ) {
 			Admin::hook();
 		}

@@ -10,9 +10,8 @@ namespace Dispo;
 defined( 'ABSPATH' ) || exit;
 
 /**
- * This plugin keeps nothing about shoppers in WordPress: the form goes from the browser straight to Dispo. So
- * there is nothing here that WordPress's export and erase tools could find, and none is registered, which
- * would claim a completeness they cannot have. What Dispo keeps is exported and erased by Dispo.
+ * This plugin keeps nothing about shoppers in WordPress: the form goes from the browser straight to Dispo. What
+ * Dispo keeps is exported and erased through WordPress's own tools too: see Personal_Data.
  */
 final class Privacy {
 
@@ -39,7 +38,7 @@ final class Privacy {
 			__( 'Dispo keeps your address until you were told, at most 12 months; an address that is never confirmed is deleted after 7 days. Every message has a link to end it, to see what is kept and to erase it.', 'dispo' ),
 			__( 'While you look at a product page your browser asks Dispo whether the item is available. This sets no cookie and names nobody, but your IP address reaches Dispo\'s server as with every request.', 'dispo' ),
 			__( 'At checkout this shop asks Dispo whether the items in your cart are available. Only the numbers of the items are sent.', 'dispo' ),
-			__( 'This website itself keeps none of it, so WordPress\'s tools for exporting and erasing personal data find nothing here; ask us, or use the link in any message.', 'dispo' ),
+			__( 'This website itself keeps none of it. When you ask us for your data, or to erase it, we ask Dispo too; the link in any message does the same at once.', 'dispo' ),
 		);
 		$server    = Settings::server();
 		if ( '' !== $server ) {

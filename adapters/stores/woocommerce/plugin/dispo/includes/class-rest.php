@@ -74,7 +74,7 @@ final class Rest {
 	public static function status() {
 		return array(
 			'version'      => VERSION,
-			'features'     => array( 'conditional_stock', 'badges', 'connection' ),
+			'features'     => array( 'conditional_stock', 'badges', 'connection', 'people' ),
 			'most_items'   => self::MOST_ITEMS,
 			'is_connected' => Settings::is_connected(),
 			'tracks_stock' => 'yes' === get_option( 'woocommerce_manage_stock' ),
@@ -120,7 +120,8 @@ final class Rest {
 	}
 
 	/**
-	 * POST connection: {"server", "key"}. Dispo tells where it is, so that nobody has to copy it over.
+	 * POST connection: {"server", "key", "secret"}. Dispo tells where it is, so that nobody has to copy it over,
+	 * and the secret with which this shop asks about people.
 	 *
 	 * @param \WP_REST_Request $request The call.
 	 * @return array|\WP_Error
@@ -134,6 +135,7 @@ final class Rest {
 		}
 		update_option( 'dispo_server', $server );
 		update_option( 'dispo_key', $key );
+		update_option( 'dispo_secret', Settings::clean_secret( isset( $body['secret'] ) ? $body['secret'] : '' ), false );
 		Live_Check::forget_trouble();
 		return array( 'is_connected' => Settings::is_connected() );
 	}

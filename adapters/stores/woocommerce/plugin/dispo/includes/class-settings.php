@@ -17,6 +17,7 @@ final class Settings {
 	const DEFAULTS = array(
 		'dispo_server'       => '',
 		'dispo_key'          => '',
+		'dispo_secret'       => '',
 		'dispo_badge'        => 'yes',
 		'dispo_badge_loop'   => 'no',
 		'dispo_colors'       => 'dispo',
@@ -71,6 +72,15 @@ final class Settings {
 	}
 
 	/**
+	 * The secret that only Dispo and this shop know, '' before Dispo told it.
+	 *
+	 * @return string
+	 */
+	public static function secret() {
+		return self::clean_secret( self::get( 'dispo_secret' ) );
+	}
+
+	/**
 	 * Are address and key known?
 	 *
 	 * @return bool
@@ -104,5 +114,15 @@ final class Settings {
 	public static function clean_key( $key ) {
 		$key = is_string( $key ) ? trim( $key ) : '';
 		return preg_match( '/^[A-Za-z0-9_-]{8,128}$/', $key ) ? $key : '';
+	}
+
+	/**
+	 * A secret as it is used; '' for anything that is none.
+	 *
+	 * @param mixed $secret What Dispo told.
+	 * @return string
+	 */
+	public static function clean_secret( $secret ) {
+		return is_string( $secret ) && preg_match( '/^[0-9a-f]{64}$/D', $secret ) ? $secret : '';
 	}
 }
