@@ -76,3 +76,28 @@ class ForeignWrite(SQLModel, table=True):
     believed: int
     found: int
     repaired_at: datetime | None = None
+
+
+class ProductNote(SQLModel, table=True):
+    """A store's own field about a product's availability that we wrote: the value `before` us, and the two it
+    may hold after a call whose answer was lost: what `was` there and `ours`.
+
+    `kind` is that of `connector.ports.notes`. `step`: "open", "theirs" (the merchant changed it since, until
+    they choose anew) or "refused" by the store, with the `reason`.
+    """
+
+    __tablename__ = "product_note"
+    __table_args__ = (
+        sa.CheckConstraint("kind in ('text', 'preorder')", name="kind"),
+        sa.CheckConstraint("step in ('open', 'theirs', 'refused')", name="step"),
+    )
+    merchant_id: int = tenant()
+    connection_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
+    product_id: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    before: str
+    was: str
+    ours: str
+    step: str = "open"
+    reason: str = ""
+    changed_at: datetime
