@@ -12,7 +12,7 @@ from functools import wraps
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, g, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
 from connector.accounts.installations import by_shop
@@ -39,6 +39,8 @@ routes = Blueprint("shopify_app", __name__)
 @routes.get(HOME)
 def home() -> BaseResponse:
     """The page in the admin. Without a good ID token App Bridge is asked for one, once."""
+    # What is said before anybody is known is said in the admin's language, too.
+    g.asked_locale = request.args.get("locale", "")
     try:
         app = runtime().app(ADAPTER)
     except Misconfigured as error:
@@ -95,7 +97,7 @@ def _outside() -> Response:
 
 def _by_hand(ancestors: tuple[str, ...], visitor: Visitor) -> Response:
     """An account has this shop by hand: what it would mean to bring the two together, and the way there."""
-    kept = {name: value for name, value in request.args.items() if name in ("shop", "host", "embedded")}
+    kept = {name: value for name, value in request.args.items() if name in ("shop", "host", "embedded", "locale")}
     word = invite(runtime().keyring, ADAPTER, visitor)
     answer = page(
         "embedded_by_hand",

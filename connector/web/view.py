@@ -53,11 +53,13 @@ def reading() -> Iterator[sa.Connection]:
 
 
 def chosen_locale() -> str:
-    """The language of this request: the person's, else the one chosen here, else the browser's."""
+    """The language of this request: the person's, else the one they use where they come from
+    (`g.asked_locale`), else the one chosen here, else the browser's."""
     account = g.get("account")
     if account is not None and account.locale in i18n.locales():
         return str(account.locale)
-    return i18n.best_locale([session.get("locale", ""), *request.accept_languages.values()])
+    asked = [g.get("asked_locale", ""), session.get("locale", "")]
+    return i18n.best_locale([*asked, *request.accept_languages.values()])
 
 
 def gettext(message: str, **values: object) -> str:

@@ -12,6 +12,7 @@ from werkzeug.serving import make_server
 from simulator.shopify import ShopifyServer
 from tests.installs.conftest import admin, server
 from tests.installs.scene import Admin
+from tests.installs.test_join import HAND_TOKEN, PASSWORD, Account
 
 __all__ = ["admin", "server"]
 
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.browser
 # What App Bridge does for us: it hands out ID tokens, and after a page without one it goes back with one.
 BRIDGE = """
 const asked = new URLSearchParams(location.search);
-window.shopify = { idToken: () => window.idToken() };
+window.shopify = { idToken: () => window.idToken(), scopes: { request: (wanted) => window.grant(wanted) } };
 if (asked.has("shopify-reload")) {
   window.idToken().then((token) => {
     const target = new URL(asked.get("shopify-reload"), location.origin);
@@ -45,6 +46,7 @@ def site(admin: Admin) -> Iterator[str]:
 def bridged(browser_page: Any, server: ShopifyServer) -> Any:
     """A page whose App Bridge hands out this shop's tokens, and which notes every cookie it is given."""
     browser_page.expose_function("idToken", server.tokens.id_token)
+    browser_page.expose_function("grant", lambda wanted: server.grant(*wanted))
     answer = {"body": BRIDGE, "content_type": "text/javascript"}
     browser_page.route("https://cdn.shopify.com/**", lambda route: route.fulfill(**answer))
     return browser_page
@@ -72,6 +74,38 @@ def test_the_whole_app_opens_in_a_window_of_its_own(bridged: Any, admin: Admin, 
         bridged.get_by_role("button", name="Open Dispo").click()
     opened.value.wait_for_url(f"{site}/")
     assert opened.value.get_by_role("heading", name="Overview").is_visible()
+
+
+def test_what_is_allowed_in_the_platforms_dialogue_shows_at_once(
+    bridged: Any, admin: Admin, site: str
+) -> None:
+    admin.server.withdraw("read_orders")
+    bridged.goto(f"{site}/shopify/app?shop={admin.shop}&embedded=1")
+    bridged.wait_for_selector('[data-step="import"]')
+    admin.work()
+    bridged.locator('[data-grant="orders"]').click()
+    bridged.wait_for_selector('[data-grant="orders"]', state="detached")
+    assert bridged.get_by_text("Allowed", exact=True).count() == 1
+    assert "read_orders" in admin.rows("select config ->> 'scopes' as s from connection")[0].s
+
+
+def test_a_shop_that_is_connected_by_hand_is_brought_together_in_a_window_of_its_own(
+    bridged: Any, admin: Admin, site: str
+) -> None:
+    admin.server.tokens.fixed = HAND_TOKEN
+    account = Account(admin, "owner@shop.example")
+    bridged.goto(f"{site}/shopify/app?shop={admin.shop}&embedded=1")
+    with bridged.context.expect_page() as opened:
+        bridged.get_by_role("link", name="Sign in and agree").click()
+    window = opened.value
+    window.get_by_label("E-mail").fill(account.email)
+    window.get_by_label("Password", exact=True).fill(PASSWORD)
+    window.get_by_role("button", name="Sign in").click()
+    window.get_by_role("button", name="Use this account").click()
+    window.get_by_text("Agreed. Go back to the store's admin").wait_for()
+    bridged.get_by_role("link", name="Go on").click()
+    bridged.wait_for_selector("[data-step]")
+    assert admin.row().merchant_id == account.merchant_id
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,12 @@ def test_a_shop_that_is_connected_by_hand_is_refused_with_the_way_out(admin: Adm
     assert admin.ask("state").status_code == 409
 
 
+def test_the_refusal_speaks_the_language_of_the_admin(admin: Admin, account: Account) -> None:
+    answer = admin.open(locale="fr-FR")
+    assert "Cette boutique est déjà reliée" in answer.text
+    assert "&amp;locale=fr-FR" in answer.text
+
+
 def test_whoever_proves_both_sides_brings_them_together(admin: Admin, account: Account) -> None:
     owner = account.browser()
     here = f"/stores/join/{word(admin)}"

@@ -124,7 +124,8 @@ def _settings(row: ConnectionRow) -> list[tuple[str, str]]:
     except Misconfigured:
         return []
     return [
-        (field.label, str(row.config[field.name]))
+        # A long list breaks between its words.
+        (field.label, str(row.config[field.name]).replace(",", ", "))
         for field in fields
         if not field.is_secret and row.config.get(field.name) not in (None, "")
     ]
