@@ -33,6 +33,7 @@ from connector.ports.ads import Ads
 from connector.ports.channels import Channel
 from connector.ports.errors import Misconfigured, PortError
 from connector.ports.installs import AccessTokens, App, KeyHandover
+from connector.ports.notes import ProductNotes
 from connector.ports.storefronts import StorefrontScripts
 from connector.ports.stores import Store, StoreWebhooks
 from connector.ports.suppliers import Supplier
@@ -157,6 +158,16 @@ class Runtime:
         if factory is None:
             return None
         found: StorefrontScripts = factory(row.config, self.secrets(row), self.environment)
+        return found
+
+    def notes(self, merchant_id: int, connection_id: int) -> ProductNotes | None:
+        """What writes a store's own fields about availability; None where its platform has none."""
+        with self.engine.connect() as db:
+            row = connection(db, merchant_id, connection_id)
+        factory = manifest("stores", row.adapter).notes
+        if factory is None:
+            return None
+        found: ProductNotes = factory(row.config, self.secrets(row), self.environment)
         return found
 
     def app(self, adapter: str) -> App:

@@ -76,7 +76,8 @@ class Manifest:
     whose merchants install us from its app store. `handover(environment)` returns the
     `connector.ports.installs.KeyHandover` of a platform whose shops hand out keys on a page of their own.
     `scripts(config, secrets, environment)` returns the `connector.ports.storefronts.StorefrontScripts` of a
-    platform whose storefronts take our script; it raises as `build`.
+    platform whose storefronts take our script; it raises as `build`. `notes(config, secrets, environment)`
+    returns the `connector.ports.notes.ProductNotes` of a platform with fields of its own about availability.
     `grants` names what a merchant may grant beyond the necessary, each with the platform's words for it, and
     `grant_url(config, scopes)` is the platform's page that asks the merchant for them, "" where it has none.
     `extra` is the optional dependency to install when the import fails.
@@ -90,6 +91,7 @@ class Manifest:
     app: Callable[[AppKeys, Environment], Any] | None = None
     handover: Callable[[Environment], Any] | None = None
     scripts: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
+    notes: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
     grants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     grant_url: Callable[[Mapping[str, Any], Sequence[str]], str] | None = None
     extra: str = ""

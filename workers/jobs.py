@@ -14,7 +14,7 @@ from connector.accounts.schedule import Due
 from connector.advertising.links import read_account
 from connector.bootstrap import Runtime
 from connector.db import transaction
-from connector.delivery import badges, grants, incoming, reconcile, webhooks
+from connector.delivery import badges, grants, incoming, notes, reconcile, webhooks
 from connector.delivery.scripts import look_after
 from connector.delivery.subscribe import subscribe_webhooks
 from connector.heartbeat import beating
@@ -150,6 +150,10 @@ def _webhooks(rt: Runtime, merchant_id: int, connection_id: int) -> None:
     badges.look_at_badges(rt, merchant_id, connection_id)
 
 
+def _notes(rt: Runtime, merchant_id: int, connection_id: int) -> None:
+    notes.converge_notes(rt, merchant_id, connection_id)
+
+
 def _places(rt: Runtime, merchant_id: int, connection_id: int) -> None:
     with transaction(rt.engine) as db:
         placement.ask(db, merchant_id, connection_id)
@@ -196,6 +200,7 @@ DO: Mapping[str, Callable[[Runtime, int, int], None]] = {
     "store.incoming": _incoming,
     "store.webhooks": _webhooks,
     "store.places": _places,
+    notes.SCHEDULE: _notes,
     "positions.all": _decide_all,
     "positions.recheck": _recheck,
     "ads.read": _ads,

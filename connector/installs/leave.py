@@ -20,6 +20,7 @@ from connector.accounts.connections import connection, connections
 from connector.advertising.pausing import resume_ours
 from connector.advertising.switches import stop_account
 from connector.db import transaction
+from connector.delivery.notes import give_back
 from connector.delivery.scripts import note_left, script_in, taken_out
 from connector.installs.runtime import InstallsRuntime
 from connector.outbox.messages import Claim, Done, Intent, enqueue, settle
@@ -195,12 +196,14 @@ def _take_out(rt: InstallsRuntime, merchant_id: int, connection_id: int, *, is_o
 
 
 def _put_back(rt: InstallsRuntime, merchant_id: int, connection_id: int) -> None:
-    """Products that we moved in the lists of a store that left go back to where they were. Raises Retryable,
-    OutcomeUnknown; a store that keeps us out stays as it is."""
+    """Products that we moved in the lists of a store that left go back to where they were, and what we wrote
+    about their availability gives way to what stood there. Raises Retryable, OutcomeUnknown; a store that keeps
+    us out stays as it is."""
     with rt.engine.connect() as db:
         if connection(db, merchant_id, connection_id).status != "ended":
             return
     try:
+        give_back(rt, merchant_id, connection_id)
         put_all_back(rt, merchant_id, connection_id)
     except (Retryable, OutcomeUnknown):
         raise

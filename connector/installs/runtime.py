@@ -7,6 +7,7 @@ from typing import Protocol
 from connector.advertising.runtime import AdsRuntime
 from connector.crypto import Keyring
 from connector.ports.installs import App
+from connector.ports.notes import ProductNotes
 from connector.ports.storefronts import StorefrontScripts
 from connector.ports.stores import Store
 from connector.registry import Environment
@@ -32,3 +33,6 @@ class InstallsRuntime(AdsRuntime, Protocol):
 
     def scripts(self, merchant_id: int, connection_id: int) -> StorefrontScripts | None:
         """What puts our script into a store's pages; None where its platform takes none."""
+
+    def notes(self, merchant_id: int, connection_id: int) -> ProductNotes | None:
+        """What writes a store's own fields about availability; None where its platform has none."""

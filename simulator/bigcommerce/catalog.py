@@ -16,6 +16,8 @@ from simulator.shop import Item, Product
 MOST_PRODUCTS = 250
 MOST_UPDATES = 10
 MOST_METAFIELDS = 50
+AVAILABILITY = frozenset({"available", "disabled", "preorder"})
+LONGEST_DESCRIPTION = 255
 _PERMISSIONS = {"app_only", "read", "write", "read_and_sf_access", "write_and_sf_access"}
 
 
@@ -102,10 +104,20 @@ class Catalog:
                 order = row.get("sort_order", 0)
                 if type(order) is not int or not -MOST - 1 <= order <= MOST:
                     raise ApiError(422, "sort_order is not valid")
+                if row.get("availability", "available") not in AVAILABILITY:
+                    raise ApiError(422, "availability is not one of its values")
+                if len(row.get("availability_description", "")) > LONGEST_DESCRIPTION:
+                    raise ApiError(422, "availability_description is too long")
             products = [one for one in found if one is not None]
             for row, product in zip(rows, products, strict=True):
-                if "sort_order" in row:
-                    product.platform["sort_order"] = row["sort_order"]
+                for name in (
+                    "sort_order",
+                    "availability",
+                    "availability_description",
+                    "preorder_release_date",
+                ):
+                    if name in row:
+                        product.platform[name] = row[name]
         for product in products:
             self.shop.touch(product.id, by="api")
         with self.shop.lock:
@@ -130,7 +142,7 @@ class Catalog:
             "inventory_tracking": mode,
             "is_visible": product.published,
             "availability": product.platform.get("availability", "available"),
-            "availability_description": "",
+            "availability_description": product.platform.get("availability_description", ""),
             "preorder_release_date": product.platform.get("preorder_release_date"),
             "upc": "",
             "gtin": first.gtin if is_simple(product) else "",

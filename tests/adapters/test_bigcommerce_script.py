@@ -284,7 +284,7 @@ class Front:
 
 @pytest.fixture
 def front() -> Iterator[tuple[Front, str]]:
-    facts = {
+    facts: dict[str, dict[str, Any]] = {
         "501": {"state": "in_stock"},
         "502": {"state": "out_of_stock"},
         "503": {"state": "low_stock", "count": 5},

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from adapters.stores.bigcommerce.adapter import BigCommerceStore
+from adapters.stores.bigcommerce.notes import BigCommerceNotes
 from adapters.stores.bigcommerce.storefront import BigCommerceScripts
 from adapters.stores.bigcommerce.webhooks import BigCommerceWebhooks
+from connector.ports.notes import ProductNotes
 from connector.ports.storefronts import StorefrontScripts
 from connector.ports.stores import Store, StoreWebhooks
 
@@ -19,3 +21,7 @@ def bigcommerce_webhooks(verifier: BigCommerceWebhooks) -> StoreWebhooks:
 
 def bigcommerce_scripts(scripts: BigCommerceScripts) -> StorefrontScripts:
     return scripts
+
+
+def bigcommerce_notes(notes: BigCommerceNotes) -> ProductNotes:
+    return notes

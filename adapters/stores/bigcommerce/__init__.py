@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from adapters.stores.bigcommerce.adapter import BigCommerceStore
 from adapters.stores.bigcommerce.app import BigCommerceApp
 from adapters.stores.bigcommerce.client import ADAPTER, API_URL, BigCommerceClient
+from adapters.stores.bigcommerce.notes import BigCommerceNotes
 from adapters.stores.bigcommerce.storefront import BigCommerceScripts
 from adapters.stores.bigcommerce.webhooks import BigCommerceWebhooks
 from connector.ports.errors import Misconfigured
@@ -50,6 +51,13 @@ def scripts(
 ) -> BigCommerceScripts:
     """The storefront script of the store. Raises Misconfigured; does no network."""
     return BigCommerceScripts(client_of(config, secrets, environment))
+
+
+def notes(
+    config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment
+) -> BigCommerceNotes:
+    """The store's own fields about availability. Raises Misconfigured; does no network."""
+    return BigCommerceNotes(client_of(config, secrets, environment))
 
 
 def client_of(
@@ -137,5 +145,6 @@ MANIFEST = Manifest(
     webhooks=BigCommerceWebhooks,
     app=BigCommerceApp,
     scripts=scripts,
+    notes=notes,
     help_page="docs/adapters/bigcommerce.md",
 )
