@@ -29,6 +29,8 @@ from connector.web.queries import embedded
 from connector.web.view import page, reading, runtime
 
 SAMPLES = 5
+PAGES = {"supplier": "/suppliers/new"}
+"""Pages of the whole app that a button inside the platform's admin leads to."""
 Proven = Callable[[Any], Any]
 
 
@@ -91,7 +93,8 @@ def add_actions(routes: Blueprint, root: str, proven: Proven) -> None:
         rt = runtime()
         with transaction(rt.engine) as db:
             ticket = issue_ticket(db, rt.keyring, merchant_id, connection_id, g.account.user_id)
-        return as_json({"url": f"{root}/open/{ticket}"})
+        to = str((request.get_json(silent=True) or {}).get("to", ""))
+        return as_json({"url": f"{root}/open/{ticket}" + (f"?to={to}" if to in PAGES else "")})
 
     @routes.get(f"{root}/open/<ticket>")
     def opened(ticket: str) -> BaseResponse:
@@ -109,7 +112,7 @@ def add_actions(routes: Blueprint, root: str, proven: Proven) -> None:
             found = None
         if found is None or not begin_session_of(*found):
             return page("embedded_outside", 410)
-        return redirect("/", 303)
+        return redirect(PAGES.get(request.args.get("to", ""), "/"), 303)
 
     @routes.get(f"{home}/privacy/<int:request_id>")
     @proven

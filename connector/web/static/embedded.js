@@ -28,7 +28,7 @@
   }
 
   async function act(button) {
-    const { post, location: chosen, file, name, scopes } = button.dataset;
+    const { post, location: chosen, file, name, scopes, open: to } = button.dataset;
     if (scopes) {
       // The platform's own dialogue asks. Whatever the answer was, the store is asked what it grants now.
       await window.shopify.scopes.request(scopes.split(","));
@@ -45,7 +45,7 @@
     } else {
       // Opened at once, while the click still counts: a window opened later is taken for an advertisement.
       const whole = window.open("", "_blank");
-      const { url } = await (await ask("open", { method: "POST", body: "{}" })).json();
+      const { url } = await (await ask("open", { method: "POST", body: JSON.stringify({ to }) })).json();
       if (whole) whole.location = url;
       else window.top.location.href = new URL(url, location.origin).href;
     }
