@@ -97,7 +97,9 @@ def _outside() -> Response:
 
 def _by_hand(ancestors: tuple[str, ...], visitor: Visitor) -> Response:
     """An account has this shop by hand: what it would mean to bring the two together, and the way there."""
-    kept = {name: value for name, value in request.args.items() if name in ("shop", "host", "embedded", "locale")}
+    kept = {
+        name: value for name, value in request.args.items() if name in ("shop", "host", "embedded", "locale")
+    }
     word = invite(runtime().keyring, ADAPTER, visitor)
     answer = page(
         "embedded_by_hand",
