@@ -79,6 +79,13 @@ class App(Protocol):
     def page_ancestors(self, shop: str) -> tuple[str, ...]:
         """The origins that may show our pages to this shop's people; none for a name that is no shop's."""
 
+    def block_pages(self, shop: str) -> Mapping[Block, str]:
+        """Where this shop's people put our blocks into their product pages; none where that needs nobody."""
+
+
+Block = Literal["badge", "form", "data"]
+"""What we show on product pages: availability, the "notify me" form, and data for search engines."""
+
 
 @dataclass(frozen=True, slots=True)
 class Leaver:

@@ -6,7 +6,7 @@ Each platform proves in its own way who asks: `proven` wraps a view and calls it
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Blueprint, Response, abort, g, redirect, request
@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from connector.accounts import privacy
 from connector.accounts.audit import record
-from connector.accounts.connections import choose_setting, connection
+from connector.accounts.connections import ConnectionRow, choose_setting, connection
 from connector.accounts.installations import issue_ticket, redeem_ticket
 from connector.accounts.schedule import run_now
 from connector.crypto import LinkInvalid
@@ -23,7 +23,8 @@ from connector.delivery import approval, grants
 from connector.delivery.badges import badges_problem
 from connector.delivery.incoming import follow_incoming
 from connector.installs.privacy import export
-from connector.ports.errors import PortError
+from connector.ports.errors import Misconfigured, PortError
+from connector.ports.installs import Block
 from connector.web.auth import begin_session_of
 from connector.web.queries import embedded
 from connector.web.view import page, reading, runtime
@@ -170,8 +171,16 @@ def facts(merchant_id: int, connection_id: int) -> dict[str, Any]:
         "features": grants.features(row, own_client_id(row.adapter)),
         "requests": requests,
         "badges_problem": problem,
+        "blocks": _block_pages(row) if row.writing_approved_at is not None else {},
         "step": embedded.next_step(row, seen, has_places=bool(places), needs_approval=needs_approval),
     }
+
+
+def _block_pages(row: ConnectionRow) -> Mapping[Block, str]:
+    try:
+        return runtime().app(row.adapter).block_pages(str(row.config.get("shop", "")))
+    except Misconfigured:
+        return {}  # the operator has no app there any more
 
 
 def own_client_id(adapter: str) -> str:

@@ -6,11 +6,13 @@ import base64
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
+from html import unescape
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from adapters.stores.shopify.theme.build import EXTENSION
 from connector.bootstrap import Runtime
 from connector.settings import Settings
 from connector.web.app import create_app
@@ -329,3 +331,21 @@ def test_looking_again_and_again_writes_nothing(admin: Admin) -> None:
     for _ in range(3):
         assert admin.ask("state").status_code == 200
     assert admin.rows("select xmin::text, * from app_user") == before
+
+
+def test_a_merchant_is_led_to_the_theme_editor(admin: Admin) -> None:
+    admin.open()
+    admin.work()
+    assert "addAppBlockId" not in admin.ask("state").text
+    admin.rows("update connection set writing_approved_at = now() where kind = 'store'")
+
+    links = re.findall(r'href="(https://[^"]+)" target="_top"', admin.ask("state").text)
+
+    editor = f"https://{admin.shop}/admin/themes/current/editor"
+    assert [unescape(link) for link in links] == [
+        f"{editor}?template=product&addAppBlockId={CLIENT_ID}/availability&target=mainSection",
+        f"{editor}?template=product&addAppBlockId={CLIENT_ID}/notify-me&target=mainSection",
+        f"{editor}?context=apps&template=product&activateAppId={CLIENT_ID}/structured-data",
+    ]
+    blocks = {path.stem for path in (EXTENSION / "blocks").glob("*.liquid")}
+    assert {link.split(f"{CLIENT_ID}/")[1].split("&")[0] for link in map(unescape, links)} == blocks

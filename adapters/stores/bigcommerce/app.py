@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from adapters.stores.bigcommerce import install
 from adapters.stores.bigcommerce.client import ADAPTER
 from connector.ports.errors import Misconfigured, Unauthorized
-from connector.ports.installs import Grant, Leaver, Visitor
+from connector.ports.installs import Block, Grant, Leaver, Visitor
 from connector.registry import AppKeys, Environment
 
 
@@ -98,6 +98,10 @@ class BigCommerceApp:
         if not shop.isascii() or not shop.isalnum() or len(shop) > 40:
             return ()
         return (f"https://store-{shop.lower()}.mybigcommerce.com", "https://login.bigcommerce.com")
+
+    def block_pages(self, shop: str) -> Mapping[Block, str]:
+        """None: our script finds the product page by itself."""
+        return {}
 
 
 def _checked(environment: Environment, base_url: str) -> str:

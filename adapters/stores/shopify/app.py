@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 from adapters.stores.shopify import sdk
 from adapters.stores.shopify.client import ADAPTER
 from connector.ports.errors import Misconfigured, Unauthorized
-from connector.ports.installs import Grant, Visitor
+from connector.ports.installs import Block, Grant, Visitor
 from connector.registry import AppKeys, Environment
 
 
@@ -79,6 +79,17 @@ class ShopifyApp:
         if not sdk.SHOP_DOMAIN.fullmatch(shop):
             return ()
         return (f"https://{shop}", "https://admin.shopify.com")
+
+    def block_pages(self, shop: str) -> Mapping[Block, str]:
+        """The theme editor, with the block added and not yet saved."""
+        if not sdk.SHOP_DOMAIN.fullmatch(shop):
+            return {}
+        editor = f"https://{shop}/admin/themes/current/editor?"
+        return {
+            "badge": f"{editor}template=product&addAppBlockId={self.client_id}/availability&target=mainSection",
+            "form": f"{editor}template=product&addAppBlockId={self.client_id}/notify-me&target=mainSection",
+            "data": f"{editor}context=apps&template=product&activateAppId={self.client_id}/structured-data",
+        }
 
 
 def grant_url(config: Mapping[str, Any], scopes: Sequence[str]) -> str:
