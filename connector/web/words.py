@@ -190,6 +190,15 @@ class Words:
             "stop": _("Stopped"),
         }.get(level, level)
 
+    def note_mode(self, mode: str) -> str:
+        """What Dispo writes into a store's own fields about availability."""
+        _ = self._say
+        return {
+            "off": _("nothing, the text is mine"),
+            "text": _("the text"),
+            "preorder": _("the text, and pre-order with its day for what is sold ahead"),
+        }.get(mode, mode)
+
     def consent(self, kind: str) -> str:
         """A kind of script in a store's consent banner."""
         _ = self._say
@@ -247,6 +256,7 @@ class Words:
             "store.join_agreed": _("agreed to use this account in a store's admin"),
             "store.join": _("brought a store's admin and this account together"),
             "store.left": _("removed Dispo"),
+            "store.notes": _("chose what a store's own availability text says"),
             "store.script": _("changed badge and form in a store's pages"),
             "store.script_mended": _("put badge and form back into a store's pages"),
             "connection.refused": _("lost its access to the store"),

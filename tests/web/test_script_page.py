@@ -142,3 +142,32 @@ def test_the_card_is_french_for_the_french(owner: Person, shop: Shop) -> None:
     store = store_with(shop, {"seen_at": AT, "places": [MAIN]})
     owner.post("/language", {"locale": "fr", "next": "/"})
     assert "Badge et formulaire dans vos pages" in card(owner, store)
+
+
+# --- the store's own fields about availability -----------------------------------------------------------
+
+
+def test_what_the_stores_own_text_says_is_chosen_on_its_page(owner: Person, shop: Shop) -> None:
+    store = store_with(shop, None)
+    text = owner.get(f"/connections/{store}").text
+    assert '<option value="off" selected>' in text
+    assert owner.post(f"/connections/{store}/notes", {"mode": "text"}).status_code == 303
+    assert config(shop, store)["product_notes"] == "text"
+    assert '<option value="text" selected>' in owner.get(f"/connections/{store}").text
+    with shop.engine.connect() as db:
+        found = db.execute(sa.text("select every_s from schedule where kind = 'store.notes'")).scalars()
+        assert list(found) == [300]
+
+
+def test_only_a_known_choice_for_a_store_with_such_fields_is_kept(owner: Person, shop: Shop) -> None:
+    store = store_with(shop, None)
+    assert owner.post(f"/connections/{store}/notes", {"mode": "everything"}).status_code == 400
+    assert owner.post(f"/connections/{shop.store_id}/notes", {"mode": "text"}).status_code == 404
+    assert 'id="notes"' not in owner.get(f"/connections/{shop.store_id}").text
+    assert "product_notes" not in config(shop, store)
+
+
+def test_a_stranger_chooses_nothing(stranger: Person, shop: Shop) -> None:
+    store = store_with(shop, None)
+    assert stranger.post(f"/connections/{store}/notes", {"mode": "text"}).status_code == 404
+    assert "product_notes" not in config(shop, store)

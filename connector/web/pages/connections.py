@@ -14,7 +14,7 @@ from connector.accounts.audit import record
 from connector.accounts.connections import PAUSED_BY_PERSON, ConnectionRow, connection, pause, resume
 from connector.advertising.switches import set_frozen, stop_account
 from connector.db import transaction
-from connector.delivery import approval, grants, scripts
+from connector.delivery import approval, grants, notes, scripts
 from connector.delivery.subscribe import mended
 from connector.installs import leave
 from connector.intake import uploads
@@ -97,6 +97,8 @@ def one(connection_id: int) -> Response:
             webhooks_mended=mended(db, g.merchant_id, connection_id) if row.kind == "store" else None,
             script=scripts.script_state(db, row),
             consents=scripts.CONSENTS,
+            notes=notes.notes_state(db, row),
+            note_modes=notes.MODES,
             settings=_settings(row),
             most_mb=uploads.MOST_BYTES // 1_000_000,
             schedules=connections.schedules(db, g.merchant_id, connection_id, found.source_id),

@@ -1,4 +1,4 @@
-"""The storefront script of a store: switched on, switched off, and its kind for the store's consent banner."""
+"""What Dispo keeps in a store's pages: the storefront script, and the store's own fields about availability."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from connector.accounts.connections import ConnectionRow, connection
 from connector.db import transaction
-from connector.delivery import scripts
+from connector.delivery import notes, scripts
 from connector.web.view import confirm, flash, gettext, reading, runtime
 
 routes = Blueprint("scripts", __name__)
@@ -67,3 +67,20 @@ def switch(connection_id: int) -> Response:
     else:
         flash(gettext("Badge and form are taken out of the pages of %(name)s.", name=row.name))
     return redirect(f"/connections/{connection_id}", 303)
+
+
+@routes.post("/connections/<int:connection_id>/notes")
+def choose_notes(connection_id: int) -> Response:
+    """What the store's own fields say of availability; 404 where its platform has none."""
+    with reading() as db:
+        row = connection(db, g.merchant_id, connection_id)
+    if row.kind != "store" or row.status == "ended" or not notes.has_notes(row.adapter):
+        abort(404)
+    mode = next((one for one in notes.MODES if one == request.form.get("mode")), None)
+    if mode is None:
+        abort(400)
+    rt = runtime()
+    with transaction(rt.engine) as db:
+        notes.choose(db, g.merchant_id, connection_id, mode, actor=g.account.email, now=rt.now())
+    flash(gettext("Saved. The products of %(name)s follow in a moment.", name=row.name))
+    return redirect(f"/connections/{connection_id}#notes", 303)
