@@ -97,7 +97,19 @@ def create_app(rt: Runtime) -> Flask:
         handover.routes,
     ):
         app.register_blueprint(blueprint)
-    for room in (overview, products, runs, people, ads, connections, places, scripts, stores, suppliers, settings):
+    for room in (
+        overview,
+        products,
+        runs,
+        people,
+        ads,
+        connections,
+        places,
+        scripts,
+        stores,
+        suppliers,
+        settings,
+    ):
         app.register_blueprint(room.routes)
     app.after_request(_protect)
     app.register_error_handler(CSRFError, _stale_form)

@@ -21,7 +21,8 @@ DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 PATHS = (
     "/", "/products", "/products?state=low_stock&q=b", "/products/1", "/movements", "/runs", "/runs/1", "/runs/3",
     "/runs/4", "/runs/4/approve", "/shoppers", "/messages", "/messages/3/resend", "/ads", "/ads/ledger",
-    "/connections", "/connections/1", "/connections/2", "/connections/freeze", "/settings", "/log", "/no-such-page",
+    "/connections", "/connections/1", "/connections/1/lists", "/connections/1/lists/off", "/connections/2",
+    "/connections/freeze", "/settings", "/log", "/no-such-page",
 )  # fmt: skip
 
 
