@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connector.placement.policy import PlaceFacts, Plan, ProductFacts, Rule, plan
 
@@ -81,3 +83,51 @@ def test_a_draft_moves_nothing_and_still_puts_back_what_sells() -> None:
         [placed(1, "b", kind="tag"), placed(2, "c", kind="tag")],
     )
     assert plan(products, places, RULE, now=NOW, is_draft=True) == Plan((), (2,), ())
+
+
+STEPS = st.sampled_from(["placed", "theirs", "refused"])
+PRODUCTS = st.lists(
+    st.builds(
+        ProductFacts,
+        st.sampled_from("abcdef"),
+        st.integers(0, 1),
+        st.integers(0, 2),
+        st.integers(0, 1),
+        st.none() | st.integers(0, 60).map(lambda days: NOW - timedelta(days=days)),
+    ),
+    unique_by=lambda one: one.product_id,
+)
+PLACES = st.lists(
+    st.builds(
+        PlaceFacts,
+        st.integers(1, 99),
+        st.sampled_from("abcdef"),
+        st.sampled_from(["last", "tag"]),
+        st.just(""),
+        STEPS,
+    ),
+    unique_by=(lambda one: one.place_id, lambda one: (one.product_id, one.kind)),
+)
+
+
+@given(PRODUCTS, PLACES, st.sampled_from([RULE, None]), st.booleans())
+def test_only_ours_is_put_back_and_only_what_is_out_and_free_is_moved(
+    products: list[ProductFacts], places: list[PlaceFacts], rule: Rule | None, is_draft: bool
+) -> None:
+    found = plan(products, places, rule, now=NOW, is_draft=is_draft)
+    by_id = {one.place_id: one for one in places}
+    out = {one.product_id for one in products if one.sellable == 0}
+
+    assert {by_id[one].step for one in found.put_back} <= {"placed"}
+    assert not {by_id[one].step for one in found.forget} & {"placed"}
+    # What can be bought again is always put back, and nothing of ours stays when the rule is gone.
+    stays = {one.place_id for one in places if one.step == "placed"} - set(found.put_back)
+    assert {by_id[one].product_id for one in stays} <= (out if rule is not None else set())
+    taken = {one.product_id for one in places if rule is not None and one.kind == rule.kind}
+    assert set(found.move) <= out - taken
+    assert len(set(found.move)) == len(found.move)
+    assert not (found.move and (rule is None or is_draft))
+    for product in products:
+        if product.product_id in found.move:
+            assert product.out_since is not None
+            assert (product.unknown, NOW - product.out_since > timedelta(days=14)) == (0, True)
