@@ -61,6 +61,10 @@ def look_at_grants(rt: DeliveryRuntime, merchant_id: int, connection_id: int, ac
 
     Raises the PortError of a store that cannot be asked; nothing is believed anew then.
     """
+    with rt.engine.connect() as db:
+        asked = connection(db, merchant_id, connection_id)
+    if not manifest(asked.port, asked.adapter).grants:
+        return False  # all or nothing on this platform: there is nothing to ask, and asking costs the shop
     said = rt.store(merchant_id, connection_id).check().settings
     with transaction(rt.engine) as db:
         row = connection(db, merchant_id, connection_id)

@@ -130,6 +130,9 @@ def test_it_is_read_regularly_where_the_store_tells_it_and_nowhere_else(scene: S
 
 def test_other_platforms_are_not_asked(woo: Scene) -> None:
     given = (woo.rt, woo.merchant_id, woo.store_id)
+    before = sum(woo.server.calls.values())
+    assert look_at_grants(*given) is False
+    assert sum(woo.server.calls.values()) == before
     assert (follow_incoming(*given), read_incoming(*given), scheduled(woo)) == (False, 0, [])
 
 
