@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
 from connector.accounts.installations import InstallationRow, by_shop
+from connector.accounts.schedule import run_now
 from connector.bootstrap import TOPICS, Runtime
 from connector.delivery.approval import approve
 from connector.delivery.scripts import choose, left_in
@@ -345,3 +346,21 @@ def test_a_store_that_comes_back_is_asked_again_before_its_pages_change(installe
     installed.work()
     assert installed.row().status == "active"
     assert installed.server.scripts.kept == {}
+
+
+def test_the_hourly_look_puts_a_deleted_script_back(installed: Panel) -> None:
+    installed.work()
+    row, scripts = installed.row(), installed.server.scripts
+    with installed.rt.engine.begin() as db:
+        approve(db, row.merchant_id, row.connection_id, actor="x", now=installed.rt.now())
+    installed.work()
+    scripts.kept.clear()
+    installed.work()
+    assert scripts.kept == {}, "nobody looked yet"
+    with installed.rt.engine.begin() as db:
+        assert run_now(db, row.merchant_id, "store.webhooks", row.connection_id)
+    installed.work()
+    (one,) = scripts.kept.values()
+    assert row.public_key in one["html"]
+    (noted,) = installed.rows("select detail from audit_event where action = 'store.script_mended'")
+    assert noted.detail == {"storefronts": ["Vase & Co"]}
