@@ -101,6 +101,7 @@ _BY_CONNECTION = (
     "allocation where connection_id = :c",
     "incoming where connection_id = :c",
     "webhook_receipt where connection_id = :c",
+    "product_note where connection_id = :c",
     "place where connection_id = :c",
     "place_rule where connection_id = :c",
     "reconciliation where connection_id = :c",
