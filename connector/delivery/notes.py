@@ -103,8 +103,7 @@ def notes_state(db: sa.Connection, row: ConnectionRow) -> NotesState | None:
 def choose(
     db: sa.Connection, merchant_id: int, connection_id: int, mode: Mode, *, actor: str, now: datetime
 ) -> bool:
-    """The merchant chooses; what they changed by hand before may be written again. False where the platform
-    has no such fields."""
+    """The merchant chooses; what they changed by hand may be written again. False for a platform without."""
     if not has_notes(connection(db, merchant_id, connection_id).adapter):
         return False
     key = {"m": merchant_id, "c": connection_id}
