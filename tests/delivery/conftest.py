@@ -70,14 +70,15 @@ class Scene:
         self.world.decide(*ids, at=self.rt.now())
 
     def deliver(self, rounds: int = 5) -> list[str]:
-        """Serve what is due until nothing is; the errors that turns ended with."""
-        from connector.bootstrap import TOPICS
+        """Serve what is due of numbers, badges and webhooks until nothing is; the errors that turns ended with."""
+        from connector.delivery.webhooks import RECEIPTS
         from connector.outbox.messages import due_turns
+        from connector.positions.topics import BADGE, QUANTITY
 
         errors = []
         for _ in range(rounds):
             with self.rt.engine.connect() as db:
-                turns = [t for t in due_turns(db, list(TOPICS), 50) if t.topic.startswith("store.")]
+                turns = due_turns(db, [QUANTITY, BADGE, RECEIPTS], 50)
             if not turns:
                 break
             for turn in turns:
@@ -142,7 +143,9 @@ def woo(runtime: Runtime, clock: ManualClock) -> Iterator[Scene]:
 
 
 @pytest.fixture
-def shopify(runtime: Runtime, clock: ManualClock) -> Iterator[Scene]:
+def shopify(runtime: Runtime, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    # The simulator has a bulk result ready at the second look; how long lies between is the adapter's test.
+    monkeypatch.setattr("adapters.stores.shopify.catalogue.BULK_POLL_S", (0.02,))
     shop = Shop("Vase & Co", clock=clock.now)
     fill(shop)
     with ShopifyServer(
@@ -166,6 +169,7 @@ def bigcommerce(runtime: Runtime, clock: ManualClock) -> Iterator[Scene]:
     with BigCommerceServer(
         shop, client_secret="shh", access_token="token", dials=Dials(), quota=10_000, lag_s=0.0
     ) as server:
+        server.window.window_s = 0.5
         scene = Scene(runtime, World(runtime.engine, now=clock.now()), shop, server)
         _connect(
             scene,
@@ -187,6 +191,8 @@ def _connect(scene: Scene, adapter: str, config: dict[str, str], secrets: dict[s
     from connector.accounts.connections import add_connection
     from connector.db import transaction
     from connector.delivery import approval, reconcile
+    from connector.delivery.scripts import SCRIPT
+    from connector.outbox.messages import Turn
 
     with transaction(scene.rt.engine) as db:
         scene.store_id = add_connection(
@@ -204,3 +210,5 @@ def _connect(scene: Scene, adapter: str, config: dict[str, str], secrets: dict[s
     reconcile.read_orders(scene.rt, scene.merchant_id, scene.store_id)
     with transaction(scene.rt.engine) as db:
         approval.approve(db, scene.merchant_id, scene.store_id, actor="test", now=scene.rt.now())
+    # What an approval has put into the store's pages is a matter of its own.
+    scene.rt.serve(Turn(scene.merchant_id, SCRIPT, scene.store_id))

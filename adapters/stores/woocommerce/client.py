@@ -74,6 +74,9 @@ WRITE_PATIENCE = 3
 """A loaded shop needed 24 s for a batch of a hundred: a write is waited for this many times as long as a
 read, because one whose answer is not waited for must be read back."""
 
+LONGEST_CLOSED_S = 300.0
+"""No worker calls a shop for so long at the most because one of them was told to stay away."""
+
 
 class NoRoute(Exception):
     """This shop's WooCommerce is too old for the route (JSON code rest_no_route). Never leaves the adapter."""
@@ -213,8 +216,9 @@ class Client:
             headers=answer.headers,
             is_read=is_read,
         )
-        if isinstance(error, RateLimited):
-            self._budget.close(error.retry_after_s)
+        # Not so for a shop in maintenance: that ends when somebody ends it.
+        if status == 429 and isinstance(error, RateLimited):
+            self._budget.close(min(error.retry_after_s, LONGEST_CLOSED_S))
         raise error
 
     def _words(self, data: Any) -> tuple[str, str]:
