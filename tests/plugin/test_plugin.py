@@ -44,7 +44,12 @@ def test_its_own_tests_hold(path: Path) -> None:
 
 
 def test_there_are_tests_to_run() -> None:
-    assert [path.stem for path in TESTS] == ["test_checkout", "test_pages", "test_personal_data", "test_stock"]
+    assert [path.stem for path in TESTS] == [
+        "test_checkout",
+        "test_pages",
+        "test_personal_data",
+        "test_stock",
+    ]
 
 
 def test_a_file_called_by_itself_does_nothing() -> None:
