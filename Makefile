@@ -19,8 +19,11 @@ run: .venv/.run ## Run Dispo with the demonstration shops; sets everything up fi
 
 setup: .venv/.dev ## Install what development needs into .venv
 
+# One process more than there are cores: many tests wait for a browser, a clock or a server.
+TESTERS = $(shell n=$$(( $$(nproc) + 1 )); [ $$n -gt 8 ] && n=8; echo $$n)
+
 test: .venv/.dev ## Run the tests. Some of them: make test ARGS="tests/workers -k killed"
-	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: lint test ## Everything that must pass before a commit
 

@@ -70,15 +70,16 @@ class Scene:
         self.world.decide(*ids, at=self.rt.now())
 
     def deliver(self, rounds: int = 5) -> list[str]:
-        """Serve what is due of numbers, badges and webhooks until nothing is; the errors that turns ended with."""
+        """Serve what is due of numbers, badges, lists and webhooks until nothing is; the errors that turns ended
+        with."""
         from connector.delivery.webhooks import RECEIPTS
         from connector.outbox.messages import due_turns
-        from connector.positions.topics import BADGE, QUANTITY
+        from connector.positions.topics import BADGE, PLACES, QUANTITY
 
         errors = []
         for _ in range(rounds):
             with self.rt.engine.connect() as db:
-                turns = due_turns(db, [QUANTITY, BADGE, RECEIPTS], 50)
+                turns = due_turns(db, [QUANTITY, BADGE, PLACES, RECEIPTS], 50)
             if not turns:
                 break
             for turn in turns:
