@@ -38,7 +38,7 @@ from connector.ports.storefronts import StorefrontScripts
 from connector.ports.stores import Store, StoreWebhooks
 from connector.ports.suppliers import Supplier
 from connector.positions import topics
-from connector.registry import Environment, manifest
+from connector.registry import Environment, Part, manifest
 from connector.settings import AppKeys, Settings
 from connector.shared import RedisValues
 from connector.shoppers import episodes, messages
@@ -152,23 +152,19 @@ class Runtime:
 
     def scripts(self, merchant_id: int, connection_id: int) -> StorefrontScripts | None:
         """What puts our script into a store's pages; None where its platform takes none."""
-        with self.engine.connect() as db:
-            row = connection(db, merchant_id, connection_id)
-        factory = manifest("stores", row.adapter).scripts
-        if factory is None:
-            return None
-        found: StorefrontScripts = factory(row.config, self.secrets(row), self.environment)
+        found: StorefrontScripts | None = self._part(merchant_id, connection_id, "scripts")
         return found
 
     def notes(self, merchant_id: int, connection_id: int) -> ProductNotes | None:
         """What writes a store's own fields about availability; None where its platform has none."""
+        found: ProductNotes | None = self._part(merchant_id, connection_id, "notes")
+        return found
+
+    def _part(self, merchant_id: int, connection_id: int, part: Part) -> Any:
         with self.engine.connect() as db:
             row = connection(db, merchant_id, connection_id)
-        factory = manifest("stores", row.adapter).notes
-        if factory is None:
-            return None
-        found: ProductNotes = factory(row.config, self.secrets(row), self.environment)
-        return found
+        build = getattr(manifest("stores", row.adapter), part)
+        return None if build is None else build(row.config, self.secrets(row), self.environment)
 
     def app(self, adapter: str) -> App:
         """Our app in a platform's app store; raises Misconfigured where the operator has none."""

@@ -15,7 +15,7 @@ LEASE_S = 60.0
 """How long a lease lasts without a heartbeat."""
 EVERY_S = 15.0
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def beating(renew: Callable[[], bool], longest_s: float, *, every_s: float = EVE
                     return
             except SQLAlchemyError as error:
                 # The lease has several beats to live: the database may be back for the next one.
-                _log.warning("A lease could not be renewed: %s.", type(error).__name__)
+                log.warning("A lease could not be renewed: %s.", type(error).__name__)
 
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()

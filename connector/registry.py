@@ -15,6 +15,8 @@ from connector.ports.shared import SharedValues
 from connector.settings import AppKeys as AppKeys
 
 Kind = Literal["stores", "suppliers", "ads", "channels"]
+Part = Literal["scripts", "notes"]
+"""What only some store platforms have, made of a connection's settings and secrets."""
 
 ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
     "ads": {"google_ads": "adapters.ads.google_ads:MANIFEST"},
@@ -127,3 +129,12 @@ def manifest(kind: Kind, name: str) -> Manifest:
     if not isinstance(found, Manifest):  # pragma: no cover - caught by the registry test
         raise TypeError(f"{module_name}:{attribute} is not a Manifest")
     return found
+
+
+def has_part(adapter: str, part: Part) -> bool:
+    """Whether a store platform has this part; False for an adapter that this installation has not, of whose
+    stores nothing can be asked."""
+    try:
+        return getattr(manifest("stores", adapter), part) is not None
+    except Misconfigured:
+        return False

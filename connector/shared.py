@@ -26,7 +26,7 @@ UNASKED_S = 10.0
 TRIES = 20
 
 _jitter = Random()
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class LocalValues:
@@ -65,8 +65,8 @@ class RedisValues:
                 return self._change(f"dispo:shared:{key}", change)
             except RedisError as error:
                 self._unasked_until = self._clock() + UNASKED_S
-                _log.warning(
-                    "Rate budgets are not shared for %.0f s: Redis failed (%s).",
+                log.warning(
+                    "Values are not shared between processes for %.0f s: Redis failed (%s).",
                     UNASKED_S,
                     type(error).__name__,
                 )

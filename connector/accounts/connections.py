@@ -157,6 +157,21 @@ def choose_setting(db: sa.Connection, merchant_id: int, connection_id: int, name
     )
 
 
+def may_write(db: sa.Connection, merchant_id: int, connection_id: int) -> bool:
+    """Whether anything in this store may be changed now: it is in use, its first difference was approved, and
+    neither its writing is stopped nor the merchant frozen."""
+    found = db.execute(
+        sa.text("""
+            select c.status = 'active' and c.writing_approved_at is not null and not c.is_writing_stopped
+                   and not m.is_frozen
+              from connection c join merchant m on m.id = c.merchant_id
+             where c.merchant_id = :m and c.id = :c
+        """),
+        {"m": merchant_id, "c": connection_id},
+    )
+    return bool(found.scalar())
+
+
 def pause(db: sa.Connection, merchant_id: int, connection_id: int, reason: str) -> None:
     """Stop using a connection until somebody mends it; `reason` is shown to the merchant."""
     db.execute(

@@ -19,13 +19,12 @@ from babel import dates
 
 from connector.accounts import schedule
 from connector.accounts.audit import record
-from connector.accounts.connections import ConnectionRow, choose_setting, connection
+from connector.accounts.connections import ConnectionRow, choose_setting, connection, may_write
 from connector.db import transaction
 from connector.delivery.note_rules import Kept, Note, VariantFacts, note_of, step_of
 from connector.i18n import gettext
-from connector.ports.errors import Misconfigured
 from connector.ports.notes import NoteChange, NoteKind, ProductNotes
-from connector.registry import manifest
+from connector.registry import has_part
 
 Mode = Literal["off", "text", "preorder"]
 """Nothing, the sentence alone, or the sentence and sale ahead of the day."""
@@ -74,10 +73,7 @@ class NotesState:
 
 def has_notes(adapter: str) -> bool:
     """Whether a platform has such fields."""
-    try:
-        return manifest("stores", adapter).notes is not None
-    except Misconfigured:
-        return False  # an adapter that this installation has not
+    return has_part(adapter, "notes")
 
 
 def mode_of(row: ConnectionRow) -> Mode:
@@ -123,7 +119,7 @@ def converge_notes(rt: NotesRuntime, merchant_id: int, connection_id: int) -> Ta
     written. Raises the store's PortError; what was done before it stays done."""
     with rt.engine.connect() as db:
         row = connection(db, merchant_id, connection_id)
-        if not db.execute(_MAY_WRITE, {"m": merchant_id, "c": connection_id}).scalar():
+        if not may_write(db, merchant_id, connection_id):
             return Tally()
     kinds = _KINDS[mode_of(row)]
     tally = _Hand(rt, row).look(kinds)
@@ -354,13 +350,6 @@ class _Hand:
     def _forget(self, db: sa.Connection, product_id: str, kind: NoteKind | None = None) -> None:
         db.execute(_FORGET, {**self._key, "product": product_id, "kind": kind})
 
-
-_MAY_WRITE = sa.text("""
-    select c.status = 'active' and c.writing_approved_at is not null and not c.is_writing_stopped
-           and not m.is_frozen
-      from connection c join merchant m on m.id = c.merchant_id
-     where c.merchant_id = :m and c.id = :c
-""")
 
 _ANY = sa.text("""
     select exists (select 1 from product_note

@@ -22,7 +22,7 @@ from connector.db import transaction
 from connector.outbox.messages import Claim, Done, Intent, enqueue, settle
 from connector.ports.errors import Misconfigured, OutcomeUnknown, PortError, Retryable, Unauthorized
 from connector.ports.storefronts import Consent, ScriptPlace, ScriptReport, ScriptSettings, StorefrontScripts
-from connector.registry import manifest
+from connector.registry import has_part
 
 SCRIPT = "store.script"
 """The topic of the outbox; its subject is the store itself."""
@@ -79,10 +79,7 @@ class ScriptState:
 
 def has_scripts(adapter: str) -> bool:
     """Whether a platform's pages take our script."""
-    try:
-        return manifest("stores", adapter).scripts is not None
-    except Misconfigured:
-        return False  # an adapter that this installation has not: nothing can be asked of its stores
+    return has_part(adapter, "scripts")
 
 
 def look_after(db: sa.Connection, merchant_id: int, connection_id: int) -> bool:

@@ -19,6 +19,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from connector.accounts import audit, schedule
+from connector.accounts.connections import may_write
 from connector.db import transaction
 from connector.outbox.messages import Again, Claim, Done, Intent, Outcome, enqueue, settle
 from connector.placement.facts import places_of, products_of, rule_of
@@ -80,9 +81,9 @@ def look(
     works on the store's lists (its turn in the outbox). Nothing in a store that may not be written."""
     now = rt.now()
     with rt.engine.connect() as db:
-        switches = db.execute(_SWITCHES, {"m": merchant_id, "c": connection_id}).one()
+        is_allowed = may_write(db, merchant_id, connection_id)
         row = rule_of(db, merchant_id, connection_id)
-    if row is None or not switches.may_write:
+    if row is None or not is_allowed:
         return _NOTHING
     rule, is_draft = (None if row.status == "off" else row.rule), row.status == "draft"
     problem = ""
@@ -338,13 +339,6 @@ _STORES_OF = sa.text("""
                     and l.product_id = p.product_id
      where p.merchant_id = :m and p.step <> '' and l.variant_id = any(cast(:variants as bigint[]))
      order by p.connection_id
-""")
-
-_SWITCHES = sa.text("""
-    select c.status = 'active' and c.writing_approved_at is not null and not c.is_writing_stopped
-           and not m.is_frozen as may_write
-      from connection c join merchant m on m.id = c.merchant_id
-     where c.merchant_id = :m and c.id = :c
 """)
 
 _ANY = sa.text("""

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+CLEARLY = 1.5
+"""By so much one explanation of a lost write must be the likelier one to be believed."""
+RISE = 3
+"""Units that came back, by a cancelled order nobody told of, are rarer than units sold."""
+MOST = 12
+"""One listing that somebody else set to anything does not speak for all."""
+
 
 @dataclass(frozen=True, slots=True)
 class NumberRead:
@@ -63,13 +70,6 @@ def was_done(found: Sequence[tuple[list[tuple[int, int]], int]]) -> bool | None:
     if undone == done or max(undone, done) < CLEARLY * min(undone, done):
         return None
     return done < undone
-
-
-CLEARLY = 1.5
-RISE = 3
-"""Units that came back, by a cancelled order nobody told of, are rarer than units sold."""
-MOST = 12
-"""One listing that somebody else set to anything does not speak for all."""
 
 
 def _surprise(expected: tuple[int, int], remote: int) -> int:

@@ -49,6 +49,7 @@ class Scene:
     woocommerce: WooCommerceServer
     bigcommerce: BigCommerceServer
     fronts: StorefrontServer
+    public_keys: dict[str, str]
 
     def work(self) -> None:
         """What the clock and the workers do until nothing is due."""
@@ -75,7 +76,7 @@ class Scene:
         """Let the storefronts show what Dispo's public address of each shop says."""
         with self.rt.engine.connect() as db:
             rows = db.execute(sa.text("select adapter, public_key from connection where kind = 'store'"))
-            self.fronts.public_keys.update({row.adapter: row.public_key for row in rows})  # type: ignore[attr-defined]
+            self.public_keys.update({row.adapter: row.public_key for row in rows})
 
 
 @pytest.fixture
@@ -106,12 +107,13 @@ def scene(settings: Settings, engine: sa.Engine) -> Iterator[Scene]:
             replace(settings, apps=apps, allowed_private_hosts=frozenset({"127.0.0.1"}), base_url=site)
         )
         rt.__dict__["engine"] = engine
-        fronts = stack.enter_context(StorefrontServer(shops, site, {}))
+        public_keys: dict[str, str] = {}
+        fronts = stack.enter_context(StorefrontServer(shops, site, public_keys))
         running = make_server("127.0.0.1", port, create_app(rt), threaded=True)
         thread = threading.Thread(target=running.serve_forever, args=(0.02,))
         thread.start()
         try:
-            yield Scene(rt, site, shopify, woocommerce, bigcommerce, fronts)
+            yield Scene(rt, site, shopify, woocommerce, bigcommerce, fronts, public_keys)
         finally:
             running.shutdown()
             thread.join()

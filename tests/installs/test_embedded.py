@@ -311,7 +311,10 @@ def test_only_the_newest_ticket_works_and_none_that_is_forged(admin: Admin) -> N
     newer = admin.ask("open", "POST").get_json()["url"]
     client = admin.client.application.test_client()
     assert client.get(older).status_code == 410
-    assert client.get(newer[:-1] + ("a" if newer[-1] != "a" else "b")).status_code == 410
+    # Not the last character of the signature: some of its bits mean nothing.
+    signed, _, signature = newer.rpartition(".")
+    forged = f"{signed}.{'b' if signature[0] == 'a' else 'a'}{signature[1:]}"
+    assert client.get(forged).status_code == 410
     assert client.get(newer).status_code == 303
 
 
