@@ -31,6 +31,7 @@ from connector.outbox.work import Served, Topic, serve_turn
 from connector.placement import work as placement
 from connector.ports.ads import Ads
 from connector.ports.channels import Channel
+from connector.ports.entitlements import Entitlements
 from connector.ports.errors import Misconfigured, PortError
 from connector.ports.installs import AccessTokens, App, KeyHandover
 from connector.ports.notes import ProductNotes
@@ -158,6 +159,20 @@ class Runtime:
     def notes(self, merchant_id: int, connection_id: int) -> ProductNotes | None:
         """What writes a store's own fields about availability; None where its platform has none."""
         found: ProductNotes | None = self._part(merchant_id, connection_id, "notes")
+        return found
+
+    def entitlements(self, merchant_id: int, connection_id: int) -> Entitlements | None:
+        """What knows the plan of a shop that installed our app; None where its platform bills for no app, or
+        where the operator has none there."""
+        with self.engine.connect() as db:
+            row = connection(db, merchant_id, connection_id)
+        keys, factory = self.settings.apps.get(row.adapter), manifest("stores", row.adapter).entitlements
+        if keys is None or factory is None:
+            return None
+        secrets = self.secrets(row)
+        tokens = self._access_tokens(row, secrets)
+        environment = replace(self.environment, access_tokens=tokens) if tokens else self.environment
+        found: Entitlements = factory(row.config, secrets, environment, keys)
         return found
 
     def _part(self, merchant_id: int, connection_id: int, part: Part) -> Any:

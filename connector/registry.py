@@ -15,7 +15,7 @@ from connector.ports.shared import SharedValues
 from connector.settings import AppKeys as AppKeys
 
 Kind = Literal["stores", "suppliers", "ads", "channels"]
-Part = Literal["scripts", "notes"]
+Part = Literal["scripts", "notes", "entitlements"]
 """What only some store platforms have, made of a connection's settings and secrets."""
 
 ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
@@ -94,6 +94,7 @@ class Manifest:
     handover: Callable[[Environment], Any] | None = None
     scripts: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
     notes: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
+    entitlements: Callable[[Mapping[str, Any], Mapping[str, str], Environment, AppKeys], Any] | None = None
     grants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     grant_url: Callable[[Mapping[str, Any], Sequence[str]], str] | None = None
     extra: str = ""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,10 @@ from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
+
+from connector.environ import SettingsError as SettingsError
+from connector.environ import boolean_of, choice_of, integer_of, items_of, text_of
+from connector.plans import Catalogue, PlansError, read_catalogue
 
 SmtpSecurity = Literal["starttls", "tls", "none"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -34,11 +37,15 @@ NAMES = (
     "DISPO_FEED_DIRECTORIES",
     "DISPO_LOG_LEVEL",
     "DISPO_MAX_FEED_BYTES",
+    "DISPO_PLANS",
     "DISPO_SECRET_KEYS",
     "DISPO_SHOPIFY_BASE_URL",
     "DISPO_SHOPIFY_CLIENT_ID",
     "DISPO_SHOPIFY_CLIENT_SECRET",
     "DISPO_SHOPIFY_OLD_CLIENT_SECRET",
+    "DISPO_SHOPIFY_PARTNER_BASE_URL",
+    "DISPO_SHOPIFY_PARTNER_ORGANIZATION",
+    "DISPO_SHOPIFY_PARTNER_TOKEN",
     "DISPO_SMTP_FROM",
     "DISPO_SMTP_HOST",
     "DISPO_SMTP_PASSWORD",
@@ -55,28 +62,22 @@ hosting platforms give them."""
 _SMTP_PORTS: Mapping[SmtpSecurity, int] = {"starttls": 587, "tls": 465, "none": 25}
 
 
-class SettingsError(ValueError):
-    """A variable that cannot be used: `name`, `problem` and `remedy`, never a secret's value."""
-
-    def __init__(self, name: str, problem: str, remedy: str) -> None:
-        self.name = name
-        self.problem = problem
-        self.remedy = remedy
-        super().__init__(f"{name}: {problem} {remedy}")
-
-
 @dataclass(frozen=True, slots=True)
 class AppKeys:
     """The operator's own app on a platform with an app store: what its developer page shows.
 
     `old_secret` is accepted beside `secret` for as long as it is set: the platform signs with either for
-    a while after a rotation. `base_url` replaces every shop's own address, for a simulator only.
+    a while after a rotation. `base_url` replaces every shop's own address, for a simulator only. `partner_*`
+    are those of the operator's organization there, which is asked for the plans of shops; empty: each shop is.
     """
 
     client_id: str
     secret: str = field(repr=False)
     old_secret: str = field(default="", repr=False)
     base_url: str = ""
+    partner_organization: str = ""
+    partner_token: str = field(default="", repr=False)
+    partner_base_url: str = ""
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -95,7 +96,7 @@ class Settings:
     certificates to trust, or empty. `smtp_*` is the installation's own mail, off while `smtp_host` is
     empty. `feed_directories` are the only directories a file feed may read. `max_feed_bytes` caps
     one download. `apps` are our apps in platforms' app stores, by adapter; none: shops are connected by
-    hand.
+    hand. `plans` is what the operator's plans allow; None: everything, to everybody.
     """
 
     data_dir: Path
@@ -120,6 +121,7 @@ class Settings:
     is_demo: bool = False
     max_feed_bytes: int = 2_000_000_000
     apps: Mapping[str, AppKeys] = field(default_factory=dict, repr=False)
+    plans: Catalogue | None = None
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -129,43 +131,44 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     for a value that cannot be used and for a name of ours that is misspelt.
     """
     _refuse_misspelt(environ)
-    data_dir = Path(_text(environ, "DISPO_DATA_DIR", ".dispo")).expanduser().absolute()
-    security = _choice(environ, "DISPO_SMTP_SECURITY", get_args(SmtpSecurity), "starttls")
+    data_dir = Path(text_of(environ, "DISPO_DATA_DIR", ".dispo")).expanduser().absolute()
+    security = choice_of(environ, "DISPO_SMTP_SECURITY", get_args(SmtpSecurity), "starttls")
     smtp_security = cast(SmtpSecurity, security)
-    smtp_host = _text(environ, "DISPO_SMTP_HOST")
-    smtp_from = _text(environ, "DISPO_SMTP_FROM")
+    smtp_host = text_of(environ, "DISPO_SMTP_HOST")
+    smtp_from = text_of(environ, "DISPO_SMTP_FROM")
     if smtp_host and "@" not in smtp_from:
         raise SettingsError(
             "DISPO_SMTP_FROM",
             "Mail is on (DISPO_SMTP_HOST is set) but the sender is missing or not an address.",
             "Set it to an address of yours, as in DISPO_SMTP_FROM=stock@shop.example.",
         )
-    port = _integer(environ, "PORT", 8000, 1, 65535)
+    port = integer_of(environ, "PORT", 8000, 1, 65535)
     return Settings(
         data_dir=data_dir,
         database_url=_database_url(environ),
         redis_url=_redis_url(environ),
         secret_keys=_secret_keys(environ, data_dir),
         base_url=_base_url(environ, port),
-        web_host=_text(environ, "DISPO_WEB_HOST", "127.0.0.1"),
+        web_host=text_of(environ, "DISPO_WEB_HOST", "127.0.0.1"),
         web_port=port,
-        web_workers=_integer(environ, "DISPO_WEB_WORKERS", 1, 1, 256),
-        trusted_proxies=_integer(environ, "DISPO_TRUSTED_PROXIES", 0, 0, 9),
+        web_workers=integer_of(environ, "DISPO_WEB_WORKERS", 1, 1, 256),
+        trusted_proxies=integer_of(environ, "DISPO_TRUSTED_PROXIES", 0, 0, 9),
         allowed_private_hosts=frozenset(
-            host.lower() for host in _list(environ, "DISPO_ALLOWED_PRIVATE_HOSTS")
+            host.lower() for host in items_of(environ, "DISPO_ALLOWED_PRIVATE_HOSTS")
         ),
         ca_file=_ca_file(environ),
         smtp_host=smtp_host,
-        smtp_port=_integer(environ, "DISPO_SMTP_PORT", _SMTP_PORTS[smtp_security], 1, 65535),
-        smtp_username=_text(environ, "DISPO_SMTP_USERNAME"),
+        smtp_port=integer_of(environ, "DISPO_SMTP_PORT", _SMTP_PORTS[smtp_security], 1, 65535),
+        smtp_username=text_of(environ, "DISPO_SMTP_USERNAME"),
         smtp_password=environ.get("DISPO_SMTP_PASSWORD", ""),
         smtp_security=smtp_security,
         smtp_from=smtp_from,
         feed_directories=_directories(environ, "DISPO_FEED_DIRECTORIES"),
-        log_level=cast(LogLevel, _choice(environ, "DISPO_LOG_LEVEL", get_args(LogLevel), "INFO")),
-        is_demo=_boolean(environ, "DISPO_DEMO"),
-        max_feed_bytes=_integer(environ, "DISPO_MAX_FEED_BYTES", 2_000_000_000, 1, 2**63 - 1),
+        log_level=cast(LogLevel, choice_of(environ, "DISPO_LOG_LEVEL", get_args(LogLevel), "INFO")),
+        is_demo=boolean_of(environ, "DISPO_DEMO"),
+        max_feed_bytes=integer_of(environ, "DISPO_MAX_FEED_BYTES", 2_000_000_000, 1, 2**63 - 1),
         apps=_apps(environ),
+        plans=_plans(environ),
     )
 
 
@@ -204,56 +207,51 @@ def _apps(environ: Mapping[str, str]) -> dict[str, AppKeys]:
     found = {}
     for adapter, remedy in _APPS.items():
         name = f"DISPO_{adapter.upper()}"
-        client_id = _text(environ, f"{name}_CLIENT_ID")
-        secret = _text(environ, f"{name}_CLIENT_SECRET")
+        client_id = text_of(environ, f"{name}_CLIENT_ID")
+        secret = text_of(environ, f"{name}_CLIENT_SECRET")
         if bool(client_id) != bool(secret):
             missing = f"{name}_CLIENT_SECRET" if client_id else f"{name}_CLIENT_ID"
             raise SettingsError(missing, "Only one of the app's client ID and client secret is set.", remedy)
         if client_id:
-            old_secret = _text(environ, f"{name}_OLD_CLIENT_SECRET")
-            base_url = _text(environ, f"{name}_BASE_URL").rstrip("/")
-            found[adapter] = AppKeys(client_id, secret, old_secret, base_url)
+            old_secret = text_of(environ, f"{name}_OLD_CLIENT_SECRET")
+            base_url = text_of(environ, f"{name}_BASE_URL").rstrip("/")
+            found[adapter] = AppKeys(client_id, secret, old_secret, base_url, *_partner(environ, name))
+        elif text_of(environ, f"{name}_PARTNER_TOKEN") or text_of(environ, f"{name}_PARTNER_ORGANIZATION"):
+            raise SettingsError(f"{name}_CLIENT_ID", "Plans are to be asked for, but of no app.", remedy)
     return found
 
 
-def _text(environ: Mapping[str, str], name: str, default: str = "") -> str:
-    return environ.get(name, "").strip() or default
-
-
-def _list(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(part for part in (raw.strip() for raw in environ.get(name, "").split(",")) if part)
-
-
-def _integer(environ: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    text = _text(environ, name)
-    if not text:
-        return default
-    if not (re.fullmatch(r"[0-9]+(_[0-9]+)*", text) and least <= int(text) <= most):
+def _partner(environ: Mapping[str, str], name: str) -> tuple[str, str, str]:
+    organization = text_of(environ, f"{name}_PARTNER_ORGANIZATION")
+    token = text_of(environ, f"{name}_PARTNER_TOKEN")
+    if organization and not (organization.isascii() and organization.isdigit()):
         raise SettingsError(
-            name, f"{text!r} is not a whole number from {least} to {most}.", f"The default is {default}."
+            f"{name}_PARTNER_ORGANIZATION",
+            f"{organization!r} is not an organization's number.",
+            "It stands in the address of the Partner Dashboard, behind partners.shopify.com/.",
         )
-    return int(text)
+    if bool(organization) != bool(token):
+        missing = "TOKEN" if organization else "ORGANIZATION"
+        raise SettingsError(
+            f"{name}_PARTNER_{missing}",
+            "Only one of the organization's number and its access token is set.",
+            "Set both, or neither: then each shop is asked for its plan itself.",
+        )
+    return organization, token, text_of(environ, f"{name}_PARTNER_BASE_URL").rstrip("/")
 
 
-def _boolean(environ: Mapping[str, str], name: str) -> bool:
-    text = _text(environ, name, "0").lower()
-    if text in {"1", "true", "yes", "on"}:
-        return True
-    if text in {"0", "false", "no", "off"}:
-        return False
-    raise SettingsError(name, f"{text!r} is neither yes nor no.", "Use 1 or 0.")
-
-
-def _choice(environ: Mapping[str, str], name: str, allowed: tuple[str, ...], default: str) -> str:
-    text = _text(environ, name, default)
-    for value in allowed:
-        if value.lower() == text.lower():
-            return value
-    raise SettingsError(name, f"{text!r} is not known.", f"Use one of: {', '.join(allowed)}.")
+def _plans(environ: Mapping[str, str]) -> Catalogue | None:
+    path = text_of(environ, "DISPO_PLANS")
+    if not path:
+        return None
+    try:
+        return read_catalogue(Path(path).expanduser())
+    except PlansError as error:
+        raise SettingsError("DISPO_PLANS", error.problem, error.remedy) from error
 
 
 def _database_url(environ: Mapping[str, str]) -> str:
-    text = _text(environ, "DATABASE_URL")
+    text = text_of(environ, "DATABASE_URL")
     if not text:
         return ""
     scheme, found, rest = text.partition("://")
@@ -267,7 +265,7 @@ def _database_url(environ: Mapping[str, str]) -> str:
 
 
 def _redis_url(environ: Mapping[str, str]) -> str:
-    text = _text(environ, "REDIS_URL")
+    text = text_of(environ, "REDIS_URL")
     if text and text.partition("://")[0] not in {"redis", "rediss", "unix"}:
         raise SettingsError(
             "REDIS_URL",
@@ -278,7 +276,7 @@ def _redis_url(environ: Mapping[str, str]) -> str:
 
 
 def _base_url(environ: Mapping[str, str], port: int) -> str:
-    text = _text(environ, "DISPO_BASE_URL", f"http://127.0.0.1:{port}").rstrip("/")
+    text = text_of(environ, "DISPO_BASE_URL", f"http://127.0.0.1:{port}").rstrip("/")
     try:
         parts = urlsplit(text)
         is_usable = (
@@ -296,7 +294,7 @@ def _base_url(environ: Mapping[str, str], port: int) -> str:
 
 
 def _ca_file(environ: Mapping[str, str]) -> str:
-    text = _text(environ, "DISPO_CA_FILE")
+    text = text_of(environ, "DISPO_CA_FILE")
     if text and not Path(text).expanduser().is_file():
         raise SettingsError(
             "DISPO_CA_FILE", f"There is no file {text!r}.", "Name a PEM file of certificates."
@@ -305,7 +303,7 @@ def _ca_file(environ: Mapping[str, str]) -> str:
 
 
 def _directories(environ: Mapping[str, str], name: str) -> tuple[Path, ...]:
-    found = tuple(Path(text).expanduser().absolute() for text in _list(environ, name))
+    found = tuple(Path(text).expanduser().absolute() for text in items_of(environ, name))
     for path in found:
         if not path.is_dir():
             raise SettingsError(
@@ -315,7 +313,7 @@ def _directories(environ: Mapping[str, str], name: str) -> tuple[Path, ...]:
 
 
 def _secret_keys(environ: Mapping[str, str], data_dir: Path) -> tuple[str, ...]:
-    keys = _list(environ, "DISPO_SECRET_KEYS")
+    keys = items_of(environ, "DISPO_SECRET_KEYS")
     name = "DISPO_SECRET_KEYS"
     if not keys:
         path = data_dir / "secret_keys"
