@@ -83,6 +83,34 @@ class Budget:
 
         self._values.change(self._key, change)
 
+    def take(self, cost: float, *, maximum: float, restore_rate: float, longest_s: float) -> float | None:
+        """Spend `cost` units of an allowance that the platform states but does not report: `maximum` at once,
+        coming back at `restore_rate` a second. The seconds to wait before the call, None when they would be
+        more than `longest_s`: then nothing was spent."""
+
+        def change(value: Value | None, now: float) -> tuple[Value | None, float | None]:
+            known = value or {}
+            left = known.get("left")
+            left = (
+                maximum if left is None else min(maximum, left + (now - known.get("at", now)) * restore_rate)
+            )
+            # Below nothing is what others already wait for: they go first.
+            wait_s = max((known.get("closed_until") or 0.0) - now, (cost - left) / restore_rate, 0.0)
+            if wait_s > longest_s:
+                return None, None
+            spent: Value = {
+                "left": left - cost,
+                "maximum": maximum,
+                "rate": restore_rate,
+                "at": now,
+                "resets_at": None,
+                "closed_until": known.get("closed_until"),
+                "held": {},
+            }
+            return spent, wait_s
+
+        return self._values.change(self._key, change)
+
     def close(self, seconds: float) -> None:
         """The platform wants no call at all for so long."""
 

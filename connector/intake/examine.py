@@ -132,10 +132,13 @@ def read_snapshot(db: sa.Connection, place: Place) -> SnapshotRow:
 
 
 def mapping_for(source: SourceRow, table: Table) -> Mapping:
-    """The source's mapping, else a sure guess. Raises FileFault: mapping_needed, missing_column."""
+    """The mapping that the table itself knows, else the source's, else a sure guess. Raises FileFault:
+    mapping_needed, missing_column."""
     mapping = source.mapping
     columns = table.shape.columns
-    if not mapping.columns:
+    if table.shape.fields:
+        mapping = _told(mapping, table)
+    elif not mapping.columns:
         sample = [row.cells for row in islice(table.rows(), SAMPLE_ROWS)]
         guessed = mapping_from(guess(columns, sample))
         if guessed is None:
@@ -166,6 +169,14 @@ def mapping_for(source: SourceRow, table: Table) -> Mapping:
             code="missing_column",
         )
     return mapping
+
+
+def _told(mapping: Mapping, table: Table) -> Mapping:
+    """The mapping of a source that knows itself what its columns mean; the merchant's other choices stay."""
+    signs = {"quantity": ".", "cost": "."}
+    return Mapping.from_json(
+        {**mapping.to_json(), "columns": dict(table.shape.fields), "decimal": signs, "date_order": "ymd"}
+    )
 
 
 def version_of(source: SourceRow, mapping: Mapping, table: Table) -> str:

@@ -137,7 +137,9 @@ def _look(
 ) -> Preview:
     table = supplier.open(fetched, options_of(source))
     sample = list(islice(table.rows(), SAMPLE_ROWS))
-    guesses = guess(table.shape.columns, [row.cells for row in sample])
+    guesses = [Guess(name, column, 1.0, "its source says so") for name, column in table.shape.fields]
+    if not guesses:
+        guesses = guess(table.shape.columns, [row.cells for row in sample])
     first = sample[:PREVIEW_ROWS]
     try:
         mapping_for(source, table)

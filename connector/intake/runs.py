@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.db import transaction
-from connector.intake import apply, archive, staging
+from connector.intake import apply, archive, incoming, staging
 from connector.intake import runtime as needs
 from connector.intake.examine import (
     Examined,
@@ -80,6 +80,9 @@ def run(
                 # Nothing is swallowed: the run row must not say "running" for ever, then it surfaces.
                 fail_run(rt.engine, merchant_id, run_id, rt.clock(), error)
                 raise
+            else:
+                if feed is None:
+                    incoming.follow(rt, merchant_id, source_id, run_id)
         return outcome_of(rt.engine, merchant_id, run_id)
 
 
@@ -107,9 +110,9 @@ class _Work:
             source = read_source(self.db, self.merchant_id, self.source_id)
             snapshot = read_snapshot(self.db, source.place)
         supplier = self.rt.supplier(self.merchant_id, source.connection_id)
-        incoming = archive.incoming(self.directory, self.run_id)
+        inbox = archive.incoming(self.directory, self.run_id)
         try:
-            fetched = feed if feed is not None else supplier.fetch(_mark(source), incoming)
+            fetched = feed if feed is not None else supplier.fetch(_mark(source), inbox)
             if isinstance(fetched, NotModified):
                 return self._unchanged(source)
             self._note_file(fetched)
@@ -118,7 +121,7 @@ class _Work:
                     "rejected", "quarantined", "This very file was rejected or undone: it is not taken again."
                 )
             if self._is_same(source, fetched):
-                return self._unchanged(source)
+                return self._unchanged(source, fetched.mark.cursor)
             waiting = self._waiting(fetched.mark.sha256)
             if waiting is not None:
                 return self._end(
@@ -134,7 +137,7 @@ class _Work:
             finally:
                 keeping.join()
         finally:
-            shutil.rmtree(incoming, ignore_errors=True)
+            shutil.rmtree(inbox, ignore_errors=True)
         return None
 
     def _is_same(self, source: SourceRow, fetched: Feed) -> bool:
@@ -173,10 +176,19 @@ class _Work:
         """The file's own time, but never the future: a supplier's clock may run ahead."""
         return min(fetched.as_of, self.started_at) if fetched.as_of else self.started_at
 
-    def _unchanged(self, source: SourceRow) -> None:
-        """Nothing new. `as_of` moves only where such an answer confirms the stock."""
+    def _unchanged(self, source: SourceRow, cursor: str = "") -> None:
+        """Nothing new. `as_of` moves only where such an answer confirms the stock; how far the changes were
+        read (`cursor`) is remembered, so that they need not be read from there again."""
         affected: set[int] = set()
         with self.db.begin():
+            if cursor and cursor != source.mark.get("cursor"):
+                self.db.execute(
+                    sa.text(
+                        "update source set mark = mark || jsonb_build_object('cursor', cast(:cursor as text))"
+                        " where merchant_id = :merchant and id = :source"
+                    ),
+                    {**source.place.given, "cursor": cursor},
+                )
             if source.confirms_unchanged:
                 affected.update(variants_with_open_deductions(self.db, self.merchant_id, self.source_id))
                 self.db.execute(
@@ -373,7 +385,7 @@ def _mark(source: SourceRow) -> FetchMark | None:
     under other settings than last time or nothing was accepted yet."""
     if not source.mark.get("sha256") or source.mark.get("reading") != source.reading():
         return None
-    return FetchMark(*(source.mark.get(name, "") for name in ("etag", "last_modified", "sha256")))
+    return FetchMark(*(source.mark.get(name, "") for name in ("etag", "last_modified", "sha256", "cursor")))
 
 
 def _iso(at: datetime | None) -> str | None:

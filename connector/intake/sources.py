@@ -47,21 +47,36 @@ def connect_file(
     every_s: int,
     rules: Mapping[str, Any],
 ) -> int:
-    """Check that the file can be reached, store connection and source, begin its schedule; returns the
+    """As `connect`, for a supplier of files. One with the settings BY_HAND has no address: its files come by
+    `uploads`."""
+    return connect(rt, merchant_id, _FILE, name, config, secrets, every_s, rules)
+
+
+def connect(
+    rt: Installation,
+    merchant_id: int,
+    adapter: str,
+    name: str,
+    config: Mapping[str, str],
+    secrets: Mapping[str, str],
+    every_s: int,
+    rules: Mapping[str, Any],
+) -> int:
+    """Check that the source can be reached, store connection and source, begin its schedule; returns the
     source's id. Raises the PortError of the check before anything is stored.
 
-    `rules` are `lead_time_days`, `max_age_hours` (None: not said), `handover_hours` and `missing_policy`.
-    A supplier with the settings BY_HAND has no address: its files come by `uploads`.
+    `adapter` is the registry's name of a supplier. `rules` are `lead_time_days`, `max_age_hours` (None: not
+    said), `handover_hours` and `missing_policy`.
     """
     kept = {key: value for key, value in secrets.items() if value}
-    manifest("suppliers", _FILE).build(config, kept, rt.environment).check()
+    manifest("suppliers", adapter).build(config, kept, rt.environment).check()
     with transaction(rt.engine) as db:
         connection_id = add_connection(
             db,
             rt.keyring,
             merchant_id,
             kind="supplier",
-            adapter=_FILE,
+            adapter=adapter,
             name=name,
             config=dict(config),
             secrets=kept,

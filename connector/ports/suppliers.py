@@ -22,12 +22,14 @@ Digests = npt.NDArray[np.uint64]
 class FetchMark:
     """What is remembered of the last accepted fetch, to ask "changed since?".
 
-    `sha256` is the hex digest of the file's bytes.
+    `sha256` is the hex digest of the file's bytes. `cursor` is the adapter's own opaque text, given back as
+    it was: how far an API's changes were read.
     """
 
     etag: str = ""
     last_modified: str = ""
     sha256: str = ""
+    cursor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,33 @@ class RawRow:
 
 
 @dataclass(frozen=True, slots=True)
+class TableNote:
+    """Something the merchant should know about a file that is used all the same: where (`line` 0 and
+    `column` "" when it concerns the whole file), a stable word and a sentence."""
+
+    line: int
+    column: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TableShape:
-    """How the file was read: stable words for the preview and for the mapping remembered."""
+    """How the file was read: stable words for the preview and for the mapping remembered.
+
+    `fields` are pairs (field of `intake.mapping`, column) where the source itself knows what its columns
+    mean, as an API does: then nothing is guessed and nobody is asked. Its numbers have "." for decimals and
+    its dates are ISO. Empty for files, whose columns mean what their supplier thinks. `notes` are shown with
+    the preview and with the run; they never change what is read.
+    """
 
     format: str
     encoding: str
     delimiter: str
     header_line: int
     columns: tuple[str, ...]
+    notes: tuple[TableNote, ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 class Table(Protocol):
@@ -87,13 +108,17 @@ class Table(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What the merchant fixed; empty means "detect". `records_path` is a dotted path in JSON."""
+    """What the merchant fixed; empty means "detect". `records_path` is a dotted path in JSON and one with
+    slashes in XML, `sheet` the name of a workbook's sheet, `member` a pattern for the names of the files
+    in an archive ("stock*.csv")."""
 
     format: str = ""
     encoding: str = ""
     delimiter: str = ""
     records_path: str = ""
     header_line: int = 0
+    sheet: str = ""
+    member: str = ""
 
 
 class Supplier(Protocol):
