@@ -102,7 +102,7 @@ class Mutations:
                 self.server.level_changed(item, location.id)
                 done.append((item, location, change["quantity"], change["quantity"] - before))
         self.server.items_written += len(done)
-        queries = self.server.queries
+        objects = self.server.objects
 
         def show_changes(info: Any, **rest: Any) -> list[Payload]:
             return [
@@ -110,8 +110,8 @@ class Mutations:
                     "name": input["name"],
                     "delta": delta,
                     "quantityAfterChange": quantity,
-                    "item": queries.inventory_item(item),
-                    "location": queries.location(location),
+                    "item": objects.inventory_item(item),
+                    "location": objects.location(location),
                 }
                 for item, location, quantity, delta in done
             ]
@@ -206,7 +206,7 @@ class Mutations:
             if "sku" in input:
                 item.sku = input["sku"] or ""
             item.updated_at = self.shop.now()
-        return {"inventoryItem": self.server.queries.inventory_item(item), "userErrors": []}
+        return {"inventoryItem": self.server.objects.inventory_item(item), "userErrors": []}
 
     def set_metafields(self, info: Any, metafields: list[Payload]) -> Payload:
         """Atomic: one wrong metafield and none is written."""
@@ -239,7 +239,7 @@ class Mutations:
                 else:
                     owner.meta[f"{space}.{one['key']}"] = value
                     owner.updated_at = self.shop.now()
-                shown.append(self.server.queries.metafield(owner, kind, space, one["key"]))
+                shown.append(self.server.objects.metafield(owner, kind, space, one["key"]))
         self.server.metafields_written += len(shown)
         return {"metafields": shown, "userErrors": []}
 
@@ -313,7 +313,7 @@ class Mutations:
             product.platform["tags"] = change(present)
         if product.platform["tags"] != present:
             self.shop.touch(product.id, by="api")
-        return {"node": self.server.queries.product(product), "userErrors": []}
+        return {"node": self.server.objects.product(product), "userErrors": []}
 
     def create_definition(self, info: Any, definition: Payload) -> Payload:
         space = namespace_of(definition.get("namespace"))

@@ -42,6 +42,7 @@ from simulator.shopify.model import (
 )
 from simulator.shopify.mutations import Mutations
 from simulator.shopify.oauth import Tokens
+from simulator.shopify.objects import Objects
 from simulator.shopify.queries import Queries
 from simulator.shopify.search import unpaged
 from simulator.shopify.transfers import Transfers
@@ -126,6 +127,7 @@ class ShopifyServer:
         self.tokens = Tokens(api_key, api_secret, access_token, domain, shop.now)
         self.webhooks = Webhooks(domain, api_secret, self.dials, shop.now, shop.new_id)
         self.bulk = Bulk(self)
+        self.objects = Objects(self)
         self.queries = Queries(self)
         self.transfers = Transfers(self)
         self.calls: Counter[str] = Counter()

@@ -144,7 +144,7 @@ class Transfers:
     def _transfers(
         self, info: Any, first: int | None = None, after: str | None = None, **rest: Any
     ) -> dict[str, Any]:
-        self._server.queries._needs(READ_TRANSFERS, "inventoryTransfers")
+        self._server.queries.needs(READ_TRANSFERS, "inventoryTransfers")
         wanted = matcher(rest.get("query"), {"status": lambda one: one.status.lower()})
         with self._shop.lock:
             found = [one for _, one in sorted(self.all.items()) if wanted(one)]
@@ -153,19 +153,19 @@ class Transfers:
     def _shipments(
         self, info: Any, first: int | None = None, after: str | None = None, **rest: Any
     ) -> dict[str, Any]:
-        self._server.queries._needs(READ_SHIPMENTS, "inventoryShipments")
+        self._server.queries.needs(READ_SHIPMENTS, "inventoryShipments")
         wanted = matcher(rest.get("query"), {"status": lambda one: one.status.lower()})
         with self._shop.lock:
             found = sorted((one for one in self._each_shipment() if wanted(one)), key=lambda one: one.id)
         return connection(found, lambda one: one.id, self._shipment, first, after)
 
     def _one_transfer(self, global_id: str) -> dict[str, Any] | None:
-        self._server.queries._needs(READ_TRANSFERS, "inventoryTransfer")
+        self._server.queries.needs(READ_TRANSFERS, "inventoryTransfer")
         found = self.all.get(number_of(global_id, "InventoryTransfer") or 0)
         return None if found is None else self._transfer(found)
 
     def _one_shipment(self, global_id: str) -> dict[str, Any] | None:
-        self._server.queries._needs(READ_SHIPMENTS, "inventoryShipment")
+        self._server.queries.needs(READ_SHIPMENTS, "inventoryShipment")
         number = number_of(global_id, "InventoryShipment")
         found = next((one for one in self._each_shipment() if one.id == number), None)
         return None if found is None else self._shipment(found)
@@ -174,7 +174,7 @@ class Transfers:
         place = self._server.levels.locations.get(one.location_id)
 
         def shipments(info: Any, first: int | None = None, after: str | None = None, **rest: Any) -> Any:
-            self._server.queries._needs(READ_SHIPMENTS, "shipments")
+            self._server.queries.needs(READ_SHIPMENTS, "shipments")
             return connection(one.shipments, lambda ship: ship.id, self._shipment, first, after)
 
         return {
@@ -187,7 +187,7 @@ class Transfers:
             # The name is kept when the location itself is deleted.
             "destination": {
                 "name": place.name if place else "Closed",
-                "location": self._server.queries.location(place) if place else None,
+                "location": self._server.objects.location(place) if place else None,
             },
             "shipments": shipments,
         }
@@ -212,5 +212,5 @@ class Transfers:
             "id": gid("InventoryShipmentLineItem", line.id),
             "quantity": line.units,
             "unreceivedQuantity": line.units - line.received,
-            "inventoryItem": self._server.queries.inventory_item(item) if item else None,
+            "inventoryItem": self._server.objects.inventory_item(item) if item else None,
         }

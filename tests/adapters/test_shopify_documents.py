@@ -10,7 +10,12 @@ import pytest
 from graphql import GraphQLSchema, OperationDefinitionNode, build_ast_schema, parse, validate
 
 from adapters.stores.shopify import adapter, catalogue, incoming, orders
-from adapters.stores.shopify.documents import bulk_catalogue, documents, quantities_document
+from adapters.stores.shopify.documents import (
+    bulk_catalogue,
+    documents,
+    products_document,
+    quantities_document,
+)
 from simulator.shopify.cost import SINGLE_QUERY_LIMIT, CostModel
 from simulator.shopify.server import admin_schema
 
@@ -19,6 +24,8 @@ TEXTS = {
     **documents(),
     "Quantities1": quantities_document(1),
     "Quantities3": quantities_document(3),
+    "Products1": products_document(1),
+    "Products2": products_document(2),
     "BulkCatalogueAt": bulk_catalogue("gid://shopify/Location/77"),
 }
 
@@ -71,14 +78,25 @@ def test_the_cut_schema_says_what_the_whole_one_says(whole_schema: GraphQLSchema
 @pytest.mark.parametrize(
     ("name", "variables", "points"),
     [
-        ("VariantsPage", {"first": catalogue.PAGE}, 800),
-        ("ProductsChanged", {"first": catalogue.CHANGES_PAGE}, 250),
-        ("VariantsChanged", {"first": catalogue.CHANGES_PAGE}, 500),
         (
-            "ProductCollections",
-            {"ids": ["x"] * catalogue.COLLECTIONS_AT_ONCE, "first": catalogue.COLLECTIONS_PAGE},
-            880,
+            "Products2",
+            {
+                "ids0": ["x"] * 4,
+                "variants0": 1,
+                "ids1": ["x"],
+                "variants1": 4,
+                "collections": catalogue.COLLECTIONS_PAGE,
+            },
+            4 * 13 + 25,
         ),
+        (
+            "Products1",
+            {"ids0": ["x"], "variants0": catalogue.VARIANTS_PAGE, "collections": catalogue.COLLECTIONS_PAGE},
+            997,
+        ),
+        ("ProductsChanged", {"first": catalogue.CHANGES_PAGE}, 500),
+        ("VariantsChanged", {"first": catalogue.CHANGES_PAGE}, 750),
+        ("ProductCollections", {"ids": ["x"], "first": catalogue.COLLECTIONS_LONG_PAGE}, 251),
         ("OrdersPage", {"first": orders.PAGE, "lines": orders.LINES}, 820),
         ("OrderLines", {"first": orders.MORE_LINES}, 501),
         ("Quantities1", {"ids0": ["x"] * adapter.READ_LIMIT}, 750),

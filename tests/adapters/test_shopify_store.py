@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.stores.shopify import build
-from adapters.stores.shopify.catalogue import NOT_STOCKED, UNTRACKED
+from adapters.stores.shopify.catalogue import NOT_STOCKED, UNTRACKED, VARIANTS_PAGE, product_groups
 from connector.ports.errors import (
     Misconfigured,
     Retryable,
@@ -164,7 +164,7 @@ def test_the_whole_catalogue_costs_a_handful_of_points(shop: Shop, server: Shopi
     listings = by_sku(store.catalog())
     assert {sku: one.available for sku, one in listings.items()} == {"A": 5, "B": 7, "C": 0, "GIFT": None}
     assert listings["GIFT"].problem == UNTRACKED
-    assert "VariantsPage" not in server.calls
+    assert "ProductsPage" not in server.calls
     # The bulk query 10, the shop and its locations a few, a point for each poll.
     assert server.bucket.points_used - server.calls["BulkPoll"] < 30
 
@@ -208,7 +208,9 @@ def test_a_renamed_product_brings_its_variants_again(
     ]
 
 
-@pytest.mark.parametrize(("products", "pages", "bulks"), [(500, 10, 0), (501, 0, 1)])
+@pytest.mark.parametrize(
+    ("products", "pages", "bulks"), [(152, 2, 0), (153, 3, 0), (692, 10, 0), (693, 0, 1)]
+)
 def test_many_changes_are_read_by_one_bulk_query(
     clock: ManualClock, products: int, pages: int, bulks: int
 ) -> None:
@@ -217,7 +219,31 @@ def test_many_changes_are_read_by_one_bulk_query(
         shop.add_product(f"P{n}", [{"sku": f"S{n}", "price_minor": 1, "stock": n}])
     with serve(shop, bucket=100_000) as server:
         assert len(by_sku(connected(server).catalog(clock.now()))) == products
-        assert (server.calls["VariantsPage"], server.calls["BulkRead"]) == (pages, bulks)
+        assert (server.calls["ProductsPage"], server.calls["BulkRead"]) == (pages, bulks)
+
+
+def test_products_are_read_with_others_of_their_size() -> None:
+    """The example of `product_groups`; each query's points are under the limit for one."""
+    sizes = {f"small-{n:03}": 1 for n in range(80)} | {"four": 4, "large": 300}
+    groups = list(product_groups(sizes))
+    assert [{1: 76}, {1: 4, 4: 1}, {VARIANTS_PAGE: 1}] == [
+        {size: len(ids) for size, ids in group.items()} for group in groups
+    ]
+    assert sorted(sizes) == sorted(one for group in groups for ids in group.values() for one in ids)
+
+
+def test_a_product_with_more_variants_than_a_query_may_ask_for_is_read_to_its_end(clock: ManualClock) -> None:
+    shop = Shop("Screws", clock=clock)
+    shop.add_product(
+        "Screw", [{"title": f"{n} mm", "sku": f"S{n}", "price_minor": 1, "stock": n} for n in range(260)]
+    )
+    shop.add_product("Nut", [{"sku": "N", "price_minor": 1, "stock": 7}])
+    with serve(shop, bucket=100_000) as server:
+        found = [one for page in connected(server).catalog(clock.now()) for one in page]
+        assert 261 == len({one.ref for one in found}) == len(found)
+        assert {f"S{n}": n for n in range(260)} | {"N": 7} == {one.sku: one.available for one in found}
+        # The screw's first page is too dear to be read together with the nut.
+        assert 3 == server.calls["ProductsPage"]
 
 
 def test_both_readings_say_the_same(shop: Shop, clock: ManualClock) -> None:
@@ -250,7 +276,7 @@ def test_prices_keep_the_currencys_own_decimals(
     shop.add_product("One", [{"sku": "ONE", "price_minor": price_minor, "stock": 1}])
     with serve(shop) as server:
         item = next(iter(shop.items.values()))
-        assert server.queries.variant(item, {})["price"] == text
+        assert server.objects.variant(item, {})["price"] == text
         assert by_sku(connected(server).catalog())["ONE"].price_minor == price_minor
 
 

@@ -19,5 +19,5 @@ def test_a_list_of_changes_ends_where_everything_is_read_anyway(shopify: Scene) 
 
     assert 1_107 == len(set(read)) == len(read)
     calls = shopify.server.calls
-    # 500 products fill two pages; the third tells that there are more.
+    # 692 products of one variant are 9,000 points: the third page tells that there are more.
     assert (3, 0, 1) == (calls["ProductsChanged"], calls["VariantsChanged"], calls["BulkRead"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain
@@ -11,20 +11,21 @@ from typing import Any
 from babel.numbers import get_currency_precision
 
 from adapters.stores.shopify.client import ADAPTER, ShopifyClient
-from adapters.stores.shopify.documents import bulk_catalogue
+from adapters.stores.shopify.documents import bulk_catalogue, products_document
 from connector.ports.errors import Rejected, Retryable
 from connector.ports.stores import ListingRef, StoreListing
 
-# Chosen so that the requested cost stays under 1,000 points: eight objects a variant of a page, eleven a
-# product with its collections, two a changed variant.
-PAGE = 100
-COLLECTIONS_AT_ONCE = 80
-COLLECTIONS_PAGE = 10
+# The requested cost of one query stays under 1,000 points (an object costs one point): a product with its
+# picture and a page of collections costs PRODUCT_POINTS, each variant asked for with it VARIANT_POINTS.
+QUERY_POINTS = 1000
+COLLECTIONS_PAGE = 5
+PRODUCT_POINTS = 4 + COLLECTIONS_PAGE
+VARIANT_POINTS = 4
+VARIANTS_PAGE = (QUERY_POINTS - PRODUCT_POINTS) // VARIANT_POINTS
 CHANGES_PAGE = 250
 COLLECTIONS_LONG_PAGE = 250
-PRODUCTS_IN_A_QUERY = 50
-# 500 products by pages cost about 10,000 points, 100 s of the slowest plan.
-PAGED_PRODUCTS = 500
+# 90 s of the slowest plan, which restores 100 points a second.
+BULK_FROM_POINTS = 9_000
 BULK_PAGE = 250
 # A bulk query of a large shop takes minutes; Shopify itself gives up after ten days.
 BULK_POLL_S = (1.0, 2.0, 4.0, 8.0, 15.0)
@@ -72,71 +73,80 @@ class Catalogue:
         """All variants of the products that changed at or after `since`, or of which a variant did.
 
         A product's own change (title, publication) does not touch its variants' stamps, and nothing
-        promises the reverse, hence both are asked for; the listings are then read once. Beyond
-        PAGED_PRODUCTS everything is read, because a bulk query costs next to nothing.
+        promises the reverse, hence both are asked for. Any change of stock is a change of the product too
+        (https://shopify.dev/docs/api/admin-graphql/latest/objects/Product, `updatedAt`), so a product's
+        stamp does not tell what changed, and each of its variants is read. Beyond BULK_FROM_POINTS
+        everything is read, because a bulk query costs next to nothing.
         """
         # Cut to the second as Shopify's own stamps are, so that nothing of that second is missed.
         at = since.astimezone(UTC).replace(microsecond=0).strftime("%Y-%m-%dT%H:%M:%SZ")
         asked = {"first": CHANGES_PAGE, "query": f"updated_at:>='{at}'"}
-        products: dict[str, None] = {}
+        variants: dict[str, int] = {}
+        points = 0
         changed = nodes(self._client, "ProductsChanged", "products", asked)
         sold = nodes(self._client, "VariantsChanged", "productVariants", asked)
-        for product_id in chain((one["id"] for one in changed), (one["product"]["id"] for one in sold)):
-            products[product_id] = None
-            if len(products) > PAGED_PRODUCTS:
+        for product in chain(changed, (one["product"] for one in sold)):
+            if product["id"] in variants:
+                continue
+            # Not known is not none: what is more than asked for is read by further pages.
+            count = max(1, (product["variantsCount"] or {}).get("count", 1))
+            variants[product["id"]] = count
+            points += PRODUCT_POINTS + VARIANT_POINTS * count
+            if points > BULK_FROM_POINTS:
                 # The rest of the list is not asked for: of 50,000 changed ones it would be 400 calls.
                 yield from self.everything()
                 return
-        ids = [product_id.rsplit("/", 1)[1] for product_id in products]
-        for start in range(0, len(ids), PRODUCTS_IN_A_QUERY):
-            group = ",".join(ids[start : start + PRODUCTS_IN_A_QUERY])
-            yield from self._pages(f"product_ids:{group}")
+        for sizes in product_groups(variants):
+            yield from self._products(sizes)
 
-    def _pages(self, query: str) -> Iterator[list[StoreListing]]:
-        collections: dict[str, list[str]] = {}
-        after = None
-        while True:
-            data = self._client.query(
-                "VariantsPage",
-                {"first": PAGE, "after": after, "query": query, "locationId": self._location_id},
-            )["productVariants"]
-            products = {node["product"]["id"]: node["product"] for node in data["nodes"]}
-            self._add_collections([one for one in products if one not in collections], collections)
-            page: list[StoreListing] = []
-            for node in data["nodes"]:
-                product = node["product"]
-                page += self._listings(product, collections[product["id"]], [node])
-            if page:
-                yield page
-            if not data["pageInfo"]["hasNextPage"]:
-                return
-            after = data["pageInfo"]["endCursor"]
+    def _products(self, sizes: Mapping[int, Sequence[str]]) -> Iterator[list[StoreListing]]:
+        """The listings of products, by the number of variants asked for; those with more are read on."""
+        page: list[StoreListing] = []
+        unread: list[tuple[dict[str, Any], tuple[str, ...], str]] = []
+        for product in self._product_nodes(sizes, None):
+            titles = self._collections(product)
+            page += self._listings(product, titles, product["variants"]["nodes"])
+            info = product["variants"]["pageInfo"]
+            if info["hasNextPage"]:
+                unread.append((product, titles, info["endCursor"]))
+        if page:
+            yield page
+        for product, titles, after in unread:
+            cursor: str | None = after
+            while cursor is not None:
+                found = self._product_nodes({VARIANTS_PAGE: [product["id"]]}, cursor)
+                cursor = None
+                for more in found:
+                    yield self._listings(product, titles, more["variants"]["nodes"])
+                    info = more["variants"]["pageInfo"]
+                    cursor = info["endCursor"] if info["hasNextPage"] else None
 
-    def _add_collections(self, product_ids: list[str], known: dict[str, list[str]]) -> None:
-        for start in range(0, len(product_ids), COLLECTIONS_AT_ONCE):
-            group = product_ids[start : start + COLLECTIONS_AT_ONCE]
-            for product_id in group:
-                known[product_id] = []
-            asked = {"ids": group, "first": COLLECTIONS_PAGE, "after": None}
-            for node in self._client.query("ProductCollections", asked)["nodes"]:
-                if node is None:
-                    continue  # deleted between the two calls
-                known[node["id"]] += [one["title"] for one in node["collections"]["nodes"]]
-                page = node["collections"]["pageInfo"]
-                if page["hasNextPage"]:
-                    self._more_collections(node["id"], page["endCursor"], known)
+    def _product_nodes(self, sizes: Mapping[int, Sequence[str]], after: str | None) -> list[dict[str, Any]]:
+        asked: dict[str, Any] = {
+            "after": after,
+            "collections": COLLECTIONS_PAGE,
+            "locationId": self._location_id,
+        }
+        for at, (size, ids) in enumerate(sizes.items()):
+            asked |= {f"ids{at}": list(ids), f"variants{at}": size}
+        data = self._client.query("ProductsPage", asked, products_document(len(sizes)))
+        # A product deleted between the list and this call is null.
+        return [node for at in range(len(sizes)) for node in data[f"at{at}"] if node is not None]
 
-    def _more_collections(self, product_id: str, after: str, known: dict[str, list[str]]) -> None:
-        """The collections of a product that is in more than a page of them."""
-        cursor: str | None = after
+    def _collections(self, product: Mapping[str, Any]) -> tuple[str, ...]:
+        """The titles of a product's collections; calls again only for one that is in more than a page."""
+        titles = [str(one["title"]) for one in product["collections"]["nodes"]]
+        info = product["collections"]["pageInfo"]
+        cursor: str | None = info["endCursor"] if info["hasNextPage"] else None
         while cursor is not None:
-            asked = {"ids": [product_id], "first": COLLECTIONS_LONG_PAGE, "after": cursor}
+            asked = {"ids": [product["id"]], "first": COLLECTIONS_LONG_PAGE, "after": cursor}
             node = self._client.query("ProductCollections", asked)["nodes"][0]
             if node is None:
-                return
-            known[product_id] += [one["title"] for one in node["collections"]["nodes"]]
-            page = node["collections"]["pageInfo"]
-            cursor = page["endCursor"] if page["hasNextPage"] else None
+                break
+            titles += [str(one["title"]) for one in node["collections"]["nodes"]]
+            info = node["collections"]["pageInfo"]
+            cursor = info["endCursor"] if info["hasNextPage"] else None
+        return tuple(titles)
 
     def _bulk_url(self) -> str | None:
         """Start a bulk query and wait for its result; None when the shop has no products."""
@@ -204,6 +214,28 @@ class Catalogue:
             updated_at=moment(variant["updatedAt"]),
             problem=problem,
         )
+
+
+def product_groups(variants: Mapping[str, int]) -> Iterator[dict[int, list[str]]]:
+    """Products to read in one query each: the number of variants to ask for → the products asked for it.
+
+    `variants` is product id → its number of variants, at least 1. Shopify counts the variants asked for, not
+    those found, so that products are asked for with others of their size. One with more than VARIANTS_PAGE
+    is asked for its first page. Example: 80 products of one variant (13 points each), one of four (25) and
+    one of 300 are three queries: `{1: 76}`, `{1: 4, 4: 1}` and `{247: 1}`.
+    """
+    group: dict[int, list[str]] = {}
+    points = 0
+    for product_id, count in sorted(variants.items(), key=lambda one: (one[1], one[0])):
+        size = min(count, VARIANTS_PAGE)
+        more = PRODUCT_POINTS + VARIANT_POINTS * size
+        if points + more > QUERY_POINTS:
+            yield group
+            group, points = {}, 0
+        group.setdefault(size, []).append(product_id)
+        points += more
+    if group:
+        yield group
 
 
 def level(item: Mapping[str, Any]) -> tuple[int | None, str | None]:

@@ -32,6 +32,21 @@ def quantities_document(locations: int) -> str:
     return f"query Quantities({variables}) {{ {blocks} }}"
 
 
+def products_document(sizes: int) -> str:
+    """Reads products in `sizes` groups in one call: `$ids0` with `$variants0` of each one's variants, and so
+    on. A connection costs what is asked for, so that products of one variant are not asked for twenty."""
+    text = documents()["ProductsPage"]
+    start, end = text.index("nodes(ids"), text.rindex("}")
+    head, body = text[:start], text[start:end]
+    one = "$ids: [ID!]!, $variants: Int!"
+    many = ", ".join(f"$ids{at}: [ID!]!, $variants{at}: Int!" for at in range(sizes))
+    blocks = " ".join(
+        f"at{at}: " + body.replace("$ids", f"$ids{at}").replace("$variants", f"$variants{at}")
+        for at in range(sizes)
+    )
+    return head.replace(one, many) + blocks + "}"
+
+
 def bulk_catalogue(location_id: str) -> str:
     """The text of the bulk read with the written location in it; a bulk query takes no variables."""
     return documents()["BulkCatalogue"].replace("gid://shopify/Location/0", location_id)
