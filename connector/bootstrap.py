@@ -29,6 +29,7 @@ from connector.installs import privacy as legal
 from connector.outbox.messages import Turn
 from connector.outbox.work import Served, Topic, serve_turn
 from connector.placement import work as placement
+from connector.plans import Catalogue
 from connector.ports.ads import Ads
 from connector.ports.channels import Channel
 from connector.ports.entitlements import Entitlements
@@ -106,6 +107,11 @@ class Runtime:
             feed_directories=self.settings.feed_directories,
             shared=RedisValues(self.settings.redis_url),
         )
+
+    @property
+    def plans(self) -> Catalogue | None:
+        """What the operator's plans allow; None: everything."""
+        return self.settings.plans
 
     def now(self) -> datetime:
         """The present moment, aware, UTC."""

@@ -81,6 +81,8 @@ class Manifest:
     `scripts(config, secrets, environment)` returns the `connector.ports.storefronts.StorefrontScripts` of a
     platform whose storefronts take our script; it raises as `build`. `notes(config, secrets, environment)`
     returns the `connector.ports.notes.ProductNotes` of a platform with fields of its own about availability.
+    `entitlements(config, secrets, environment, keys)` returns the `connector.ports.entitlements.Entitlements` of
+    a shop that installed the operator's app (its `keys`) on a platform that bills for apps; it raises as `build`.
     `grants` names what a merchant may grant beyond the necessary, each with the platform's words for it, and
     `grant_url(config, scopes)` is the platform's page that asks the merchant for them, "" where it has none.
     `extra` is the optional dependency to install when the import fails.

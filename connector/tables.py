@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from connector.accounts import install_tables as installs
+from connector.accounts import plan_tables as plans
 from connector.accounts import tables as accounts
 from connector.advertising import tables as advertising
 from connector.catalog import tables as catalog
@@ -13,7 +14,7 @@ from connector.outbox import tables as outbox
 from connector.positions import tables as positions
 from connector.shoppers import tables as shoppers
 
-ROOMS = (accounts, installs, outbox, catalog, positions, delivery, intake, shoppers, advertising)
+ROOMS = (accounts, installs, plans, outbox, catalog, positions, delivery, intake, shoppers, advertising)
 metadata = SQLModel.metadata
 
 

@@ -9,12 +9,12 @@ from datetime import timedelta
 import sqlalchemy as sa
 import structlog
 
-from connector.accounts import schedule
+from connector.accounts import entitlements, schedule
 from connector.accounts.schedule import Due
 from connector.advertising.links import read_account
 from connector.bootstrap import Runtime
 from connector.db import transaction
-from connector.delivery import badges, grants, incoming, notes, reconcile, webhooks
+from connector.delivery import badges, grants, incoming, notes, plans, reconcile, webhooks
 from connector.delivery.scripts import look_after
 from connector.delivery.subscribe import subscribe_webhooks
 from connector.heartbeat import beating
@@ -154,6 +154,10 @@ def _notes(rt: Runtime, merchant_id: int, connection_id: int) -> None:
     notes.converge_notes(rt, merchant_id, connection_id)
 
 
+def _plan(rt: Runtime, merchant_id: int, connection_id: int) -> None:
+    plans.read_plan(rt, merchant_id, connection_id)
+
+
 def _places(rt: Runtime, merchant_id: int, connection_id: int) -> None:
     with transaction(rt.engine) as db:
         placement.ask(db, merchant_id, connection_id)
@@ -201,6 +205,7 @@ DO: Mapping[str, Callable[[Runtime, int, int], None]] = {
     "store.webhooks": _webhooks,
     "store.places": _places,
     notes.SCHEDULE: _notes,
+    entitlements.KIND: _plan,
     "positions.all": _decide_all,
     "positions.recheck": _recheck,
     "ads.read": _ads,

@@ -42,6 +42,7 @@ KINDS: Mapping[str, Kind] = {
     "store.webhooks": Kind("intake", 300),
     "store.places": Kind("push", 60),
     "store.notes": Kind("push", 900),
+    "store.plan": Kind("intake", 300),
     "positions.all": Kind("intake", 1800),
     "positions.recheck": Kind("intake", 300),
     "ads.read": Kind("ads", 900),

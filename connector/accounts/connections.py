@@ -11,7 +11,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from connector.accounts.entitlements import require
 from connector.crypto import Keyring
+from connector.plans import STARTS, Feature
 from connector.ports.errors import Misconfigured, NotFound
 from connector.registry import Kind, manifest
 
@@ -24,6 +26,9 @@ _KINDS: Mapping[str, Kind] = {
     "channel": "channels",
     "search": "search",
 }
+
+_LIMITED: Mapping[str, Feature] = {"store": STARTS["store.connect"], "supplier": STARTS["supplier.connect"]}
+"""What a plan may limit. A shop that installs us is a merchant's first, or theirs already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,8 @@ def add_connection(
     now: datetime,
     is_installation: bool = False,
 ) -> int:
-    """Store a connection; returns its id. Raises Misconfigured when a required field is missing. `config`
+    """Store a connection; returns its id. Raises Misconfigured when a required field is missing, OverPlan when the plan
+    has no room for one more. `config`
     may hold more than the adapter's fields (what the check of the account learnt). `is_installation`: it came
     from a platform's app store, so that what the operator's app has is not asked for."""
     fields = {field.name: field for field in manifest(_KINDS[kind], adapter).fields}
@@ -75,6 +81,8 @@ def add_connection(
         given = secrets.get(field.name) if field.is_secret else config.get(field.name)
         if field.is_required and not given and not (is_installation and field.is_from_app):
             raise Misconfigured(adapter, name, f"{field.label} is missing.", field.help, field=field.name)
+    if kind in _LIMITED and not is_installation:
+        require(db, merchant_id, _LIMITED[kind])
     # A generated secret signs this store's webhooks where the platform lets us choose one.
     sealed = keyring.seal({"webhook_secret": random_secrets.token_urlsafe(32), **secrets})
     return int(

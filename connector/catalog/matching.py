@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.catalog.keys import KEY_FIELDS, NO_RULES, KeyRules, gtin_key, sku_key
+from connector.catalog.management import manage
 
 __all__ = [
     "Ambiguity",
@@ -110,7 +111,7 @@ def match_source(
     )
     linked = {row[0] for row in rows}
     db.exec_driver_sql("drop table candidate")
-    _manage(db, merchant_id, linked)
+    manage(db, merchant_id, linked)
     return linked
 
 
@@ -334,23 +335,6 @@ def _compute_candidates(db: sa.Connection, unlinked: str, given: dict[str, int],
             with writing.copy("copy candidate from stdin") as copy:
                 for item, sku, gtin, supplier_sku in rows:
                     copy.write_row((item, sku_key(sku, rules), gtin, sku_key(supplier_sku, rules)))
-
-
-def _manage(db: sa.Connection, merchant_id: int, variant_ids: set[int]) -> None:
-    if variant_ids:
-        # Deliveries update listings too: everybody locks them in id order, so nobody deadlocks.
-        db.execute(
-            sa.text("""
-                with matched as (
-                    select id from listing
-                     where merchant_id = :merchant and variant_id = any(cast(:variants as bigint[]))
-                       and not is_excluded and not is_managed
-                     order by id for update)
-                update listing l set is_managed = true from matched m
-                 where l.merchant_id = :merchant and l.id = m.id
-            """),
-            {"merchant": merchant_id, "variants": sorted(variant_ids)},
-        )
 
 
 def _driver(db: sa.Connection) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from connector.accounts import entitlements
 from connector.bootstrap import Runtime
 from connector.cli.frame import with_servers
 from connector.db import migrate
@@ -106,6 +107,8 @@ def clock() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with _running() as rt:
+        # What the file of plans says holds from now on; what that changes is told to those concerned.
+        entitlements.apply(rt.engine, rt.plans, rt.settings.apps, rt.now())
         import_module("workers.schedule").run_clock(rt, stop)
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from connector.catalog.management import manage
 from connector.catalog.matching import match_source
 from connector.catalog.renaming import rematch
 from connector.db import transaction
@@ -94,19 +95,7 @@ def _match_and_decide(rt: DeliveryRuntime, merchant_id: int, total: CatalogRead)
             rematch(db, merchant_id, source_id, renamed)
             match_source(db, merchant_id, source_id, variant_ids=ids)
         # A variant known from another store brings its suppliers along: its listing here is ours too.
-        db.execute(
-            sa.text("""
-                update listing set is_managed = true
-                 where merchant_id = :m and id in (
-                       select l.id from listing l
-                        where l.merchant_id = :m and l.variant_id = any(:ids) and not l.is_managed
-                          and not l.is_excluded
-                          and exists (select 1 from supplier_item i
-                                       where i.merchant_id = l.merchant_id and i.variant_id = l.variant_id)
-                        order by l.id for update)
-            """),
-            {"m": merchant_id, "ids": ids},
-        )
+        manage(db, merchant_id, ids)
         # What no supplier feeds is decided once: nothing that a catalogue says changes that answer.
         open_ids = db.execute(
             sa.text("""

@@ -13,7 +13,7 @@ from itertools import groupby
 
 import sqlalchemy as sa
 
-from connector.accounts import installations, privacy
+from connector.accounts import entitlements, installations, privacy
 from connector.accounts.schedule import run_now
 from connector.db import transaction
 from connector.delivery import foreign
@@ -204,6 +204,9 @@ def _apply(
     if hint.kind == "grants":
         run_now(db, merchant_id, "store.webhooks", connection_id)
         return "grants: the store is asked"
+    if hint.kind == "plan":
+        run_now(db, merchant_id, entitlements.KIND, connection_id)
+        return "plan: the plan is read"
     if hint.kind == "product":
         # What changed is read from the store; the hint only moves that reading forward.
         run_now(db, merchant_id, "store.catalog", connection_id)

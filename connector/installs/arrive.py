@@ -15,7 +15,7 @@ from zoneinfo import available_timezones
 
 import sqlalchemy as sa
 
-from connector.accounts import schedule
+from connector.accounts import entitlements, schedule
 from connector.accounts.access import access_of, alone, change_secrets, grant_secrets
 from connector.accounts.audit import record
 from connector.accounts.connections import PAUSED_BY_PERSON, add_connection, connection, resume
@@ -182,6 +182,7 @@ def _store_new(
         for kind, every_s in MERCHANT_EVERY_S.items():
             schedule.ensure(db, merchant_id, kind, 0, every_s)
         begin_reading(rt, db, merchant_id, connection_id)
+        entitlements.follow(db, merchant_id, connection_id, adapter, now)
         actor = f"{visitor.user_id}@{grant.shop}"
         detail = {"shop": grant.shop, "scopes": list(grant.scopes)}
         record(db, merchant_id, now, actor, "store.install", f"connection {connection_id}", detail)
@@ -244,6 +245,7 @@ def _store_again(
         else:
             enqueue_store(db, row.merchant_id, row.connection_id)
             look_after(db, row.merchant_id, row.connection_id)
+        entitlements.follow(db, row.merchant_id, row.connection_id, row.adapter, now)
         actor = f"{visitor.user_id}@{row.shop}"
         action = "store.install_again" if has_left else "store.access_renewed"
         record(db, row.merchant_id, now, actor, action, f"connection {row.connection_id}")
@@ -312,6 +314,7 @@ def _store_joined(
             schedule.ensure(db, merchant_id, kind, connection_id, every_s)
         for kind in ("store.webhooks", "store.catalog"):
             schedule.run_now(db, merchant_id, kind, connection_id)
+        entitlements.follow(db, merchant_id, connection_id, adapter, now)
         actor = f"{visitor.user_id}@{grant.shop}"
         record(db, merchant_id, now, actor, "store.join", f"connection {connection_id}", {"shop": grant.shop})
     return Arrived(merchant_id, connection_id, user_id, "joined")

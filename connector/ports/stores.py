@@ -234,12 +234,13 @@ class StoreHint:
     orders. "product": re-read these products (`external_ids` are product ids).
     "incoming": what is on its way may have changed: read it anew.
     "grants": what the store lets us do may have changed: ask it.
+    "plan": the store's subscription to our app may have changed: ask for it.
     "uninstalled": the store ended the connection. "privacy": a legal request, `privacy` says which and
     `detail` names the topic.
     "other": nothing to do.
     """
 
-    kind: Literal["stock", "order", "product", "incoming", "grants", "uninstalled", "privacy", "other"]
+    kind: Literal["stock", "order", "product", "incoming", "grants", "plan", "uninstalled", "privacy", "other"]
     external_ids: tuple[str, ...] = ()
     quantities: Mapping[str, int] = field(default_factory=dict)
     order: StoreOrder | None = None
