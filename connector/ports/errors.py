@@ -10,6 +10,7 @@ The caller never looks at a status code or a vendor's exception: **the type deci
     ├── Conflict             the other side holds another value: recompute
     ├── Unauthorized         the key is refused: pause the connection, tell the merchant
     ├── Misconfigured        a setting is wrong: pause the connection, name the field
+    │   └── IdentityChanged  the server has another key than the pinned one: nothing was sent, ask a person
     ├── NotFound             this object does not exist there (any more)
     ├── Rejected             this object is refused for good, with a reason
     ├── Unsupported          the platform cannot do this; it is never imitated
@@ -73,6 +74,27 @@ class Misconfigured(PortError):
     def __init__(self, adapter: str, subject: str, cause: str, remedy: str = "", *, field: str) -> None:
         super().__init__(adapter, subject, cause, remedy)
         self.field = field
+
+
+class IdentityChanged(Misconfigured):
+    """The far side proves itself by `presented` where `pinned` was learnt before: either its key was
+    renewed or somebody stands in between. Nothing was sent to it. `field` is the setting that holds the pin;
+    a person may set it to `presented` after asking the far side's owner."""
+
+    def __init__(
+        self,
+        adapter: str,
+        subject: str,
+        cause: str,
+        remedy: str = "",
+        *,
+        field: str,
+        pinned: str,
+        presented: str,
+    ) -> None:
+        super().__init__(adapter, subject, cause, remedy, field=field)
+        self.pinned = pinned
+        self.presented = presented
 
 
 class NotFound(PortError):

@@ -517,7 +517,7 @@ def test_a_file_written_while_it_is_read_is_tried_again(
     [
         pytest.param({}, {}, "url", id="nothing"),
         pytest.param({"url": "https://a.example/x", "path": "/x"}, {}, "url", id="both"),
-        pytest.param({"url": "ftp://a.example/x"}, {}, "url", id="scheme"),
+        pytest.param({"url": "gopher://a.example/x"}, {}, "url", id="scheme"),
         pytest.param({"url": "https://"}, {}, "url", id="no host"),
         pytest.param({"url": "https://a.example:x/"}, {}, "url", id="port"),
         pytest.param({"url": "https://me:pw@a.example/x"}, {}, "url", id="password in the address"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from adapters.suppliers.file_feed.formats import open_table
-from adapters.suppliers.file_feed.transports import ByHand, Head, Transport
+from adapters.suppliers.file_feed.transports import Head, NoAddress, Transport
+from connector.ports.learning import Learns
 from connector.ports.suppliers import Feed, FetchMark, NotModified, ReadOptions, Table
 from connector.registry import Environment
 
@@ -27,8 +29,8 @@ class FileFeed:
 
     def check(self) -> str:
         """Reads the first 256 KB and says what they are; raises as `fetch` and `open` do."""
-        if isinstance(self._transport, ByHand):
-            return "Its files are handed over by a person."
+        if isinstance(self._transport, NoAddress):
+            return self._transport.says
         head = self._transport.head()
         with tempfile.TemporaryDirectory(prefix="dispo-check-") as directory:
             sentence = self._describe(head, Path(directory))
@@ -37,6 +39,10 @@ class FileFeed:
     def fetch(self, mark: FetchMark | None, directory: Path) -> Feed | NotModified:
         """Bring the whole file into `directory`; see the port."""
         return self._transport.fetch(mark, directory)
+
+    def learnt(self) -> Mapping[str, str]:
+        """See `connector.ports.learning.Learns`."""
+        return self._transport.learnt() if isinstance(self._transport, Learns) else {}
 
     def open(self, feed: Feed, options: ReadOptions) -> Table:
         """Open `feed` with `options`; what they leave empty is taken from the connection's settings."""
