@@ -428,10 +428,11 @@ def test_a_line_without_end_is_a_fault(opened: Opener, monkeypatch: pytest.Monke
 # -- files that are none -------------------------------------------------------------------------------
 
 
-def zip_with(name: str) -> bytes:
+def zip_with(*names: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(name, "x")
+        for name in names:
+            archive.writestr(name, "x")
     return buffer.getvalue()
 
 
@@ -448,11 +449,10 @@ def zip_with(name: str) -> bytes:
         pytest.param(b"<!-- x -->\n<html>", "html_page", id="page after a comment"),
         pytest.param(b'<?xml version="1.0"?><!DOCTYPE html PUBLIC "x"><html>', "html_page", id="xhtml"),
         pytest.param("<html>é</html>".encode("utf-16"), "html_page", id="page in utf-16"),
-        pytest.param(b'<?xml version="1.0"?><stock><item/></stock>', "unsupported_format", id="xml"),
-        pytest.param(b"<stock><item sku='1'/></stock>", "unsupported_format", id="xml without declaration"),
-        pytest.param(zip_with("xl/workbook.xml"), "unsupported_format", id="xlsx"),
-        pytest.param(zip_with("stock.csv"), "unsupported_format", id="zip"),
-        pytest.param(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "unsupported_format", id="xls"),
+        pytest.param(b'<?xml version="1.0"?><stock><item/></stock>', "no_table", id="xml without a list"),
+        pytest.param(zip_with("xl/workbook.xml"), "bad_workbook", id="no xlsx at all"),
+        pytest.param(zip_with("word/document.xml", "[Content_Types].xml"), "unsupported_format", id="docx"),
+        pytest.param(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "bad_workbook", id="no xls at all"),
         pytest.param(b"%PDF-1.7\n", "unsupported_format", id="pdf"),
         pytest.param(b"Service temporarily unavailable\n", "no_table", id="a sentence"),
         pytest.param(b"Sorry.\nWe are closed today\nCome back tomorrow\n", "no_table", id="prose"),

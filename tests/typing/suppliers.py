@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from adapters.suppliers.file_feed.adapter import FileFeed
-from adapters.suppliers.file_feed.formats import LineTable
 from adapters.suppliers.file_feed.json_table import JsonTable
+from adapters.suppliers.file_feed.spool import SpooledTable
+from adapters.suppliers.file_feed.text_table import LineTable
 from connector.ports.suppliers import Supplier, Table
 
 
@@ -13,6 +14,10 @@ def file_feed(adapter: FileFeed) -> Supplier:
 
 
 def line_table(table: LineTable) -> Table:
+    return table
+
+
+def spooled_table(table: SpooledTable) -> Table:
     return table
 
 

@@ -1,0 +1,164 @@
+"""Tables of text with one record a line (or a few, where cells are quoted): delimited text and JSON lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from adapters.suppliers.file_feed import delimiters, encodings, records
+from adapters.suppliers.file_feed.faults import empty
+from adapters.suppliers.file_feed.header import find_header
+from adapters.suppliers.file_feed.json_table import json_cells, json_columns, record_of
+from adapters.suppliers.file_feed.records import ADAPTER, Splitter
+from connector.ports.errors import FileFault
+from connector.ports.suppliers import Digests, RawRow, ReadOptions, TableShape
+
+DELIMITER_OF = {"csv": "", "tsv": "\t", "pipe": "|", "semicolon": ";"}
+_FORMAT_OF = {"\t": "tsv", "|": "pipe"}
+
+
+class LineTable:
+    """A table of one record a line (or a few, where cells are quoted); see `records`.
+
+    `parse` gives the cells of each record; its second argument is as `Block.strays`. The digests
+    are computed once and kept: 8 bytes a row.
+    """
+
+    def __init__(
+        self,
+        splitter: Splitter,
+        offset: int,
+        shape: TableShape,
+        data_from: int,
+        parse: Callable[[list[bytes], frozenset[int]], list[list[str]]],
+        blanks: list[bytes],
+    ) -> None:
+        self.shape = shape
+        self._splitter = splitter
+        self._offset = offset
+        self._data_from = data_from
+        self._parse = parse
+        self._blanks = np.unique(records.digests(blanks))
+        self._all: Digests | None = None
+
+    def digests(self) -> Digests:
+        """See `Table.digests`: the xxh3 of every record, blank ones left out."""
+        every = self._every_digest()
+        return every[~records.is_known(every, self._blanks)]
+
+    def rows(self, known: Digests | None = None) -> Iterator[RawRow]:
+        """See `Table.rows`. Reads the file once more, and not at all when nothing is wanted."""
+        every = self._every_digest()
+        wanted = ~records.is_known(every, self._blanks)
+        if known is not None:
+            wanted &= ~records.is_known(every, known)
+        positions = np.flatnonzero(wanted)
+        at = 0
+        for first, block in self._blocks():
+            if at == len(positions):
+                return
+            until = int(np.searchsorted(positions, first + len(block.records)))
+            taken = positions[at:until]
+            at = until
+            indexes: list[int] = (taken - first).tolist()
+            strays = frozenset(new for new, old in enumerate(indexes) if old in block.strays)
+            parsed = self._parse([block.records[index] for index in indexes], strays)
+            for index, cells, value in zip(indexes, parsed, every[taken].tolist(), strict=True):
+                yield RawRow(block.lines[index], cells, value)
+
+    def _every_digest(self) -> Digests:
+        if self._all is None:
+            parts = [records.digests(block.records) for _, block in self._blocks()]
+            self._all = np.concatenate(parts) if parts else np.empty(0, dtype=np.uint64)
+        return self._all
+
+    def _blocks(self) -> Iterator[tuple[int, records.Block]]:
+        """The blocks of data, each with the position of its first record."""
+        position = 0
+        for block in self._splitter.blocks(self._offset):
+            if block.lines[0] <= self._data_from:
+                skip = sum(line <= self._data_from for line in block.lines)
+                strays = frozenset(at - skip for at in block.strays if at >= skip)
+                block = records.Block(block.records[skip:], block.lines[skip:], strays)
+            if block.records:
+                yield position, block
+                position += len(block.records)
+
+
+def open_delimited(
+    path: Path, encoding: encodings.Encoding, used: str, options: ReadOptions, subject: str
+) -> LineTable:
+    """The table in a delimited text. Raises FileFault: no_table, empty; Misconfigured."""
+    wanted = options.delimiter or DELIMITER_OF.get(options.format.lower(), "")
+    delimiter, sample = delimiters.find_delimiter(path, encoding, wanted, subject)
+    header = find_header(sample, options.header_line, subject)
+    if not any(line > header.data_from for line, _ in sample):
+        raise empty(subject, "It has a header but no rows.")
+    splitter = Splitter(path, delimiter, has_quotes=encodings.holds(path, b'"'))
+    has_nul = encodings.holds(path, b"\0")
+
+    def parse(found: list[bytes], strays: frozenset[int]) -> list[list[str]]:
+        texts = [record.decode(encoding.name) for record in found]
+        if has_nul:  # PostgreSQL stores none, and no cell means one
+            texts = [text.replace("\0", "") for text in texts]
+        return delimiters.split_cells(texts, delimiter, strays)
+
+    shape = TableShape(_FORMAT_OF.get(delimiter, "csv"), used, delimiter, header.line, header.columns)
+    plain = delimiter.encode("ascii")
+    # A spreadsheet exports its empty lines as delimiters alone.
+    blanks = [b" ", *(plain * count for count in range(len(header.columns) + 2))]
+    return LineTable(splitter, encoding.offset, shape, header.data_from, parse, blanks)
+
+
+def open_json_lines(path: Path, encoding: encodings.Encoding, used: str, subject: str) -> LineTable:
+    """The objects in a text of one JSON object a line. Raises FileFault("bad_json") when there is none."""
+    splitter = Splitter(path, ",", has_quotes=False)
+    first: list[dict[str, str]] = []
+    for block in splitter.blocks(encoding.offset, limit_bytes=delimiters.SAMPLE_BYTES):
+        for record in block.records[: delimiters.SAMPLE_RECORDS]:
+            found = _json_line(record, encoding.name)
+            if found:
+                first.append(found)
+    if not first:
+        raise FileFault(
+            ADAPTER,
+            subject,
+            "None of its first lines is a JSON object.",
+            "Ask the supplier for one object a line.",
+            code="bad_json",
+        )
+    columns = json_columns(first)
+
+    def parse(found: list[bytes], strays: frozenset[int]) -> list[list[str]]:
+        values = [(record, _json_line(record, encoding.name)) for record in found]
+        # A line that is no object keeps its text, as one cell too few for any table.
+        return [
+            [record.decode(encoding.name)] if value is None else json_cells(value, columns)
+            for record, value in values
+        ]
+
+    shape = TableShape("jsonl", used, "", 0, columns)
+    return LineTable(splitter, encoding.offset, shape, 0, parse, [b"", b" "])
+
+
+def _json_line(record: bytes, encoding: str) -> dict[str, str] | None:
+    try:
+        value = json.loads(record.decode(encoding), parse_float=str, parse_int=str)
+        return record_of(value) if isinstance(value, dict) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def is_json_lines(start: str) -> bool:
+    """True when the first line is a whole JSON object and another one follows."""
+    lines = [line for line in start.splitlines() if line.strip()]
+    if not lines[0].lstrip().startswith("{"):
+        return False
+    try:
+        json.loads(lines[0])
+    except (ValueError, RecursionError):
+        return False
+    return len(lines) > 1 and lines[1].lstrip().startswith("{")
