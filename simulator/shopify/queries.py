@@ -52,7 +52,7 @@ class Queries:
     def shop_node(self, info: Any) -> Node:
         shop = self.server
         return {
-            "id": gid("Shop", 1),
+            "id": shop.shop_id,
             "name": self.shop.name,
             "email": "owner@example.com",
             "contactEmail": "owner@example.com",
@@ -72,7 +72,7 @@ class Queries:
             "id": gid("AppInstallation", 1),
             "launchUrl": f"https://{self.server.domain}/admin/apps/dispo",
             "accessScopes": [{"handle": scope} for scope in self.server.scopes],
-            "activeSubscriptions": [],
+            **self.server.subscriptions.installation(),
         }
 
     def locations(self, info: Any, first: int | None = None, after: str | None = None, **rest: Any) -> Node:

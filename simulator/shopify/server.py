@@ -39,10 +39,12 @@ from simulator.shopify.model import (
     VERSION,
     Levels,
     SimLocation,
+    gid,
 )
 from simulator.shopify.mutations import Mutations
 from simulator.shopify.oauth import Tokens
 from simulator.shopify.objects import Objects
+from simulator.shopify.plans import Subscriptions
 from simulator.shopify.queries import Queries
 from simulator.shopify.search import unpaged
 from simulator.shopify.transfers import Transfers
@@ -81,8 +83,9 @@ class ShopifyServer:
     beyond its 10 points (unpublished: 0 or 0.2 are the two readings), `monotonic` its clock.
     `names_stale_items` makes a stale comparison name the items concerned; real shops were seen to answer
     `field: null`, the default. `replays_answers` False makes a repeated key run again (see
-    `idempotency`). `during_write` is called while a quantity write holds its key. Counters: `calls` by
-    operation name, `bucket.points_used`, `bucket.minimum_s`, `items_written`, `metafields_written`.
+    `idempotency`). `shop_number` is that of the shop's ID, `subscriptions` what it pays for the app.
+    `during_write` is called while a quantity write holds its key. Counters: `calls` by operation name,
+    `bucket.points_used`, `bucket.minimum_s`, `items_written`, `metafields_written`.
     """
 
     def __init__(
@@ -105,6 +108,7 @@ class ShopifyServer:
         monotonic: Callable[[], float] = time.monotonic,
         names_stale_items: bool = False,
         replays_answers: bool = True,
+        shop_number: int = 1,
         during_write: Callable[[], None] = lambda: None,
     ) -> None:
         self.shop = shop
@@ -126,6 +130,8 @@ class ShopifyServer:
         self.costs = CostModel(self.schema, item_cost)
         self.tokens = Tokens(api_key, api_secret, access_token, domain, shop.now)
         self.webhooks = Webhooks(domain, api_secret, self.dials, shop.now, shop.new_id)
+        self.subscriptions = Subscriptions()
+        self.shop_id = gid("Shop", shop_number)
         self.bulk = Bulk(self)
         self.objects = Objects(self)
         self.queries = Queries(self)

@@ -49,7 +49,7 @@ def test_the_compliance_topics_are_all_of_those_we_can_read(config: dict[str, An
     assert len(subscription["compliance_topics"]) == 3
     read = ShopifyWebhooks().read
     assert [read(topic, b"{}").kind for topic in subscription["compliance_topics"]] == ["privacy"] * 3
-    assert [read(topic, b"{}").kind for topic in subscription["topics"]] == ["grants", "uninstalled"]
+    assert [read(topic, b"{}").kind for topic in subscription["topics"]] == ["grants", "uninstalled", "plan"]
 
 
 def test_no_topic_of_a_shop_is_subscribed_for_all_of_them(config: dict[str, Any]) -> None:

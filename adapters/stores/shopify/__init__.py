@@ -10,10 +10,13 @@ from adapters.stores.shopify.adapter import ShopifyStore
 from adapters.stores.shopify.app import ShopifyApp, checked_base_url, grant_url
 from adapters.stores.shopify.client import ADAPTER, ShopifyClient
 from adapters.stores.shopify.incoming import SCOPES as INCOMING_SCOPES
+from adapters.stores.shopify.partner import PARTNER_URL, PartnerClient
+from adapters.stores.shopify.plans import AppPricingPlans, BillingPlans
 from adapters.stores.shopify.sdk import SHOP_DOMAIN
 from adapters.stores.shopify.webhooks import ShopifyWebhooks
+from connector.ports.entitlements import Entitlements
 from connector.ports.errors import Misconfigured
-from connector.registry import Environment, Field, Manifest
+from connector.registry import AppKeys, Environment, Field, Manifest
 
 _LOCATION = re.compile(r"(?:gid://shopify/Location/)?(\d+)")
 
@@ -24,6 +27,38 @@ def build(config: Mapping[str, Any], secrets: Mapping[str, str], environment: En
     `base_url` replaces the shop's own address, for a simulator only: its host must be one the operator
     allows in `allowed_private_hosts`, so that a token never goes to a stranger.
     """
+    client = _client(config, secrets, environment)
+    location = str(config.get("location_id") or "").strip()
+    number = _LOCATION.fullmatch(location)
+    if location and not number:
+        raise _wrong(
+            "location_id", client.shop, "It is not a location's id.", "Enter the number of a location."
+        )
+    if not secrets.get("api_secret") and environment.access_tokens is None:
+        raise _wrong(
+            "api_secret",
+            client.shop,
+            "There is no client secret to verify webhooks with.",
+            "Copy it from the app.",
+        )
+    scopes = frozenset(part.strip() for part in str(config.get("scopes") or "").split(",") if part.strip())
+    return ShopifyStore(client, f"gid://shopify/Location/{number[1]}" if number else None, scopes)
+
+
+def entitlements(
+    config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment, keys: AppKeys
+) -> Entitlements:
+    """What knows the plan of the shop: the organization where the operator gave its token, else the shop itself.
+    Raises Misconfigured; does no network."""
+    client = _client(config, secrets, environment)
+    if not keys.partner_token:
+        return BillingPlans(client)
+    base_url = checked_base_url(environment, "the Partner API", keys.partner_base_url) or PARTNER_URL
+    partner = PartnerClient(environment, keys.partner_organization, keys.partner_token, base_url)
+    return AppPricingPlans(client, partner)
+
+
+def _client(config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment) -> ShopifyClient:
     shop = str(config.get("shop") or "").strip().lower().removeprefix("https://").rstrip("/")
     if not SHOP_DOMAIN.fullmatch(shop):
         raise _wrong("shop", shop, "It is not a shop's own domain.", "Enter it as name.myshopify.com.")
@@ -31,18 +66,8 @@ def build(config: Mapping[str, Any], secrets: Mapping[str, str], environment: En
     if not token:
         raise _wrong("access_token", shop, "There is no access token.", "Install the app on the shop.")
     base_url = checked_base_url(environment, shop, str(config.get("base_url") or ""))
-    location = str(config.get("location_id") or "").strip()
-    number = _LOCATION.fullmatch(location)
-    if location and not number:
-        raise _wrong("location_id", shop, "It is not a location's id.", "Enter the number of a location.")
-    if not secrets.get("api_secret") and environment.access_tokens is None:
-        raise _wrong(
-            "api_secret", shop, "There is no client secret to verify webhooks with.", "Copy it from the app."
-        )
-    scopes = frozenset(part.strip() for part in str(config.get("scopes") or "").split(",") if part.strip())
     tokens = environment.access_tokens or token
-    client = ShopifyClient(environment, shop, tokens, base_url or f"https://{shop}")
-    return ShopifyStore(client, f"gid://shopify/Location/{number[1]}" if number else None, scopes)
+    return ShopifyClient(environment, shop, tokens, base_url or f"https://{shop}")
 
 
 def _wrong(field: str, shop: str, cause: str, remedy: str) -> Misconfigured:
@@ -82,6 +107,7 @@ MANIFEST = Manifest(
     build=build,
     webhooks=ShopifyWebhooks,
     app=ShopifyApp,
+    entitlements=entitlements,
     grants={"orders": ("read_orders",), "incoming": INCOMING_SCOPES},
     grant_url=grant_url,
     help_page="docs/adapters/shopify.md",

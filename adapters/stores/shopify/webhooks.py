@@ -82,6 +82,8 @@ def _hint(topic: str, body: Mapping[str, Any]) -> StoreHint:
         return StoreHint("incoming")
     if topic == "app/scopes_update":
         return StoreHint("grants")
+    if topic == "app_subscriptions/update":
+        return StoreHint("plan")
     if topic == "app/uninstalled":
         return StoreHint("uninstalled")
     if topic in PRIVACY_TOPICS:
