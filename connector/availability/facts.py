@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any
@@ -14,7 +15,7 @@ class SourceFacts:
     `observed` in the supplier's own units, None when the supplier did not say. One variant unit takes
     `units_per_variant` of them. `deducted` are variant units sold from this source since its `as_of`.
     `is_exact` is False for ">100" and for stock words. `restock_on` is the date the supplier states;
-    `lead_time_days` the plain lead time when no date is stated.
+    `lead_time_days` the plain lead time when no date is stated. `connection_id` is whose word it is.
     """
 
     source_id: int
@@ -26,16 +27,48 @@ class SourceFacts:
     is_exact: bool = True
     restock_on: date | None = None
     lead_time_days: int | None = None
+    connection_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class IncomingFacts:
     """`units` of the variant on their way to a place that sells, expected `on` that date at the merchant's
-    place. `as_of` is when the store was last asked about them and still said so."""
+    place. `as_of` is when the one who told of them (`connection_id`) was last asked and still said so."""
 
     units: int
     on: date
     as_of: datetime
+    connection_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """How many days are added to a date for the share `level` of orders to have come by then.
+
+    `days` is None where none can be named honestly. `ended` and `still_open` count the orders known, `own`
+    those ended ones that are this supplier's. `is_reached` is False where too few orders are known and `days` is
+    the longest seen. `typical_days` is the middle of the delays. `is_pooled`: all suppliers count alike.
+    """
+
+    days: int | None
+    level: float
+    ended: int
+    still_open: int
+    own: int = 0
+    is_reached: bool = True
+    is_pooled: bool = True
+    typical_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The date that shoppers are shown now: `on` ≤ `until`, and the evidence it rests on."""
+
+    on: date
+    until: date
+    basis: str
+    evidence_on: date
+    connection_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +89,8 @@ class VariantFacts:
 
     `now` is the moment of deciding, `place` the merchant's time zone and `today` the date there.
     `out_since_on` is the date it sold out (there), None while it is available or when that is not known.
-    `incoming` is what is on its way, in any order.
+    `incoming` is what is on its way, in any order. `shown` is the date shoppers see now, None without one.
+    `lateness` has the corrections by (connection, kind of evidence); without one a date is taken as it is.
     """
 
     variant_id: int
@@ -67,6 +101,8 @@ class VariantFacts:
     out_since_on: date | None = None
     place: tzinfo = UTC
     incoming: tuple[IncomingFacts, ...] = ()
+    shown: Shown | None = None
+    lateness: Mapping[tuple[int, str], Correction] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +110,9 @@ class Decision:
     """What may be sold and what the shopper is told.
 
     `available` ≥ 0 in sellable units. `shown_count` only when an exact number may be shown.
-    `restock_on` ≤ `restock_until`, both today or later, or both None. `basis` says what the date rests
-    on ("stated", "shipment", "lead_time" or ""). `recheck_at` is when time alone may change the answer. `why` is
+    `restock_on` ≤ `restock_until`, both today or later, or both None; the later one is the promise. `basis` says
+    what it rests on ("stated", "shipment", "lead_time" or ""), `evidence_on` which day that names, and
+    `connection_id` whose word it is. `recheck_at` is when time alone may change the answer. `why` is
     the arithmetic in JSON for the merchant.
     """
 
@@ -86,5 +123,7 @@ class Decision:
     restock_on: date | None = None
     restock_until: date | None = None
     basis: str = ""
+    evidence_on: date | None = None
+    connection_id: int = 0
     recheck_at: datetime | None = None
     why: dict[str, Any] = field(default_factory=dict)

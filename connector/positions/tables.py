@@ -149,7 +149,8 @@ class Position(SQLModel, table=True):
     """What may be sold of one variant now, and what the shopper is told.
 
     `version` rises with every change. `out_since` is when `available` last became 0. `recheck_at` is
-    when time alone may change the answer. `why` is the arithmetic, for the merchant.
+    when time alone may change the answer. `why` is the arithmetic, for the merchant. `restock_until` is the day
+    promised; it rests on `evidence_on`, the day that `evidence_connection_id` named.
     """
 
     __tablename__ = "position"
@@ -164,6 +165,8 @@ class Position(SQLModel, table=True):
     restock_on: date | None = None
     restock_until: date | None = None
     restock_basis: str = ""
+    evidence_on: date | None = None
+    evidence_connection_id: int = Field(default=0, sa_type=sa.BigInteger)
     version: int = 0
     out_since: datetime | None = None
     recheck_at: datetime | None = None
@@ -211,8 +214,13 @@ class Incoming(SQLModel, table=True):
 class Promise(SQLModel, table=True):
     """A restock date shown to shoppers during one time out of stock, and whether it was kept.
 
-    `first_shown_on` is the first date shown and what is measured; `restocked_at` when it was sellable
-    again.
+    `first_shown_on` is the first day promised (the end of the first window shown) and what is measured;
+    `evidence_on` the day it rested on and `connection_id` whose word that was. `slips` counts how often a later
+    day took its place, `slipped_at` the last time; `withdrawn_at` when a day still ahead was taken down.
+    `restocked_at` is when it was sellable again, by the run `restocked_run_id` where one brought it.
+
+    `is_kept` is known at `known_at`: sellable on or before `first_shown_on`, at the merchant's place, or not. A
+    slip is a miss at once; a day that passes is one the next morning. What is missed stays so.
     """
 
     __tablename__ = "promise"
@@ -224,6 +232,12 @@ class Promise(SQLModel, table=True):
             unique=True,
             postgresql_where=sa.text("restocked_at is null"),
         ),
+        sa.Index(
+            "promise_due_idx",
+            "merchant_id",
+            "first_shown_on",
+            postgresql_where=sa.text("is_kept is null"),
+        ),
     )
     merchant_id: int = tenant()
     id: int | None = identity()
@@ -232,5 +246,73 @@ class Promise(SQLModel, table=True):
     first_shown_on: date
     latest_shown_on: date
     basis: str
+    evidence_on: date | None = None
+    connection_id: int = Field(default=0, sa_type=sa.BigInteger)
+    slips: int = Field(default=0, sa_type=sa.SmallInteger)
+    slipped_at: datetime | None = None
+    withdrawn_at: datetime | None = None
     restocked_at: datetime | None = None
+    restocked_run_id: int | None = Field(default=None, sa_type=sa.BigInteger)
     is_kept: bool | None = None
+    known_at: datetime | None = None
+
+
+class LeadTimeEvidence(SQLModel, table=True):
+    """When something was expected, and when it truly came: what lateness is learnt from.
+
+    `kind` "stated" (a supplier named `expected_on` for an item that was at zero), "shipment" (a line on its way
+    to a place that sells) or "restock" (an item fell to zero: `expected_on` is that day, and there is no
+    expectation). `reference` is the item's key or the line's name; `variant_id` 0 for items.
+
+    `began_on` is the day we learnt of it, `latest_expected_on` the day named last. It ends by `arrived_on`, or by
+    `stopped_on` where nobody tells any more (the date or the line is gone, and it did not come): then it is only
+    known to have taken longer. `opened_run_id` and `closed_run_id` let an undone run take back what it brought.
+    """
+
+    __tablename__ = "lead_time_evidence"
+    __table_args__ = (
+        sa.Index(
+            "lead_time_evidence_open_idx",
+            "merchant_id",
+            "connection_id",
+            "kind",
+            "reference",
+            "variant_id",
+            unique=True,
+            postgresql_where=sa.text("arrived_on is null and stopped_on is null"),
+        ),
+        sa.CheckConstraint("kind in ('stated', 'shipment', 'restock')", name="kind"),
+    )
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    connection_id: int = Field(sa_type=sa.BigInteger)
+    kind: str
+    reference: str
+    variant_id: int = Field(default=0, sa_type=sa.BigInteger)
+    began_on: date
+    expected_on: date
+    latest_expected_on: date
+    arrived_on: date | None = None
+    stopped_on: date | None = None
+    opened_run_id: int | None = Field(default=None, sa_type=sa.BigInteger)
+    closed_run_id: int | None = Field(default=None, sa_type=sa.BigInteger)
+
+
+class LatenessRow(SQLModel, table=True):
+    """What the evidence says of one supplier's or store's next date, learnt once a day: the fields of
+    `connector.availability.facts.Correction`. `own_typical_days` is the middle of this one's own delays."""
+
+    __tablename__ = "lateness"
+    merchant_id: int = tenant()
+    connection_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
+    kind: str = Field(primary_key=True)
+    days: int | None = None
+    level: float
+    ended: int
+    still_open: int
+    own: int
+    is_reached: bool
+    is_pooled: bool
+    typical_days: int | None = None
+    own_typical_days: int | None = None
+    learnt_at: datetime

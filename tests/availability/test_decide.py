@@ -123,9 +123,10 @@ def test_it_is_looked_at_again_when_freshness_ends_or_the_date_passes() -> None:
     assert (TODAY, midnight) == (date(2026, 11, 22), decide(facts(dated)).recheck_at)
 
 
-def test_the_last_of_all_dates_is_decided_like_any_other() -> None:
+def test_a_day_nobody_waits_for_is_no_date() -> None:
+    """Suppliers write 9999-12-31 for "never"."""
     never = decide(facts(SourceFacts(1, 0, restock_on=date.max)))
-    assert (date.max, None) == (never.restock_on, never.recheck_at)
+    assert ("out_of_stock", None, None) == (never.state, never.restock_on, never.recheck_at)
 
 
 @pytest.mark.parametrize(
