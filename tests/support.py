@@ -58,13 +58,18 @@ def free_port() -> int:
         return port
 
 
-def eventually(is_true: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
-    """Wait until `is_true` holds, for effects of other processes; fails with `what` when it never does."""
+def eventually(
+    is_true: Callable[[], object], what: str, timeout_s: float = 10.0, every_s: float = 0.01
+) -> None:
+    """Wait until `is_true` holds, for effects of other processes; fails with `what` when it never does.
+
+    `every_s` is the pause between two looks: long where a look is dear, as a command is.
+    """
     deadline = time.monotonic() + timeout_s
     while not is_true():
         if time.monotonic() > deadline:
             pytest.fail(f"Not within {timeout_s:.0f} seconds: {what}", pytrace=False)
-        time.sleep(0.01)
+        time.sleep(every_s)
 
 
 def forget_budgets(redis_url: str) -> None:
