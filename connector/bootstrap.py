@@ -36,6 +36,7 @@ from connector.ports.entitlements import Entitlements
 from connector.ports.errors import Misconfigured, PortError
 from connector.ports.installs import AccessTokens, App, KeyHandover
 from connector.ports.notes import ProductNotes
+from connector.ports.search import Search
 from connector.ports.storefronts import StorefrontScripts
 from connector.ports.stores import Store, StoreWebhooks
 from connector.ports.suppliers import Supplier
@@ -147,6 +148,11 @@ class Runtime:
                 "Set DISPO_SMTP_HOST, or connect a mail server of the merchant's own.",
                 field="host",
             )
+        return adapter
+
+    def search(self, merchant_id: int, connection_id: int) -> Search:
+        """The adapter of a search connection."""
+        adapter: Search = self._adapter(merchant_id, connection_id)
         return adapter
 
     def store_webhooks(self, adapter: str) -> StoreWebhooks:

@@ -12,9 +12,10 @@ from connector.delivery import tables as delivery
 from connector.intake import tables as intake
 from connector.outbox import tables as outbox
 from connector.positions import tables as positions
+from connector.search import tables as search
 from connector.shoppers import tables as shoppers
 
-ROOMS = (accounts, installs, plans, outbox, catalog, positions, delivery, intake, shoppers, advertising)
+ROOMS = (accounts, installs, plans, outbox, catalog, positions, delivery, intake, shoppers, advertising, search)
 metadata = SQLModel.metadata
 
 

@@ -27,6 +27,8 @@ from connector.placement import work as placement
 from connector.ports.errors import PortError, Retryable
 from connector.positions.decide import Cause
 from connector.positions.recheck import decide_all, recheck
+from connector.search import work as searching
+from connector.search.runtime import SCHEDULE as SEARCH
 from connector.shoppers import erase, messages, subscribe
 from workers.queues import KINDS, ring_key
 from workers.runtime import runtime
@@ -101,6 +103,7 @@ _CONNECTION = "select status from connection where merchant_id = :m and id = :s"
 _CONNECTION_OF: Mapping[str, str] = {
     "store": _CONNECTION,
     "ads": _CONNECTION,
+    "search": _CONNECTION,
     "supplier": """
         select c.status from source s
           join connection c on c.merchant_id = s.merchant_id and c.id = s.connection_id
@@ -175,6 +178,10 @@ def _ads(rt: Runtime, merchant_id: int, connection_id: int) -> None:
     read_account(rt, merchant_id, connection_id)
 
 
+def _search(rt: Runtime, merchant_id: int, connection_id: int) -> None:
+    searching.look(rt, merchant_id, connection_id)
+
+
 def _handover(rt: Runtime, merchant_id: int, handover_id: int) -> None:
     handover.finish(rt, merchant_id, handover_id)
 
@@ -209,6 +216,7 @@ DO: Mapping[str, Callable[[Runtime, int, int], None]] = {
     "positions.all": _decide_all,
     "positions.recheck": _recheck,
     "ads.read": _ads,
+    SEARCH: _search,
     handover.FINISH: _handover,
     "shoppers.upkeep": _shoppers,
     "upkeep": _upkeep,

@@ -46,6 +46,7 @@ KINDS: Mapping[str, Kind] = {
     "positions.all": Kind("intake", 1800),
     "positions.recheck": Kind("intake", 300),
     "ads.read": Kind("ads", 900),
+    "search.look": Kind("intake", 900),
     "handover.finish": Kind("intake", 300),
     "shoppers.upkeep": Kind("notify", 300),
     "upkeep": Kind("intake", 1800),

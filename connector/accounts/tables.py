@@ -37,6 +37,7 @@ class Merchant(SQLModel, table=True):
     ads_dwell_s: int = 60
     ads_blast_limit: int = 50
     is_ads_dry_run: bool = False
+    search_days_out: int = 30
     is_frozen: bool = False
 
 
