@@ -46,23 +46,28 @@ class LocalValues:
 
 
 class RedisValues:
-    """Values of all processes at one Redis, on its clock. Connects on first use."""
+    """Values of all processes at one Redis, on its clock. Connects on first use. An empty `url`, as of a
+    command beside which nothing runs: values of this process alone."""
 
     def __init__(self, url: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=PATIENCE_S,
-            socket_connect_timeout=PATIENCE_S,
-            retry=Retry(NoBackoff(), 0),
+        self._redis = (
+            Redis.from_url(
+                url,
+                socket_timeout=PATIENCE_S,
+                socket_connect_timeout=PATIENCE_S,
+                retry=Retry(NoBackoff(), 0),
+            )
+            if url
+            else None
         )
         self._clock = clock
         self._own = LocalValues(clock)
         self._unasked_until = 0.0
 
     def change(self, key: str, change: Change[Result]) -> Result:
-        if self._clock() >= self._unasked_until:
+        if self._redis is not None and self._clock() >= self._unasked_until:
             try:
-                return self._change(f"dispo:shared:{key}", change)
+                return self._change(self._redis, f"dispo:shared:{key}", change)
             except RedisError as error:
                 self._unasked_until = self._clock() + UNASKED_S
                 log.warning(
@@ -72,8 +77,8 @@ class RedisValues:
                 )
         return self._own.change(key, change)
 
-    def _change(self, key: str, change: Change[Result]) -> Result:
-        with self._redis.pipeline() as pipe:
+    def _change(self, redis: Redis, key: str, change: Change[Result]) -> Result:
+        with redis.pipeline() as pipe:
             for tries in range(TRIES):
                 pipe.watch(key)  # type: ignore[no-untyped-call]
                 seconds, micros = pipe.time()

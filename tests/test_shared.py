@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.kit.budget import Budget
+from connector.cli.frame import with_servers
 from connector.embedded import EmbeddedServer, start_redis
 from connector.ports.shared import Value
 from connector.registry import Environment
+from connector.settings import Settings
 from connector.shared import UNASKED_S, RedisValues
 
 
@@ -78,3 +81,13 @@ def test_a_redis_that_dies_and_comes_back_is_used_again(tmp_path: Path) -> None:
         assert values.change("counter", count) == 2
         clock[0] += UNASKED_S
         assert values.change("counter", count) == 1
+
+
+def test_a_command_shares_with_the_redis_that_runs_beside_it_and_starts_none(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, database_url="postgresql://elsewhere/dispo")
+    with ExitStack() as stack:
+        alone = with_servers(settings, stack, needs_redis=False)
+    values = RedisValues(alone.redis_url)
+    assert ("", [1, 2]) == (alone.redis_url, [values.change("counter", count) for _ in range(2)])
+    with start_redis(tmp_path / "redis", durable=False) as server, ExitStack() as stack:
+        assert server.url == with_servers(settings, stack, needs_redis=False).redis_url

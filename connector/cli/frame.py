@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from connector.bootstrap import Runtime
 from connector.db import migrate
-from connector.embedded import start_postgres, start_redis
+from connector.embedded import running_redis, start_postgres, start_redis
 from connector.registry import Field
 from connector.settings import Settings, load_settings
 
@@ -58,6 +58,9 @@ def with_servers(settings: Settings, stack: contextlib.ExitStack, *, needs_redis
     if needs_redis and not settings.redis_url:
         redis = stack.enter_context(start_redis(settings.data_dir / "redis"))
         settings = dataclasses.replace(settings, redis_url=redis.url)
+    elif not settings.redis_url:
+        # A command needs none, but what a platform lets us ask it shares with the workers that run beside it.
+        settings = dataclasses.replace(settings, redis_url=running_redis(settings.data_dir / "redis"))
     return settings
 
 

@@ -8,7 +8,7 @@ parent directories and gives durability up.
 """
 
 from connector.embedded.postgres import start_postgres
-from connector.embedded.redis import start_redis
+from connector.embedded.redis import running_redis, start_redis
 from connector.embedded.server import EmbeddedError, EmbeddedServer
 
-__all__ = ["EmbeddedError", "EmbeddedServer", "start_postgres", "start_redis"]
+__all__ = ["EmbeddedError", "EmbeddedServer", "running_redis", "start_postgres", "start_redis"]

@@ -46,8 +46,7 @@ def start_redis(directory: Path, *, durable: bool = True, timeout_s: float = 30.
     directory = private(directory)
     with locked(directory, timeout_s):
         program = find_redis()
-        path = socket_directory(directory, "redis.sock", None) / "redis.sock"
-        url = f"unix://{quote(str(path))}?db=0"
+        path, url = _address(directory)
         pid = pid_in(directory / "redis.pid")
         if works_in(pid, directory):
             wait_until(lambda: _answers(path) or not works_in(pid, directory), timeout_s)
@@ -74,6 +73,19 @@ def start_redis(directory: Path, *, durable: bool = True, timeout_s: float = 30.
                 raise
             log.warning("%s Its data was moved to %s; it starts empty.", refusal, aside)
             return started
+
+
+def running_redis(directory: Path) -> str:
+    """The address of the server that runs with its data under `directory`; empty when none does."""
+    if not works_in(pid_in(directory / "redis.pid"), directory):
+        return ""
+    return _address(directory)[1]
+
+
+def _address(directory: Path) -> tuple[Path, str]:
+    """The socket of the server in `directory`, and the URL of it."""
+    path = socket_directory(directory, "redis.sock", None) / "redis.sock"
+    return path, f"unix://{quote(str(path))}?db=0"
 
 
 def find_redis() -> Path:
