@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -110,6 +111,39 @@ def open_socket(
         return opened
     reason = "did not answer in time" if isinstance(last, TimeoutError) else "refused the connection"
     raise Retryable(adapter, f"{_bare(host)}:{port}", f"The server {reason}.") from last
+
+
+class Watch:
+    """Shuts sockets down when a whole exchange has taken `limit_s` seconds, as a context manager.
+
+    A timeout bounds each silence only: a server that sends a byte a minute would hold a worker for ever.
+    Reading from a socket that was shut down ends; `is_over` then tells why.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self.is_over = False
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(limit_s, self._end)
+        self._timer.daemon = True
+
+    def add(self, opened: socket.socket) -> socket.socket:
+        """Watch this one too; gives it back."""
+        self._sockets.append(opened)
+        return opened
+
+    def _end(self) -> None:
+        self.is_over = True
+        for one in self._sockets:
+            with suppress(OSError):
+                # Of the plain socket: that of TLS would also forget its state under the reader's feet.
+                socket.socket.shutdown(one, socket.SHUT_RDWR)
+
+    def __enter__(self) -> Watch:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._timer.cancel()
 
 
 def tls_context(environment: Environment, adapter: str) -> ssl.SSLContext:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from adapters.kit.api import Api
+from adapters.kit.oauth import ClientCredentials
 from adapters.suppliers.file_feed.records import ADAPTER
 from adapters.suppliers.file_feed.transports import (
     Access,
@@ -19,6 +21,7 @@ from adapters.suppliers.file_feed.transports import (
     basic,
 )
 from adapters.suppliers.file_feed.transports.remote import RemoteTransport
+from adapters.suppliers.file_feed.transports.sheet import export_url, judge
 from connector.ports.errors import Misconfigured
 from connector.registry import Environment
 
@@ -70,6 +73,14 @@ def transport_of(
         return _sftp(config, secrets, environment), ""
     if place == "ftp":
         return _ftp(config, secrets, environment)
+    if place == "sheet":
+        return HttpTransport(
+            export_url(text(config, "url")), Access(), environment, judge=judge, name="sheet.csv"
+        ), ""
+    if place == "s3":
+        return _s3(config, secrets, environment), ""
+    if place == "imap":
+        return _imap(config, secrets, environment), ""
     return _web(config, secrets, environment)
 
 
@@ -81,7 +92,97 @@ def _web(
     warning = ""
     if _address(url, {"http": 80, "https": 443}).scheme == "http" and (access.headers or access.params):
         warning = _OPEN_LINE.format("https")
-    return HttpTransport(url, access, environment), warning
+    bearer = _bearer(config, secrets, environment)
+    if bearer is not None and any(name.lower() == "authorization" for name in access.headers):
+        raise wrong(
+            "token_url", "OAuth and another way of signing in exclude each other.", "Remove one of them."
+        )
+    return HttpTransport(url, access, environment, bearer=bearer), warning
+
+
+def _bearer(
+    config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment
+) -> ClientCredentials | None:
+    """The client credentials of OAuth 2.0, None where none are given."""
+    token_url, client_id = text(config, "token_url"), text(config, "client_id")
+    client_secret = secrets.get("client_secret", "").strip()
+    if not (token_url or client_id or client_secret):
+        return None
+    for name, value in (("token_url", token_url), ("client_id", client_id), ("client_secret", client_secret)):
+        if not value:
+            raise wrong(name, "OAuth needs a token address, a client ID and its secret.", "Enter all three.")
+    try:
+        _address(token_url, {"http": 80, "https": 443})
+    except Misconfigured as exc:
+        raise wrong("token_url", exc.cause, exc.remedy) from exc
+    style = text(config, "token_style") or "basic"
+    if style not in ("basic", "body"):
+        raise wrong("token_style", "There is no such way.", "Use basic or body.")
+    audience = text(config, "audience")
+    return ClientCredentials(
+        Api(environment, ADAPTER, token_url, secrets=(client_secret,), tries=1),
+        token_url,
+        client_id,
+        client_secret,
+        scope=text(config, "scope"),
+        style="body" if style == "body" else "basic",
+        extra={"audience": audience} if audience else {},
+    )
+
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_REGION = re.compile(r"[a-z0-9-]{1,40}")
+
+
+def _s3(config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment) -> Transport:
+    from adapters.suppliers.file_feed.transports.s3 import Bucket, S3Transport
+
+    endpoint, region = text(config, "endpoint").rstrip("/"), text(config, "region") or "us-east-1"
+    name, key = text(config, "bucket"), text(config, "key").lstrip("/")
+    access_key, secret_key = text(config, "access_key"), secrets.get("secret_key", "").strip()
+    if not _REGION.fullmatch(region):
+        raise wrong("region", "This is not a region.", "Use one as eu-central-1.")
+    if not _BUCKET.fullmatch(name):
+        raise wrong("bucket", "This is not the name of a bucket.", "Small letters, digits, dots and hyphens.")
+    if not key or key.endswith("/"):
+        raise wrong("key", "No object is named.", "Enter its key, as in out/stock.csv or out/stock_*.csv.")
+    if any(part in ("", ".", "..") for part in key.split("/")) or any(ord(one) < 32 for one in key):
+        raise wrong("key", "The key has an empty part or a control character.", "Copy it again.")
+    if not (access_key and secret_key):
+        raise wrong("access_key", "The access key or its secret is missing.", "Enter both.")
+    style = text(config, "bucket_style") or ("path" if endpoint else "host")
+    if style not in ("path", "host"):
+        raise wrong("bucket_style", "There is no such way.", "Use path or host.")
+    if not endpoint:
+        endpoint = f"https://s3.{region}.amazonaws.com"
+    try:
+        _address(endpoint, {"http": 80, "https": 443})
+    except Misconfigured as exc:
+        raise wrong("endpoint", exc.cause, exc.remedy) from exc
+    bucket = Bucket(endpoint, region, name, access_key, secret_key, style == "path")
+    return S3Transport(bucket, key, environment)
+
+
+def _imap(config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment) -> Transport:
+    from adapters.suppliers.file_feed.transports.imap import ImapTransport, Mailbox
+
+    parts = _address(text(config, "url"), {"imaps": 993, "imap": 143})
+    username, password = text(config, "username"), secrets.get("password", "")
+    if not (username and password):
+        raise wrong("username", "The user or the password is missing.", "Enter both.")
+    mailbox = Mailbox(
+        host=parts.hostname or "",
+        port=parts.port or (993 if parts.scheme == "imaps" else 143),
+        is_tls_first=parts.scheme == "imaps",
+        username=username,
+        password=password,
+        folder=text(config, "folder") or "INBOX",
+        sender=text(config, "sender"),
+        title=text(config, "mail_subject"),
+        attachment=text(config, "attachment") or "*",
+        is_unread_only=text(config, "unread_only") == "yes",
+    )
+    return ImapTransport(mailbox, environment)
 
 
 def _sftp(config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment) -> Transport:

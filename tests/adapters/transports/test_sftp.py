@@ -214,7 +214,7 @@ def test_a_file_that_grows_while_it_is_read_is_not_taken(twin: SftpTwin, inbox: 
 
     def grow(offset: int) -> None:
         with path.open("ab") as file:
-            file.write(b"more\n")
+            file.write(b"more\n" * 10_000)
 
     twin.on_read = grow
     with pytest.raises(Retryable) as caught:

@@ -24,7 +24,7 @@ from connector.ports.errors import FileFault, Misconfigured, NotFound, Retryable
 from connector.ports.suppliers import Feed, FetchMark, NotModified
 from connector.registry import Environment
 
-_ROWS = (
+ROWS = (
     Row(
         401,
         Unauthorized,
@@ -185,7 +185,7 @@ class HttpTransport:
             self._judge(answer)
         status = answer.status_code
         if status >= 300:
-            raise translate(status, _ROWS, adapter=ADAPTER, subject=self._subject, headers=answer.headers)
+            raise translate(status, ROWS, adapter=ADAPTER, subject=self._subject, headers=answer.headers)
         if status == 206:
             raise truncated(self._subject, "The server sent a part of the file.")
         announced = answer.headers.get("content-length", "")
