@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import sqlalchemy as sa
 
-from connector.accounts import schedule
+from connector import plans
+from connector.accounts import entitlements, schedule
 from connector.accounts.connections import reseal
 from connector.accounts.merchants import add_merchant, add_user, set_password
 from connector.cli.frame import emit, json_option, merchant_id, merchant_option, open_runtime, table
 from connector.db import transaction
+from connector.delivery.plans import read_plan
 
 
 @click.group()
@@ -100,6 +104,62 @@ def password(email: str, password_file: Path | None, as_json: bool) -> None:
     with open_runtime() as rt, transaction(rt.engine) as db:
         set_password(db, email, new)
     emit({"email": email}, as_json, f"The password of {email} is set; older sessions ended.")
+
+
+@merchant.command("plan")
+@merchant_option
+@click.option("--refresh", is_flag=True, help="Ask the platforms first.")
+@json_option
+def plan(merchant: int | None, refresh: bool, as_json: bool) -> None:
+    """What a merchant's plan allows and what is used of it. Without an installed store: everything."""
+    with open_runtime() as rt:
+        owner = merchant_id(rt, merchant)
+        if refresh:
+            with rt.engine.connect() as db:
+                rows = entitlements.current(db, owner)
+            for row in rows:
+                read_plan(rt, owner, row.connection_id, "dispo merchant plan")
+        with rt.engine.connect() as db:
+            rows = entitlements.current(db, owner)
+            limits = entitlements.limits_of(db, owner)
+            used = entitlements.usage(db, owner)
+            waiting = entitlements.waiting_listings(db, owner) if limits else 0
+            changes = entitlements.history(db, owner)
+    features = [
+        {
+            "feature": feature,
+            "used": used[feature],
+            "limit": limits.get(feature),
+            "over": plans.excess(limits, feature, used[feature]),
+        }
+        for feature in plans.FEATURES
+    ]
+    said = {"plans": rows, "features": features, "waiting_listings": waiting, "history": changes}
+    emit(said, as_json, lambda: _plan_text(rows, features, waiting))
+
+
+def _plan_text(
+    rows: Sequence[entitlements.PlanRow], features: Sequence[Mapping[str, Any]], waiting: int
+) -> str:
+    lines = [
+        f"{row.store}: {row.title or 'no plan'} ({row.state}), "
+        + (f"read {row.read_at:%Y-%m-%d %H:%M} UTC" if row.read_at else "not read yet")
+        + (f"; the last try failed: {row.problem}" if row.problem else "")
+        for row in rows
+    ] or ["No store is billed by its platform: everything is allowed."]
+    shown = [
+        (
+            one["feature"],
+            one["used"],
+            "no limit" if one["limit"] is None else one["limit"],
+            f"over by {one['over']}; it goes on" if one["over"] else "",
+        )
+        for one in features
+    ]
+    lines.append(table(("what", "in use", "allowed", ""), shown, ""))
+    if waiting:
+        lines.append(f"{waiting} listings wait for room.")
+    return "\n".join(lines)
 
 
 def begin_schedules(db: sa.Connection, owner: int) -> None:

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as BaseResponse
 
+from connector.accounts.entitlements import OverPlan
 from connector.bootstrap import Runtime
 from connector.ports.errors import NotFound, PortError
 from connector.web import auth, bigcommerce_app, handover, health, shopify_app, webhooks
@@ -23,9 +24,11 @@ from connector.web.pages import (
     overview,
     people,
     places,
+    plan,
     products,
     runs,
     scripts,
+    search,
     settings,
     stores,
     suppliers,
@@ -105,7 +108,9 @@ def create_app(rt: Runtime) -> Flask:
         ads,
         connections,
         places,
+        plan,
         scripts,
+        search,
         stores,
         suppliers,
         settings,
@@ -115,6 +120,7 @@ def create_app(rt: Runtime) -> Flask:
     app.register_error_handler(CSRFError, _stale_form)
     app.register_error_handler(NotFound, _missing)
     app.register_error_handler(PortError, _refused)
+    app.register_error_handler(OverPlan, plan.over_plan)
     app.register_error_handler(HTTPException, _http_error)
     for error in (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError):
         app.register_error_handler(error, _database_away)

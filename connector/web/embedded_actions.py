@@ -5,6 +5,7 @@ Each platform proves in its own way who asks: `proven` wraps a view and calls it
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, g, redirect, request
 from werkzeug.wrappers import Response as BaseResponse
 
-from connector.accounts import privacy
+from connector.accounts import entitlements, privacy
 from connector.accounts.audit import record
 from connector.accounts.connections import ConnectionRow, choose_setting, connection
 from connector.accounts.installations import issue_ticket, redeem_ticket
@@ -22,15 +23,17 @@ from connector.db import transaction
 from connector.delivery import approval, grants
 from connector.delivery.badges import badges_problem
 from connector.delivery.incoming import follow_incoming
+from connector.delivery.plans import read_plan
 from connector.installs.privacy import export
 from connector.ports.errors import Misconfigured, PortError
 from connector.ports.installs import Block
 from connector.web.auth import begin_session_of
+from connector.web.pages.plan import plan_facts
 from connector.web.queries import embedded
 from connector.web.view import page, reading, runtime
 
 SAMPLES = 5
-PAGES = {"supplier": "/suppliers/new"}
+PAGES = {"supplier": "/suppliers/new", "plan": "/plan"}
 """Pages of the whole app that a button inside the platform's admin leads to."""
 Proven = Callable[[Any], Any]
 
@@ -85,6 +88,14 @@ def add_actions(routes: Blueprint, root: str, proven: Proven) -> None:
         with transaction(rt.engine) as db:
             # Its notices of what may be read now are set by the workers.
             run_now(db, merchant_id, "store.webhooks", connection_id)
+        return page("_embedded", **facts(merchant_id, connection_id))
+
+    @routes.post(f"{home}/plan")
+    @proven
+    def read_plan_again(merchant_id: int, connection_id: int) -> Response:
+        """Ask the platform for the plan now; what cannot be asked is said on the page."""
+        with contextlib.suppress(PortError):  # it is stored with the plan, which stays
+            read_plan(runtime(), merchant_id, connection_id, g.account.email)
         return page("_embedded", **facts(merchant_id, connection_id))
 
     @routes.post(f"{home}/open")
@@ -157,6 +168,7 @@ def facts(merchant_id: int, connection_id: int) -> dict[str, Any]:
         samples = approval.samples(db, merchant_id, connection_id, SAMPLES) if needs_approval else []
         requests = privacy.requests(db, merchant_id, is_open=True)
         problem = badges_problem(db, merchant_id, connection_id)
+        plan = {**plan_facts(db, merchant_id), "plan_changes": entitlements.unseen(db, merchant_id)}
     places = []
     if embedded.asks_for_place(seen):
         try:
@@ -164,6 +176,7 @@ def facts(merchant_id: int, connection_id: int) -> dict[str, Any]:
         except PortError:
             places = []  # the page says what is wrong with the connection already
     return {
+        **plan,
         "row": row,
         "seen": seen,
         "one": {"counts": counts, "samples": samples} if needs_approval else None,

@@ -179,6 +179,7 @@ class Words:
             "supplier": _("Supplier"),
             "ads": _("Ads"),
             "channel": _("Messages"),
+            "search": _("Search"),
         }.get(kind, kind)
 
     def health(self, level: str) -> str:
@@ -271,17 +272,45 @@ class Words:
             "ads.go_on": _("went on with ads"),
             "ads.approve": _("approved many pauses"),
             "ads.dry_run": _("switched the dry run"),
+            "search.connect": _("connected a search engine"),
+            "search.disconnect": _("disconnected a search engine"),
+            "search.dismiss": _("dismissed a finding"),
+            "search.undismiss": _("took a finding back"),
+            "search.days": _("changed what counts as long sold out"),
             "run.approve": _("approved a run"),
             "run.reject": _("rejected a run"),
             "run.undo": _("undid a run"),
             "message.resend": _("sent a message again"),
             "rules.save": _("changed rules"),
+            "plan.change": _("has another plan"),
+            "plan.seen": _("read what changed in the plan"),
             "connection.pause": _("paused a connection"),
             "connection.resume": _("resumed a connection"),
             "connection.read": _("asked for a reading"),
             "merchant.freeze": _("froze everything"),
             "merchant.go_on": _("let everything go on"),
         }.get(action, action)
+
+    def feature(self, feature: str) -> str:
+        """What a plan may limit."""
+        _ = self._say
+        return {
+            "stores": _("Stores"),
+            "suppliers": _("Suppliers"),
+            "listings": _("Listings under management"),
+        }.get(feature, feature)
+
+    def plan_state(self, state: str) -> str:
+        """How it stands with a shop's subscription."""
+        _ = self._say
+        return {
+            "unknown": _("Not read yet"),
+            "none": _("No plan chosen"),
+            "trial": _("Trial"),
+            "active": _("Active"),
+            "frozen": _("Frozen with the store"),
+            "cancelled": _("Cancelled"),
+        }.get(state, state)
 
     def demo(self, name: str) -> str:
         """A part of the demonstration that one may open."""

@@ -19,6 +19,7 @@ from connector.installs.handover import HandoverRow
 from connector.ports.errors import Misconfigured, PortError
 from connector.registry import ADAPTERS, Field, Manifest, manifest
 from connector.web.pages.overview import kept
+from connector.web.pages.plan import may_start
 from connector.web.queries import embedded
 from connector.web.view import confirm, digest, flash, gettext, page, reading, runtime
 
@@ -96,12 +97,14 @@ def _form(
 
 @routes.get("/stores/new")
 def new() -> Response:
+    may_start("stores")
     return _form()
 
 
 @routes.post("/stores/new")
 def ask() -> Response:
     """Look at the shop, and lead on to its own page."""
+    may_start("stores")
     rt, of = runtime(), _platform(request.form.get("adapter", ""))
     address = request.form.get("address", "").strip()
     if problem := _address_problem(address):
@@ -139,6 +142,7 @@ def _lead_on(adapter: str, address: str, name: str, renews: int | None = None) -
 @routes.post("/stores/new/keys")
 def by_hand() -> Response:
     """Connect with keys that were made by hand in the shop."""
+    may_start("stores")
     rt, of = runtime(), _platform(request.form.get("adapter", ""))
     address = request.form.get("address", "").strip()
     secrets, errors = _typed(of)

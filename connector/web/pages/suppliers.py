@@ -16,6 +16,7 @@ from connector.db import transaction
 from connector.intake import sources, uploads
 from connector.ports.errors import Misconfigured
 from connector.web.pages.overview import kept
+from connector.web.pages.plan import may_start
 from connector.web.view import flash, gettext, page, reading, runtime
 
 routes = Blueprint("suppliers", __name__)
@@ -33,12 +34,14 @@ def allow_files() -> None:
 
 @routes.get("/suppliers/new")
 def new() -> Response:
+    may_start("suppliers")
     return _form({}, {}, 200)
 
 
 @routes.post("/suppliers/new")
 def add() -> Response:
     """Connect a supplier and take its first file in."""
+    may_start("suppliers")
     _ = gettext
     name, lead = request.form.get("name", "").strip(), request.form.get("lead_time_days", "").strip()
     missing, file = request.form.get("missing", "keep"), request.files.get("file")

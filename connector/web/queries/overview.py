@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from connector.accounts import entitlements
 from connector.outbox.upkeep import pending_counts
 
 SELLABLE_STATES = ("in_stock", "low_stock", "backorder", "made_to_order", "preorder")
@@ -62,11 +63,13 @@ class Waiting:
     accounts: list[sa.Row[Any]]
     unknown_messages: int
     failed_messages: int
+    plan_changes: int = 0
 
     @property
     def count(self) -> int:
         """Decisions, not messages: how many cards a page shows."""
-        return len(self.stores) + len(self.runs) + len(self.accounts) + bool(self.unknown_messages)
+        cards = len(self.stores) + len(self.runs) + len(self.accounts)
+        return cards + bool(self.unknown_messages) + bool(self.plan_changes)
 
 
 def waiting(db: sa.Connection, merchant_id: int, now: datetime) -> Waiting:
@@ -80,6 +83,7 @@ def waiting(db: sa.Connection, merchant_id: int, now: datetime) -> Waiting:
         accounts=list(db.execute(_HELD_ADS, given)),
         unknown_messages=counts.unknown,
         failed_messages=counts.failed,
+        plan_changes=entitlements.unseen(db, merchant_id),
     )
 
 
