@@ -27,7 +27,10 @@ ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
         "shopify": "adapters.stores.shopify:MANIFEST",
         "woocommerce": "adapters.stores.woocommerce:MANIFEST",
     },
-    "suppliers": {"file_feed": "adapters.suppliers.file_feed:MANIFEST"},
+    "suppliers": {
+        "file_feed": "adapters.suppliers.file_feed:MANIFEST",
+        "odoo": "adapters.suppliers.odoo:MANIFEST",
+    },
 }
 
 

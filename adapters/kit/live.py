@@ -9,12 +9,12 @@ no deletion, reservation or correction was missed, and the whole reading is what
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from adapters.kit import api as calls
 from adapters.kit import canonical
 from adapters.kit.canonical import LiveTable, StockRow
 from adapters.kit.paging import ListMoved
@@ -58,7 +58,7 @@ class LiveApi(Protocol):
 
 
 class LiveSource:
-    """`api` as a `Supplier` and a `SupplierIncomingReader`. `clock` and `sleep` are given in tests."""
+    """`api` as a `Supplier` and a `SupplierIncomingReader`. `clock` is given in tests."""
 
     def __init__(
         self,
@@ -66,12 +66,10 @@ class LiveSource:
         environment: Environment,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.api = api
         self._environment = environment
         self._clock = clock
-        self._sleep = sleep
 
     @property
     def reads_incoming(self) -> bool:
@@ -126,7 +124,7 @@ class LiveSource:
             except ListMoved as moved:
                 reason = moved
                 if again + 1 < READINGS:
-                    self._sleep(1.0 + again)
+                    calls.pause(1.0 + again)
         raise Retryable(
             self.api.name,
             self.api.subject,

@@ -58,8 +58,15 @@ class MemoryApi:
 
 
 def live(api: MemoryApi, now: datetime = NOW, max_bytes: int = 100_000) -> LiveSource:
-    slept: list[float] = []
-    return LiveSource(api, Environment(max_feed_bytes=max_bytes), clock=lambda: now, sleep=slept.append)
+    return LiveSource(api, Environment(max_feed_bytes=max_bytes), clock=lambda: now)
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits that were asked for and not taken."""
+    asked: list[float] = []
+    monkeypatch.setattr("adapters.kit.api.pause", asked.append)
+    return asked
 
 
 def fetched(source: LiveSource, directory: Path, mark: FetchMark | None = None) -> Feed:
@@ -137,13 +144,13 @@ def test_a_list_that_moved_is_read_again(tmp_path: Path) -> None:
     assert api.read == 3
 
 
-def test_a_list_that_never_holds_still_is_left_for_the_next_time(tmp_path: Path) -> None:
+def test_a_list_that_never_holds_still_is_left_for_the_next_time(tmp_path: Path, waits: list[float]) -> None:
     api = MemoryApi([[*ROWS, ListMoved("the list had 5 items and then 6")]])
 
     with pytest.raises(Retryable):
         live(api).fetch(None, tmp_path)
 
-    assert (api.read, list(tmp_path.iterdir())) == (READINGS, [])
+    assert (api.read, list(tmp_path.iterdir()), waits) == (READINGS, [], [1.0, 2.0])
 
 
 def test_a_listing_that_breaks_off_leaves_nothing_behind(tmp_path: Path) -> None:

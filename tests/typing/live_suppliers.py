@@ -1,0 +1,20 @@
+"""mypy proves here that live sources keep the ports' signatures; nothing runs."""
+
+from __future__ import annotations
+
+from adapters.kit.live import LiveApi, LiveSource
+from adapters.suppliers.odoo.stock import OdooStock
+from connector.ports.incoming import SupplierIncomingReader
+from connector.ports.suppliers import Supplier
+
+
+def live(adapter: LiveSource) -> Supplier:
+    return adapter
+
+
+def live_orders(adapter: LiveSource) -> SupplierIncomingReader:
+    return adapter
+
+
+def odoo(api: OdooStock) -> LiveApi:
+    return api
