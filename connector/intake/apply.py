@@ -21,6 +21,8 @@ from connector.intake.guard import Hold
 from connector.intake.reading import Issues
 from connector.intake.staging import VALUES, Place, distinct, driver, is_in, units_of
 from connector.ports.suppliers import Digests
+from connector.positions.evidence import record_run
+from connector.positions.promises import today_of
 
 PREVIOUS = (
     "jsonb_build_array(o.sku, o.gtin, o.supplier_sku, o.quantity, o.is_at_least, o.is_word, o.restock_on,"
@@ -166,6 +168,21 @@ def match_new(db: sa.Connection, place: Place) -> set[int]:
         )
         changed |= matching.match_source(db, place.merchant_id, place.source_id, items=items)
     return changed
+
+
+def learn_lateness(db: sa.Connection, place: Place, run_id: int, at: datetime) -> None:
+    """Keep what this run tells of dates stated and restocks come true, once it is written and matched."""
+    today = today_of(db, place.merchant_id, at)
+    record_run(db, place.merchant_id, place.source_id, run_id, _TOUCHED, today=today)
+
+
+# A quantity that is not said is neither zero nor there.
+_TOUCHED = """
+    select item_key, coalesce(quantity <= 0, false) as is_zero from incoming
+     where state = 0 and (quantity is not null or is_word)
+     union all
+    select item_key, true from missing where goes_to_zero
+"""
 
 
 def write_held(

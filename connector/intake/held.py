@@ -155,6 +155,7 @@ def _apply(rt: Runtime, db: sa.Connection, source: SourceRow, run: Any) -> set[i
     if is_file:
         _accept_file(db, source, run)
     affected |= apply.match_new(db, place)
+    apply.learn_lateness(db, place, run.id, rt.clock())
     applied = apply.applied_digests(db)
     if is_file or snapshot.version == version:
         old = snapshot.digests if snapshot.version == version else NO_DIGESTS

@@ -277,6 +277,7 @@ class _Work:
             },
         )
         affected |= apply.match_new(db, place)
+        apply.learn_lateness(db, place, self.run_id, self.started_at)
         digests = apply.next_snapshot(
             found.file, found.old, apply.applied_digests(db, found.read), found.skipped
         )

@@ -19,6 +19,7 @@ from connector.intake.examine import read_snapshot
 from connector.intake.records import Outcome, SourceLock, outcome_of, update_run
 from connector.intake.runtime import Cause, Decide, NotPossible, Runtime
 from connector.intake.staging import Place, is_in
+from connector.positions.evidence import forget_run
 from connector.positions.facts import variants_with_open_deductions
 
 # By place, as `apply.PREVIOUS` wrote it.
@@ -122,6 +123,7 @@ def _restore(db: sa.Connection, run: Any, merchant_id: int) -> set[int]:
     restored = db.execute(_RESTORE, given).scalars().all()
     affected = _linked(db, given, restored)
     forgotten = db.execute(_FORGET, given).scalars().all()
+    forget_run(db, merchant_id, run.source_id, run.id, [*restored, *forgotten])
     if forgotten:
         affected |= matching.unlink(db, merchant_id, run.source_id, forgotten)
         affected = _still_linked(db, merchant_id, affected)

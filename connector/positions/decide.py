@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
@@ -23,6 +22,7 @@ from connector.db import transaction
 from connector.outbox.messages import Intent, enqueue, literal
 from connector.positions import topics
 from connector.positions.facts import PositionRow, lock_and_read
+from connector.positions.promises import keep_promises
 
 CHUNK = 1000
 
@@ -75,7 +75,7 @@ def decide_within(
     if changed:
         _write_positions(db, merchant_id, changed, now)
         _write_movements(db, merchant_id, changed, now, cause)
-        _keep_promises(db, merchant_id, changed, now)
+        keep_promises(db, merchant_id, changed, now=now, run_id=cause.run_id, is_undo=cause.kind == "undo")
     _raise_news(db, merchant_id, changed)
     spread(db, merchant_id, [after.variant_id for _, after in pairs])
     return Decided(len(pairs), len(changed))
@@ -88,6 +88,9 @@ def _same(before: PositionRow, after: Decision) -> bool:
         before.shown_count,
         before.restock_on,
         before.restock_until,
+        before.restock_basis,
+        before.evidence_on,
+        before.evidence_connection_id,
         before.recheck_at,
     ) == (
         after.available,
@@ -95,6 +98,9 @@ def _same(before: PositionRow, after: Decision) -> bool:
         after.shown_count,
         after.restock_on,
         after.restock_until,
+        after.basis,
+        after.evidence_on,
+        after.connection_id,
         after.recheck_at,
     )
 
@@ -103,13 +109,15 @@ _UPDATE = sa.text("""
     update position p
        set available = n.available, state = n.state, shown_count = n.shown_count,
            restock_on = n.restock_on, restock_until = n.restock_until, restock_basis = n.basis,
+           evidence_on = n.evidence_on, evidence_connection_id = n.connection_id,
            version = p.version + 1, recheck_at = n.recheck_at, decided_at = :now, why = n.why,
            out_since = case when n.available > 0 then null
                             when p.available > 0 or (p.version = 0 and p.out_since is null) then :now
                             else p.out_since end
       from jsonb_to_recordset(cast(:rows as jsonb))
            as n(variant_id bigint, available int, state text, shown_count int, restock_on date,
-                restock_until date, basis text, recheck_at timestamptz, why jsonb)
+                restock_until date, basis text, evidence_on date, connection_id bigint,
+                recheck_at timestamptz, why jsonb)
      where p.merchant_id = :merchant and p.variant_id = n.variant_id
 """)
 
@@ -127,6 +135,8 @@ def _write_positions(
             "restock_on": after.restock_on.isoformat() if after.restock_on else None,
             "restock_until": after.restock_until.isoformat() if after.restock_until else None,
             "basis": after.basis,
+            "evidence_on": after.evidence_on.isoformat() if after.evidence_on else None,
+            "connection_id": after.connection_id,
             "recheck_at": after.recheck_at.isoformat() if after.recheck_at else None,
             "why": after.why,
         }
@@ -171,50 +181,6 @@ def _write_movements(
     )
 
 
-def _keep_promises(
-    db: sa.Connection, merchant_id: int, changed: list[tuple[PositionRow, Decision]], now: datetime
-) -> None:
-    """Record the first date shown in a time out of stock; when it is sellable again, whether it was kept."""
-    shown = [a for _, a in changed if a.restock_on is not None]
-    if shown:
-        db.execute(
-            sa.text("""
-                insert into promise (merchant_id, variant_id, shown_at, first_shown_on,
-                                     latest_shown_on, basis)
-                select :merchant, n.variant_id, :now, n.day, n.day, n.basis
-                  from unnest(cast(:variants as bigint[]), cast(:days as date[]), cast(:bases as text[]))
-                       as n(variant_id, day, basis)
-                    on conflict (merchant_id, variant_id) where restocked_at is null
-                    do update set latest_shown_on = excluded.latest_shown_on
-            """),
-            {
-                "merchant": merchant_id,
-                "now": now,
-                "variants": [a.variant_id for a in shown],
-                "days": [a.restock_on for a in shown],
-                "bases": [a.basis for a in shown],
-            },
-        )
-    back = [a.variant_id for b, a in changed if b.available == 0 and a.available > 0]
-    if back:
-        place = db.execute(
-            sa.text("select timezone from merchant where id = :merchant"), {"merchant": merchant_id}
-        ).scalar_one()
-        db.execute(
-            sa.text("""
-                update promise set restocked_at = :now, is_kept = first_shown_on >= :today
-                 where merchant_id = :merchant and variant_id = any(cast(:variants as bigint[]))
-                   and restocked_at is null
-            """),
-            {
-                "merchant": merchant_id,
-                "now": now,
-                "today": now.astimezone(ZoneInfo(place)).date(),
-                "variants": literal(back),
-            },
-        )
-
-
 def _raise_news(db: sa.Connection, merchant_id: int, changed: list[tuple[PositionRow, Decision]]) -> None:
     """Tell about crossings (sold out, back, another date), never about mere numbers: shoppers, ads, places."""
     crossed = [
@@ -222,7 +188,7 @@ def _raise_news(db: sa.Connection, merchant_id: int, changed: list[tuple[Positio
         for before, after in changed
         if (before.available > 0) != (after.available > 0)
         or before.state != after.state
-        or before.restock_on != after.restock_on
+        or (before.restock_on, before.restock_until) != (after.restock_on, after.restock_until)
     ]
     if crossed:
         enqueue(

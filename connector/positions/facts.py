@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from connector.availability.facts import IncomingFacts, Rule, SourceFacts, VariantFacts
+from connector.availability.facts import Correction, IncomingFacts, Rule, Shown, SourceFacts, VariantFacts
 from connector.outbox.messages import literal
 
 # A sale is deducted from a source until its own number knows of it: the supplier learns of the sale
@@ -22,7 +22,7 @@ from connector.outbox.messages import literal
 
 _LOCK = sa.text("""
     select variant_id, available, state, shown_count, restock_on, restock_until, restock_basis, version,
-           out_since, recheck_at
+           out_since, recheck_at, evidence_on, evidence_connection_id
       from position
      where merchant_id = :merchant and variant_id = any(cast(:variants as bigint[]))
      order by variant_id
@@ -48,7 +48,7 @@ _SOURCES = sa.text("""
     select i.variant_id, i.source_id, o.quantity, i.units_per_variant,
            coalesce(o.as_of, s.as_of) as as_of, s.max_age_hours,
            o.is_at_least, o.is_word, o.restock_on,
-           coalesce(o.lead_time_days, s.lead_time_days) as lead_time_days,
+           coalesce(o.lead_time_days, s.lead_time_days) as lead_time_days, s.connection_id,
            s.in_stock_units, s.buffer_units, s.cap_units, s.low_stock_threshold, s.allows_backorder
       from supplier_item i
       join source s on s.merchant_id = i.merchant_id and s.id = i.source_id
@@ -77,11 +77,16 @@ _DEDUCTED = sa.text("""
 
 # Of a store that is paused or gone nobody knows any more what is on its way to it.
 _INCOMING = sa.text("""
-    select i.variant_id, i.units, i.arrives_at, cast(c.cursors ->> 'incoming' as timestamptz) as as_of
+    select i.variant_id, i.connection_id, i.units, i.arrives_at, cast(c.cursors ->> 'incoming' as timestamptz) as as_of
       from incoming i
       join connection c on c.merchant_id = i.merchant_id and c.id = i.connection_id
      where i.merchant_id = :merchant and i.variant_id = any(cast(:variants as bigint[]))
        and i.arrives_at is not null and c.status = 'active' and c.cursors ->> 'incoming' is not null
+""")
+
+_LATENESS = sa.text("""
+    select connection_id, kind, days, level, ended, still_open, own, is_reached, is_pooled, typical_days
+      from lateness where merchant_id = :merchant
 """)
 
 _MERCHANT = sa.text("""
@@ -112,6 +117,17 @@ class PositionRow:
     version: int
     out_since: datetime | None
     recheck_at: datetime | None
+    evidence_on: Any
+    evidence_connection_id: int
+
+    def shown(self) -> Shown | None:
+        """The date shoppers see now."""
+        if self.restock_on is None:
+            return None
+        # A release that knew of no evidence showed it as it was.
+        on = self.evidence_on or self.restock_on
+        until = self.restock_until or self.restock_on
+        return Shown(self.restock_on, until, self.restock_basis, on, self.evidence_connection_id)
 
 
 def lock_and_read(
@@ -137,7 +153,8 @@ def lock_and_read(
     incoming: dict[int, list[IncomingFacts]] = defaultdict(list)
     for row in db.execute(_INCOMING, given).all():
         on = row.arrives_at.astimezone(place).date()
-        incoming[row.variant_id].append(IncomingFacts(row.units, on, row.as_of))
+        incoming[row.variant_id].append(IncomingFacts(row.units, on, row.as_of, row.connection_id))
+    lateness = {(row[0], row[1]): Correction(*row[2:]) for row in db.execute(_LATENESS, given).all()}
     today = now.astimezone(place).date()
     rules: dict[Any, Rule] = {}
     answer = []
@@ -156,6 +173,8 @@ def lock_and_read(
                     out_since_on=position.out_since.astimezone(place).date() if position.out_since else None,
                     place=place,
                     incoming=tuple(incoming.get(position.variant_id, ())),
+                    shown=position.shown(),
+                    lateness=lateness,
                 ),
             )
         )
@@ -203,6 +222,7 @@ def _sources(rows: list[Any], variant_id: int, deducted: dict[tuple[int, int], i
                 is_exact=not (row.is_at_least or row.is_word),
                 restock_on=row.restock_on,
                 lead_time_days=row.lead_time_days,
+                connection_id=row.connection_id,
             )
         )
     return answer

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from connector.availability.decide import INCOMING_LASTS
 from connector.catalog.keys import sku_key
 from connector.ports.incoming import StoreIncoming, SupplierIncoming
+from connector.positions.evidence import record_lines
+from connector.positions.promises import today_of
 
 CURSOR = "incoming"
 """The key in a connection's `cursors` of when the store was last asked and answered."""
@@ -83,6 +85,7 @@ def _replace(
     told = {**given, "rows": json.dumps(rows)}
     touched = set(db.execute(sa.text(_REMOVE.format(found=found)), told).scalars())
     touched |= set(db.execute(sa.text(_KEEP.format(found=found)), told).scalars())
+    record_lines(db, given["m"], given["c"], today=today_of(db, given["m"], asked_at))
     if last is None or asked_at - last > INCOMING_LASTS:
         touched |= set(db.execute(_VARIANTS, here).scalars())
     db.execute(

@@ -6,11 +6,18 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from connector.db import transaction
 from connector.positions.decide import CHUNK, Cause, decide
+from connector.positions.lateness import learn_when_due
+from connector.positions.promises import settle_due
 
 
 def recheck(engine: sa.Engine, merchant_id: int, *, now: datetime) -> int:
-    """Decide every position of this merchant whose `recheck_at` has come. Returns how many changed."""
+    """Decide every position of this merchant whose `recheck_at` has come. Returns how many changed. Promises
+    whose day has passed are settled, and once a day lateness is learnt anew."""
+    with transaction(engine) as db:
+        settle_due(db, merchant_id, now=now)
+    learn_when_due(engine, merchant_id, now=now)
     changed = 0
     while True:
         with engine.connect() as db:
