@@ -16,9 +16,11 @@ from connector.cli.accounts import COMMANDS as ACCOUNTS
 from connector.cli.ads import COMMANDS as ADS
 from connector.cli.channels import COMMANDS as CHANNELS
 from connector.cli.frame import fail
+from connector.cli.mapping import COMMANDS as MAPPING
 from connector.cli.places import COMMANDS as PLACES
 from connector.cli.privacy import COMMANDS as PRIVACY
 from connector.cli.runs import COMMANDS as RUNS
+from connector.cli.search import COMMANDS as SEARCH
 from connector.cli.service import COMMANDS as SERVICE
 from connector.cli.stores import COMMANDS as STORES
 from connector.cli.suppliers import COMMANDS as SUPPLIERS
@@ -33,7 +35,7 @@ def cli() -> None:
     """Dispo keeps a shop's stock true: quantities, badges, restock dates, alerts and ads."""
 
 
-for command in (*SERVICE, *ACCOUNTS, *STORES, *PLACES, *SUPPLIERS, *RUNS, *ADS, *CHANNELS, *PRIVACY):
+for command in (*SERVICE, *ACCOUNTS, *STORES, *PLACES, *SUPPLIERS, *MAPPING, *RUNS, *ADS, *SEARCH, *CHANNELS, *PRIVACY):
     cli.add_command(command)
 
 

@@ -1,41 +1,35 @@
-"""Which column is what: the remembered mapping, and a guess from headers and values. PURE.
+"""Which column is what, as it is remembered, and the mapping that sure guesses make. PURE.
 
-A guess is a proposal with a confidence between 0 and 1; below `SURE` nothing is read until the merchant
-has looked at it.
+How it is guessed is in `guessing`.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, Literal
 
-from connector.catalog.keys import KEY_FIELDS, NO_RULES, KeyRules, sku_key
-from connector.intake.dates import Order, read_date, read_lead_time
-from connector.intake.headers import HEADERS, NOT_QUANTITY
-from connector.intake.normalise import CellFault, QuantityRules, Sign, read_number, read_quantity
-from connector.intake.words import STOCK_WORDS, fold
+from connector.catalog.keys import KEY_FIELDS, NO_RULES, KeyRules
+from connector.intake.dates import Order
+from connector.intake.guessing import SURE, Guess, guess
+from connector.intake.lexicon import header_words
+from connector.intake.normalise import Sign
+from connector.intake.profile import is_gtin
+from connector.intake.scores import FIELDS, READ_FIELDS
+from connector.intake.words import fold
 
-FIELDS = (
-    "sku",
-    "gtin",
-    "supplier_sku",
-    "quantity",
-    "restock_on",
-    "lead_time",
-    "cost",
-    "price",
-    "moq",
-    "pack_size",
-    "location",
-)
-"""What a column can be. The first three identify an item; quantity is required."""
-
-SURE = 0.7
+__all__ = [
+    "FIELDS",
+    "SURE",
+    "Duplicates",
+    "Guess",
+    "Mapping",
+    "guess",
+    "header_words",
+    "is_gtin",
+    "mapping_from",
+]
 
 Duplicates = Literal["hold", "last", "sum", "max"]
 
@@ -110,122 +104,14 @@ class Mapping:
         return folded.index(header_words(wanted)) if folded.count(header_words(wanted)) == 1 else -1
 
 
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """One proposal: field, column name, confidence 0–1 and the reason in words."""
-
-    field: str
-    column: str
-    confidence: float
-    reason: str
-
-
-def header_words(header: str) -> str:
-    """A header as it is compared: no accents, no case, words separated by single spaces."""
-    split = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", header)
-    plain = unicodedata.normalize("NFKD", split.casefold().replace("ł", "l").replace("ß", "ss"))
-    bare = "".join(char for char in plain if not unicodedata.combining(char))
-    return " ".join(re.sub(r"[^\w]+|_", " ", bare).split())
-
-
-def guess(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Guess]:
-    """The best column for each field, at most one field per column, most certain first.
-
-    `rows` are sample cells (20 are enough, more are better). Confidence: 0.95 for a known header, 0.75
-    where it contains one, lowered by values that do not fit and raised by values that do.
-    """
-    offers: list[Guess] = []
-    for index, column in enumerate(columns):
-        cells = [row[index].strip() for row in rows if index < len(row) and row[index].strip()]
-        for name in FIELDS:
-            score, reason = _score(name, column, cells)
-            if score >= 0.3:
-                offers.append(Guess(name, column, round(score, 2), reason))
-    taken_fields: set[str] = set()
-    taken_columns: set[str] = set()
-    chosen = []
-    for offer in sorted(
-        offers, key=lambda o: (-o.confidence, columns.index(o.column), FIELDS.index(o.field))
-    ):
-        if offer.field not in taken_fields and offer.column not in taken_columns:
-            taken_fields.add(offer.field)
-            taken_columns.add(offer.column)
-            chosen.append(offer)
-    return chosen
-
-
 def mapping_from(guesses: Sequence[Guess]) -> Mapping | None:
-    """The mapping that sure guesses make, or None when no key or no quantity is sure enough."""
-    columns = {offer.field: offer.column for offer in guesses if offer.confidence >= SURE}
+    """The mapping that sure guesses make, or None when no key or no quantity is sure enough. It names only
+    columns that reading uses, so that a file without its name column is still read."""
+    columns = {
+        offer.field: offer.column
+        for offer in guesses
+        if offer.confidence >= SURE and offer.field in READ_FIELDS
+    }
     if "quantity" not in columns or not any(name in columns for name in KEY_FIELDS):
         return None
     return Mapping(columns=columns)
-
-
-def _score(name: str, column: str, cells: Sequence[str]) -> tuple[float, str]:
-    words = header_words(column)
-    by_header = 0.0
-    if words in HEADERS[name]:
-        by_header = 0.95
-    elif any(f" {known} " in f" {words} " for known in HEADERS[name] if len(known) > 3):
-        by_header = 0.75
-    if name == "quantity" and any(f" {word} " in f" {words} " for word in NOT_QUANTITY):
-        return 0.0, "the header names another number"
-    fit = _fit(name, cells) if cells else None
-    if fit is None:
-        return by_header * 0.9, "by its header; it has no values to check"
-    if by_header:
-        if fit < 0.5:
-            return by_header * fit, "the header fits but its values do not"
-        return min(1.0, by_header * (0.8 + 0.2 * fit)), f"header “{column}”"
-    # Without a header only values that are hard to mistake speak for a field.
-    if name == "gtin" and fit > 0.9:
-        return 0.8, "its values are barcodes"
-    if name == "quantity" and fit > 0.9 and _has_stock_words(cells):
-        return 0.8, "its values are stock words"
-    if name == "restock_on" and fit > 0.9:
-        return 0.6, "its values are dates"
-    return 0.0, ""
-
-
-def _fit(name: str, cells: Sequence[str]) -> float:
-    """The share of `cells` that could be a value of the field."""
-    if name in ("sku", "supplier_sku"):
-        keys = [sku_key(cell) for cell in cells]
-        return len(set(keys)) / len(keys) if max(map(len, keys)) <= 80 else 0.0
-    return sum(_can_be(name, cell) for cell in cells) / len(cells)
-
-
-def _can_be(name: str, cell: str) -> bool:
-    if name == "gtin":
-        return is_gtin(cell)
-    if name == "location":
-        return True
-    try:
-        if name == "quantity":
-            read_quantity(cell, QuantityRules(decimal=""))
-        elif name == "restock_on":
-            read_date(cell, "dmy" if "/" in cell else "", date(2026, 1, 1))
-        elif name == "lead_time":
-            read_lead_time(cell)
-        else:
-            read_number(re.sub(r"[^\d.,+-]", "", cell), ".")
-    except CellFault as fault:
-        return fault.code in ("ambiguous_number", "number_format")
-    return True
-
-
-def _has_stock_words(cells: Sequence[str]) -> bool:
-    return sum(fold(cell) in STOCK_WORDS for cell in cells) >= len(cells) / 2
-
-
-def is_gtin(text: str) -> bool:
-    """Whether `text` is an 8, 12, 13 or 14 digit barcode number with the right check digit.
-
-    The sum of the digits, weighted 3 and 1 in turns from the right, is a multiple of 10:
-    4006381333931 → 1+3·3+9+3·3+3+3·3+1+3·8+3+3·6+0+3·0+4 = 90.
-    """
-    digits = text.strip()
-    if not (digits.isascii() and digits.isdigit() and len(digits) in (8, 12, 13, 14)):
-        return False
-    return sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(digits))) % 10 == 0

@@ -13,7 +13,8 @@ from typing import Literal
 Meaning = Literal["in", "low", "out"]
 
 _IN = """
-in stock|instock|available|yes|y|true|ok|ready|ready to ship|on hand|high|plenty|in|stock available
+green|grün|vert|verde|groen|zielony
+in stock|instock|available|yes|y|true|o|s|j|t|ok|ready|ready to ship|on hand|high|plenty|in|stock available
 en stock|disponible|disponibles|oui|dispo|stock disponible|disponible en stock
 auf lager|lagernd|ab lager|verfügbar|lieferbar|sofort lieferbar|sofort verfügbar|vorrätig|ja|auf vorrat
 en existencias|hay existencias|hay stock|con existencias|sí|si|en almacén|con stock
@@ -24,6 +25,7 @@ dostępny|dostępna|dostępne|w magazynie|na stanie|tak|na magazynie|duża iloś
 """
 
 _LOW = """
+yellow|amber|orange|gelb|jaune|amarillo|ámbar|naranja|giallo|arancione|geel|oranje|amarelo|laranja|żółty|pomarańczowy
 low stock|low|limited|limited stock|few left|last items|last units|almost gone|last one
 stock faible|stock limité|faible|derniers articles|dernières pièces|bientôt épuisé|quelques pièces
 wenig bestand|geringer bestand|knapp|wenige verfügbar|nur noch wenige|restposten|gering
@@ -35,6 +37,7 @@ ostatnie sztuki|mało|niski stan|mała ilość|ostatnia sztuka
 """
 
 _OUT = """
+red|rot|rouge|rojo|rosso|rood|vermelho|czerwony
 out of stock|outofstock|oos|sold out|unavailable|not available|no|n|false|none left|no stock|backorder|on backorder
 backordered|on order|pre-order|preorder|discontinued|out|awaiting stock|temporarily out of stock|not in stock
 épuisé|épuisée|épuisés|en rupture|rupture|rupture de stock|hors stock|indisponible|non disponible|non|pas en stock
@@ -98,3 +101,23 @@ imediato|od ręki
 """)
 )
 """Folded words for a lead time of no days."""
+
+FLAG_WORDS: frozenset[str] = frozenset(
+    fold(word)
+    for word in listed("""
+0|1|y|n|yes|no|true|false|t|f|x|ja|nein|j|oui|non|o|sí|si|s|nee|sim|não|nao|tak|nie|v|active|inactive|obsolete|eol
+nrnd|discontinued|aktiv|inaktiv|actif|inactif|activo|inactivo|attivo|disattivo|actief|inactief|ativo|inativo
+aktywny|nieaktywny|current|phase out|auslauf
+""")
+)
+"""Folded words that answer "is it so?"."""
+
+UNITS_OF_MEASURE: frozenset[str] = frozenset(
+    fold(word)
+    for word in listed("""
+ea|each|pc|pcs|pce|piece|pieces|unit|units|un|u|st|stk|stck|stück|stueck|pck|pkg|pak|pack|pa|pce|pièce|pièces|pz|pzs
+pezzi|nr|ud|uds|unid|unidad|unidade|cx|szt|sztuk|kpl|op|stuks|stuk|set|sets|pair|pairs|paar|paire|m|mt|mtr|m2|m3
+kg|g|l|ml|cm|lb|oz|ft|box|bx|cs|case|ct|doz|dz|rol|rolle|roll|btl|fl|karton|krt|ve|kar|mb
+""")
+)
+"""Folded units that suppliers count in."""

