@@ -179,7 +179,7 @@ class Words:
             "supplier": _("Supplier"),
             "ads": _("Ads"),
             "channel": _("Messages"),
-            "search": _("Search"),
+            "search": _("Search engines"),
         }.get(kind, kind)
 
     def health(self, level: str) -> str:

@@ -3,6 +3,7 @@
 from connector.bootstrap import Runtime
 from connector.delivery.scripts import ScriptRuntime
 from connector.installs.runtime import InstallsRuntime
+from connector.search.connect import ConnectRuntime
 from connector.shoppers.runtime import ShopperRuntime
 
 
@@ -15,4 +16,8 @@ def serves_installs(rt: Runtime) -> InstallsRuntime:
 
 
 def serves_scripts(rt: Runtime) -> ScriptRuntime:
+    return rt
+
+
+def serves_search(rt: Runtime) -> ConnectRuntime:
     return rt

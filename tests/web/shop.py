@@ -14,6 +14,7 @@ from connector.delivery.tables import Reconciliation
 from connector.intake.tables import HeldChange, Run, RunIssue
 from connector.outbox.messages import Intent, enqueue
 from connector.positions.tables import Movement, Position
+from connector.search.tables import SearchFinding, SearchPage
 from connector.shoppers.tables import Message, Subscription
 from tests.builders import World
 
@@ -104,6 +105,7 @@ class Shop(World):
             created_at=self.now,
             expires_at=self.now + timedelta(minutes=30),
         )
+        self._search()
         for kind, subject in (("positions.recheck", 0), ("supplier.sync", self.source_id)):
             self.add(
                 Schedule,
@@ -309,4 +311,38 @@ class Shop(World):
             outcome="done",
             reason="It can be bought again on its landing page.",
             spend_saved="32.5000",
+        )
+
+    def _search(self) -> None:
+        self.search_id = self.add(
+            Connection,
+            kind="search",
+            adapter="google_search_console",
+            name="https://shop.test/",
+            config={"site": "https://shop.test/"},
+            public_key=f"search-{self.merchant_id}",
+            created_at=self.now,
+        )
+        key = {"connection_id": self.search_id, "page_key": "shop.test/product/a-12"}
+        with self.engine.begin() as db:
+            db.execute(
+                sa.insert(SearchPage.__table__).values(  # type: ignore[attr-defined]
+                    merchant_id=self.merchant_id,
+                    **key,
+                    url="https://shop.test/product/A-12/",
+                    clicks=48,
+                    impressions=1200,
+                    inspected_at=self.now - timedelta(hours=2),
+                    issues=[],
+                )
+            )
+        self.finding_id = self.add(
+            SearchFinding,
+            **key,
+            kind="sold_out",
+            cause="undated",
+            since=self.now - timedelta(days=44),
+            detail={},
+            opened_at=self.now - timedelta(days=14),
+            seen_at=self.now,
         )

@@ -36,6 +36,7 @@ CHOICES = {
     "runs.act": ("approve", "reject", "undo"),
     "connections.ask": ("pause", "stop", "approve"),
     "connections.act": ("pause", "resume", "stop", "approve", "go-on", "read"),
+    "search.act": ("dismiss", "restore"),
     "connections.ask_freeze": ("freeze", "unfreeze"),
     "connections.freeze": ("freeze", "unfreeze"),
 }
@@ -66,6 +67,7 @@ def _ids(shop: Shop) -> dict[str, int]:
         "message_id": shop.messages["failed"],
         "connection_id": shop.store_id,
         "handover_id": shop.handover_id,
+        "finding_id": shop.finding_id,
     }
 
 
@@ -77,6 +79,7 @@ def test_the_walk_covers_the_routes_with_ids() -> None:
         "message_id",
         "connection_id",
         "handover_id",
+        "finding_id",
     }
 
 

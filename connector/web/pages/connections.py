@@ -23,7 +23,9 @@ from connector.placement.facts import RuleRow, moved, rule_of
 from connector.ports.errors import Misconfigured
 from connector.positions.decide import enqueue_store
 from connector.registry import manifest
+from connector.search.connect import disconnect as disconnect_site
 from connector.web.embedded_actions import own_client_id
+from connector.web.pages import search
 from connector.web.pages.overview import kept
 from connector.web.pages.stores import may_renew
 from connector.web.queries import connections
@@ -35,6 +37,7 @@ READ_NOW: Mapping[str, tuple[str, ...]] = {
     "store": ("store.catalog", "store.orders", "store.incoming"),
     "supplier": ("supplier.sync", "supplier.upload"),
     "ads": ("ads.read",),
+    "search": ("search.look",),
 }
 SAMPLES = 20
 
@@ -252,6 +255,8 @@ def _read_now(db: sa.Connection, row: ConnectionRow) -> str:
 @routes.get("/connections/<int:connection_id>/disconnect")
 def ask_disconnect(connection_id: int) -> Response:
     row = _row(connection_id)
+    if row.kind == "search":
+        return search.ask_disconnect(row.id, row.name)
     if row.kind != "store":
         abort(404)
     with reading() as db:
@@ -294,7 +299,8 @@ def disconnect(connection_id: int) -> Response:
     rt = runtime()
     with transaction(rt.engine) as db:
         given: dict[str, Any] = {"actor": g.account.email, "now": rt.now()}
-        if not leave.disconnect(db, g.merchant_id, connection_id, **given):
+        end = disconnect_site if row.kind == "search" else leave.disconnect
+        if not end(db, g.merchant_id, connection_id, **given):
             abort(404)
     kept().forget(g.merchant_id)
     flash(gettext("%(name)s is disconnected.", name=row.name))

@@ -144,12 +144,15 @@ _FACTS = sa.text("""
                                  where r.merchant_id = :m and r.connection_id = c.id and r.error = '')
              when 'supplier' then s.as_of
              when 'ads' then a.seen_at
+             when 'search' then (select max(g.inspected_at) from search_page g
+                                  where g.merchant_id = :m and g.connection_id = c.id)
            end as last_at,
            coalesce((select h.last_error from schedule h
                       where h.merchant_id = :m and h.last_error <> '' and h.failures > 0
                         and ((h.kind in ('supplier.sync', 'supplier.upload') and h.subject_id = s.id)
                           or (h.kind like 'store.%' and c.kind = 'store' and h.subject_id = c.id)
-                          or (h.kind like 'ads.%' and c.kind = 'ads' and h.subject_id = c.id))
+                          or (h.kind like 'ads.%' and c.kind = 'ads' and h.subject_id = c.id)
+                          or (h.kind like 'search.%' and c.kind = 'search' and h.subject_id = c.id))
                       order by h.failures desc limit 1), '') as error
       from connection c
       left join source s on s.merchant_id = c.merchant_id and s.connection_id = c.id and c.kind = 'supplier'
@@ -203,7 +206,7 @@ def schedules(
                   from schedule
                  where merchant_id = :m
                    and ((kind in ('supplier.sync', 'supplier.upload') and subject_id = :s)
-                     or (split_part(kind, '.', 1) in ('store', 'ads') and subject_id = :c))
+                     or (split_part(kind, '.', 1) in ('store', 'ads', 'search') and subject_id = :c))
                  order by kind
             """),
             {"m": merchant_id, "c": connection_id, "s": source_id or 0},
