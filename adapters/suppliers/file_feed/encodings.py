@@ -72,13 +72,7 @@ def find_encoding(path: Path, wanted: str, subject: str) -> Encoding:
             _require(path, Encoding(name, len(mark)), subject)
             return Encoding(name, len(mark))
     if wanted:
-        try:
-            fixed = Encoding(codecs.lookup(wanted).name)
-            "".encode(fixed.name)  # refuses codecs that are no text, such as base64
-        except LookupError as exc:
-            raise Misconfigured(
-                ADAPTER, subject, f"There is no encoding {wanted!r}.", "Leave it empty.", field="encoding"
-            ) from exc
+        fixed = known_encoding(wanted, subject)
         _require(path, fixed, subject)
         return fixed
     wide = _utf16_without_mark(head)
@@ -100,6 +94,18 @@ def find_encoding(path: Path, wanted: str, subject: str) -> Encoding:
         "Choose the encoding in the feed's settings, or ask the supplier for UTF-8.",
         code="bad_encoding",
     )
+
+
+def known_encoding(wanted: str, subject: str) -> Encoding:
+    """The encoding a person named. Raises Misconfigured when Python does not know it."""
+    try:
+        fixed = Encoding(codecs.lookup(wanted).name)
+        "".encode(fixed.name)  # refuses codecs that are no text, such as base64
+    except LookupError as exc:
+        raise Misconfigured(
+            ADAPTER, subject, f"There is no encoding {wanted!r}.", "Leave it empty.", field="encoding"
+        ) from exc
+    return fixed
 
 
 def keeps_ascii(encoding: str) -> bool:

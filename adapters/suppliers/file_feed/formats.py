@@ -72,6 +72,8 @@ def open_table(feed: Feed, options: ReadOptions, max_bytes: int) -> Table:
             f"Use one of {', '.join(FORMATS)}, or leave it empty.",
             field="format",
         )
+    if options.encoding:
+        encodings.known_encoding(options.encoding, feed.name)
     if feed.path.stat().st_size > max_bytes:
         raise too_large(feed.name, max_bytes)
     steady = joined.Steady(feed.path, feed.name, feed.size_bytes)

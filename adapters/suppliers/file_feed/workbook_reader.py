@@ -30,6 +30,12 @@ _ERROR = re.compile(
 _FORMULA = re.compile(
     rb'<c\b[^>]*\br="([A-Z]+)(\d+)"[^>]*>\s*<f\b(?:[^>]*/>|[^>]*>[^<]*</f>)\s*<v>([^<]*)</v>'
 )
+_ENCRYPTED = re.compile(
+    re.escape("EncryptedPackage".encode("utf-16-le"))
+    # The record FILEPASS right behind the beginning of an XLS workbook's stream.
+    + rb"|\x09\x08\x10\x00\x00\x06\x05\x00.{12}(?:\x86\x00\x00\x00)?\x2f\x00",
+    re.S,
+)
 _PIECE = 1 << 20
 _OVERLAP = 8_192
 
@@ -47,6 +53,8 @@ def main(arguments: list[str]) -> dict[str, Any]:
         except PasswordError:
             return {"fault": "password"}
         except (CalamineError, zipfile.BadZipFile, OSError, ValueError) as exc:
+            if _is_encrypted(workbook):
+                return {"fault": "password"}
             return {"fault": "corrupt", "detail": type(exc).__name__}
         except _TooLong:
             return {"fault": "output"}
@@ -61,6 +69,19 @@ def main(arguments: list[str]) -> dict[str, Any]:
 
 class _TooLong(Exception):
     pass
+
+
+def _is_encrypted(workbook: str) -> bool:
+    """Whether an old compound file says that it is encrypted; the library only says that it cannot read it."""
+    with Path(workbook).open("rb") as file:
+        if file.read(4) != b"\xd0\xcf\x11\xe0":
+            return False
+        before = b""
+        while piece := file.read(_PIECE):
+            if _ENCRYPTED.search(before + piece):
+                return True
+            before = piece[-64:]
+    return False
 
 
 def _limit(memory_bytes: int) -> None:
