@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from connector.db import transaction
 from connector.intake.runtime import SourceBusy
-from connector.ports.errors import FileFault, PortError
+from connector.ports.errors import FileFault, IdentityChanged, PortError
 
 _TELL_EVERY_S = 0.5
 
@@ -141,11 +141,16 @@ def fail_run(engine: sa.Engine, merchant_id: int, run_id: int, now: datetime, er
         text = f"{error.cause} {error.remedy}".strip()
     else:
         text = "The run stopped on an unexpected error; nothing of it was applied. The log has the details."
+    told = {}
+    if isinstance(error, IdentityChanged):
+        # What a person may accept is exactly what was seen.
+        told["identity"] = {"field": error.field, "pinned": error.pinned, "presented": error.presented}
     with transaction(engine) as db:
         update_run(
             db,
             merchant_id,
             run_id,
+            shape=told,
             status="failed",
             finished_at=now,
             error_code=code,

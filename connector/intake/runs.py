@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.db import transaction
-from connector.intake import apply, archive, incoming, staging
+from connector.intake import apply, archive, incoming, pins, staging
 from connector.intake import runtime as needs
 from connector.intake.examine import (
     Examined,
@@ -113,6 +113,8 @@ class _Work:
         inbox = archive.incoming(self.directory, self.run_id)
         try:
             fetched = feed if feed is not None else supplier.fetch(_mark(source), inbox)
+            if feed is None:
+                pins.remember(self.rt.engine, self.merchant_id, source.connection_id, supplier)
             if isinstance(fetched, NotModified):
                 return self._unchanged(source)
             self._note_file(fetched)

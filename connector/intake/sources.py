@@ -13,10 +13,13 @@ from connector.accounts import schedule
 from connector.accounts.connections import add_connection
 from connector.crypto import Keyring
 from connector.db import transaction
+from connector.ports.learning import Learns
 from connector.registry import Environment, manifest
 
 BY_HAND = {"by_hand": "yes"}
 """The settings of a supplier whose files a person hands over."""
+COMES_BY_ITSELF = ("upload", "push")
+"""Places of files at which there is nothing to ask."""
 UPLOAD_EVERY_S = 86_400
 """How often files that were handed over are looked for besides the moment they come."""
 _FILE = "file_feed"
@@ -69,7 +72,10 @@ def connect(
     said), `handover_hours` and `missing_policy`.
     """
     kept = {key: value for key, value in secrets.items() if value}
-    manifest("suppliers", adapter).build(config, kept, rt.environment).check()
+    supplier = manifest("suppliers", adapter).build(config, kept, rt.environment)
+    supplier.check()
+    # What the check learnt of the server is what every later run expects of it.
+    config = {**config, **(supplier.learnt() if isinstance(supplier, Learns) else {})}
     with transaction(rt.engine) as db:
         connection_id = add_connection(
             db,
@@ -99,7 +105,7 @@ def connect(
                 **rules,
             },
         ).scalar_one()
-        if config.get("by_hand"):
+        if config.get("by_hand") or config.get("place") in COMES_BY_ITSELF:
             schedule.ensure(db, merchant_id, "supplier.upload", int(source_id), UPLOAD_EVERY_S)
         else:
             schedule.ensure(db, merchant_id, "supplier.sync", int(source_id), every_s)
