@@ -1,0 +1,190 @@
+"""What sales take off a variant's sources, and the falls among it: units that left a store's number before
+anybody said why.
+
+An order takes over what a fall has deducted already (`explain_falls`), a rise or a cancelled order gives it back
+(`release_falls`, `forget_falls`). Rows of `allocation` are changed here and in `sales` only, their variants locked
+by the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from connector.ports.stores import StoreOrder
+
+# Clocks of shop and ours differ by seconds.
+CLOCK_MARGIN = timedelta(seconds=10)
+# From the moment a store worked our call to the moment we noted its answer: a call's longest time and more.
+CALL_WINDOW = timedelta(minutes=2)
+DOUBT = sa.text("""
+    update listing set doubted_units = doubted_units + :units, confirmed_at = null
+     where merchant_id = :m and id = :id
+""")
+
+
+def allocate(
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    variant_id: int,
+    units: int,
+    sold_at: datetime,
+    origin: str,
+    reference: str,
+) -> None:
+    """Take `units` off the variant's sources, the fullest first; what no source has goes to the fullest."""
+    rooms = db.execute(
+        sa.text("""
+            select i.source_id,
+                   greatest(0, coalesce(max(case when o.quantity is null and o.is_word then s.in_stock_units
+                                                 else o.quantity end), 0) / max(i.units_per_variant)
+                     - coalesce((select sum(a.units) from allocation a
+                                  where a.merchant_id = i.merchant_id and a.variant_id = i.variant_id
+                                    and a.source_id = i.source_id and a.units > 0
+                                    and (min(coalesce(o.as_of, s.as_of)) is null or
+                                         a.sold_at + make_interval(hours => max(s.handover_hours), secs => 1)
+                                         > min(coalesce(o.as_of, s.as_of)))), 0))::int as room
+              from supplier_item i
+              join source s on s.merchant_id = i.merchant_id and s.id = i.source_id
+              left join observation o on o.merchant_id = i.merchant_id and o.source_id = i.source_id
+                                     and o.item_key = i.item_key
+             where i.merchant_id = :m and i.variant_id = :v
+             group by i.merchant_id, i.variant_id, i.source_id
+             order by room desc, i.source_id
+        """),
+        {"m": merchant_id, "v": variant_id},
+    ).all()
+    shares: list[tuple[int | None, int]] = []
+    left = units
+    for source_id, room in rooms:
+        taken = min(left, room)
+        if taken:
+            shares.append((source_id, taken))
+            left -= taken
+    if left:
+        first = rooms[0].source_id if rooms else None
+        shares.append((first, left))
+    for source_id, taken in shares:
+        db.execute(
+            sa.text("""
+                insert into allocation (merchant_id, connection_id, variant_id, source_id, units, sold_at,
+                                        origin, reference)
+                values (:m, :c, :v, :s, :u, :at, :origin, :reference)
+            """),
+            {
+                "m": merchant_id,
+                "c": connection_id,
+                "v": variant_id,
+                "s": source_id,
+                "u": taken,
+                "at": sold_at,
+                "origin": origin,
+                "reference": reference,
+            },
+        )
+
+
+def explain_falls(
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    variant_id: int,
+    units: int,
+    sold_at: datetime,
+    reference: str,
+) -> int:
+    """Let an order take over what a fall already deducted, from the same source. Returns the units.
+
+    A fall that was seen before the order was placed has another reason and is left alone.
+    """
+    explained = 0
+    for row in _open_falls(db, merchant_id, connection_id, variant_id, newest_first=False):
+        if row.sold_at < sold_at - CLOCK_MARGIN:
+            continue
+        taken = min(units - explained, row.units)
+        if not taken:
+            break
+        lower_allocation(db, merchant_id, row.id, taken)
+        db.execute(
+            sa.text("""
+                insert into allocation (merchant_id, connection_id, variant_id, source_id, units, sold_at,
+                                        origin, reference)
+                values (:m, :c, :v, :s, :u, :at, 'order', :r)
+            """),
+            {
+                "m": merchant_id,
+                "c": connection_id,
+                "v": variant_id,
+                "s": row.source_id,
+                "u": taken,
+                "at": sold_at,
+                "r": reference,
+            },
+        )
+        explained += taken
+    return explained
+
+
+def release_falls(
+    db: sa.Connection, merchant_id: int, connection_id: int, variant_id: int, units: int
+) -> int:
+    """Give back falls of this store, the newest first, up to `units`. Returns the units given back."""
+    released = 0
+    for row in _open_falls(db, merchant_id, connection_id, variant_id, newest_first=True):
+        taken = min(units - released, row.units)
+        if not taken:
+            break
+        lower_allocation(db, merchant_id, row.id, taken)
+        released += taken
+    return released
+
+
+def forget_falls(
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    variant_id: int,
+    listing_id: int,
+    units: int,
+    order: StoreOrder,
+) -> int:
+    """Give back falls that this order may have caused, between its placing and its end, up to `units`; its
+    listing's number is in doubt by as many. Returns the units."""
+    given = 0
+    for row in _open_falls(db, merchant_id, connection_id, variant_id, newest_first=False):
+        if not order.placed_at - CLOCK_MARGIN <= row.sold_at <= order.updated_at + CALL_WINDOW:
+            continue
+        taken = min(units - given, row.units)
+        if not taken:
+            break
+        lower_allocation(db, merchant_id, row.id, taken)
+        given += taken
+    if given:
+        db.execute(DOUBT, {"m": merchant_id, "id": listing_id, "units": given})
+    return given
+
+
+def lower_allocation(db: sa.Connection, merchant_id: int, allocation_id: int, units: int) -> None:
+    """Deduct `units` less for one allocation; it has at least as many."""
+    db.execute(
+        sa.text("update allocation set units = units - :u where merchant_id = :m and id = :id"),
+        {"m": merchant_id, "id": allocation_id, "u": units},
+    )
+
+
+def _open_falls(
+    db: sa.Connection, merchant_id: int, connection_id: int, variant_id: int, newest_first: bool
+) -> Sequence[sa.Row[tuple[int, int, int | None, datetime]]]:
+    order = "desc" if newest_first else "asc"
+    return db.execute(
+        sa.text(f"""
+            select id, units, source_id, sold_at from allocation
+             where merchant_id = :m and connection_id = :c and variant_id = :v
+               and origin = 'fall' and units > 0
+             order by id {order} for update
+        """),  # noqa: S608 - one of two words above
+        {"m": merchant_id, "c": connection_id, "v": variant_id},
+    ).all()
