@@ -60,13 +60,13 @@ def test_each_kind_of_cell_is_read_as_a_csv_file_would_have_it(opened: Opener) -
         page.write_row(0, 0, ["Stock list of Acme"])
         page.write_row(2, 0, ["SKU", "EAN", "Qty", "Price", "ETA", "Share", "Active", "Sum", "Empty"])
         page.write_row(3, 0, ["00123", 4006381333931, 12.0, 0.1 + 0.2])
-        page.write_datetime(3, 4, datetime(2026, 12, 1), day)
+        page.write_datetime(3, 4, datetime(2026, 12, 1), day)  # noqa: DTZ001 - a workbook knows no zones
         page.write(3, 5, 0.5)
         page.write(3, 6, True)
         page.write_formula(3, 7, "=C4*2", None, 24)
         page.write_row(4, 0, ["1E5", 96385074, -3, 1234567.891])
         page.write_datetime(
-            4, 4, datetime(2026, 12, 1, 14, 30), book.add_format({"num_format": "d.m.yy h:mm"})
+            4, 4, datetime(2026, 12, 1, 14, 30), book.add_format({"num_format": "d.m.yy h:mm"})  # noqa: DTZ001
         )
         page.write_formula(4, 7, "=SUM(C4:C5)", None, "")
 

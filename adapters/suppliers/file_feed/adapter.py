@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from adapters.suppliers.file_feed.formats import open_table
+from adapters.suppliers.file_feed.formats import is_document, open_table
 from adapters.suppliers.file_feed.transports import Head, NoAddress, Transport
 from connector.ports.learning import Learns
 from connector.ports.suppliers import Feed, FetchMark, NotModified, ReadOptions, Table
@@ -46,6 +46,9 @@ class FileFeed:
 
     def open(self, feed: Feed, options: ReadOptions) -> Table:
         """Open `feed` with `options`; what they leave empty is taken from the connection's settings."""
+        return self._open(feed, options, self._environment.max_feed_bytes)
+
+    def _open(self, feed: Feed, options: ReadOptions, max_bytes: int) -> Table:
         own = self._options
         return open_table(
             feed,
@@ -56,24 +59,27 @@ class FileFeed:
                 delimiter=options.delimiter or own.delimiter,
                 records_path=options.records_path or own.records_path,
                 header_line=options.header_line or own.header_line,
+                sheet=options.sheet or own.sheet,
+                member=options.member or own.member,
             ),
-            self._environment.max_feed_bytes,
+            max_bytes,
         )
 
     def _describe(self, head: Head, directory: Path) -> str:
         size = "" if head.size_bytes is None else f", {head.size_bytes:,} bytes"
         when = "" if head.as_of is None else f", changed {head.as_of:%Y-%m-%d %H:%M} UTC"
         content = head.content
-        is_document = content[:2] == b"\x1f\x8b" or content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"{", b"["}
         if not head.is_whole:
-            if is_document:
+            if is_document(content):
                 # Half of a document cannot be judged; the first run reads it whole.
                 return f"{head.name} was found{size}{when}; it is read at the first run."
             cut = max(content.rfind(b"\n"), content.rfind(b"\r")) + 1
             content = content[: cut or len(content)]
         path = directory / head.name
         path.write_bytes(content)
-        shape = self.open(Feed(path, head.name, len(content), FetchMark(), head.as_of), ReadOptions()).shape
+        feed = Feed(path, head.name, len(content), FetchMark(), head.as_of)
+        # The beginning may be larger than a small limit; whether the whole is, the fetch judges.
+        shape = self._open(feed, ReadOptions(), max(self._environment.max_feed_bytes, len(content))).shape
         named = ", ".join(shape.columns[:6]) + (", …" if len(shape.columns) > 6 else "")
         delimiter = _DELIMITER_WORDS.get(shape.delimiter, repr(shape.delimiter)) if shape.delimiter else ""
         read_as = " ".join(filter(None, (shape.format, shape.encoding, delimiter)))
