@@ -62,6 +62,8 @@ class Field:
 
     `is_secret` values are sealed at rest and never taken from a command line argument. `is_from_app`: a
     shop that installed the operator's own app needs none of its own, even where others must give it.
+    `places` are the choices of the manifest's `places` that the field belongs to, empty for all; `examples`
+    shows what to enter at one of them. A long secret (`is_long`) has several lines.
     """
 
     name: str
@@ -70,6 +72,9 @@ class Field:
     is_required: bool = True
     help: str = ""
     is_from_app: bool = False
+    places: tuple[str, ...] = ()
+    examples: Mapping[str, str] = field(default_factory=dict)
+    is_long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,8 @@ class Manifest:
     a shop that installed the operator's app (its `keys`) on a platform that bills for apps; it raises as `build`.
     `grants` names what a merchant may grant beyond the necessary, each with the platform's words for it, and
     `grant_url(config, scopes)` is the platform's page that asks the merchant for them, "" where it has none.
+    `places` are the ways a supplier of files may be reached, each with its title: the setting `place` holds
+    the chosen one, and a form shows only that one's fields.
     `extra` is the optional dependency to install when the import fails.
     """
 
@@ -103,6 +110,7 @@ class Manifest:
     entitlements: Callable[[Mapping[str, Any], Mapping[str, str], Environment, AppKeys], Any] | None = None
     grants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     grant_url: Callable[[Mapping[str, Any], Sequence[str]], str] | None = None
+    places: Mapping[str, str] = field(default_factory=dict)
     extra: str = ""
     help_page: str = ""
 
