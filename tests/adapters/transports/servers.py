@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import imaplib
 import os
+import ssl
 import threading
+from argparse import Namespace
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import asyncssh
 import trustme
+from proxyprotocol.sock import SocketInfoLocal
 from pyftpdlib.authorizers import DummyAuthorizer
 from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler, TLS_FTPHandler
 from pyftpdlib.ioloop import IOLoop
 from pyftpdlib.servers import FTPServer
+from pymap.backend.dict import DictBackend
+from pymap.imap import IMAPServer
+from pymap.user import Passwords, UserMetadata
+from pysasl.hashing import BuiltinHash
 
 USER, PASSWORD = "shop", "right"
 
@@ -203,3 +211,102 @@ class FtpTwin:
         self._stopping.set()
         self._thread.join(5)
         self.server.close_all()
+
+
+class ImapTwin:
+    """pymap as a server, with TLS from the first byte or by STARTTLS; `deliver` puts messages into a folder
+    over the protocol itself."""
+
+    def __init__(self, authority: trustme.CA, *, is_implicit: bool = True) -> None:
+        self.password = PASSWORD
+        self.fails = False
+        self.break_after: int | None = None
+        self.reads = 0
+        self._thread = LoopThread()
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("localhost").configure_cert(self.context)
+        self.authority = authority
+        self._is_implicit = is_implicit
+        self.port = self._thread.run(self._start())
+
+    async def _start(self) -> int:
+        args = Namespace(
+            demo_data=False, demo_user=USER, demo_password=PASSWORD, debug=False, host="127.0.0.1", port=0,
+            cert=None, key=None, tls=True, proxy_protocol=None, inherited_sockets=None, passlib_cfg=None,
+        )  # fmt: skip
+        backend, config = await DictBackend.init(
+            args, ssl_context=self.context, hash_context=BuiltinHash(rounds=1), invalid_user_sleep=0
+        )
+        config.apply_context()
+        self._server_of = IMAPServer(backend.login, config)
+        self.backend, self.config = backend, config
+
+        async def connected(reader: Any, writer: Any) -> None:
+            if self.fails:
+                writer.transport.abort()
+                return
+            plain_write = writer.write
+
+            def write(piece: bytes) -> None:
+                if b"BODY[]" in bytes(piece):
+                    self.reads += 1
+                    if self.break_after is not None:
+                        plain_write(bytes(piece)[: self.break_after])
+                        writer.transport.abort()
+                        return
+                plain_write(piece)
+
+            writer.write = write
+            await self._server_of(reader, writer, SocketInfoLocal(writer.transport))
+
+        self._server = await asyncio.start_server(
+            connected, "127.0.0.1", 0, ssl=self.context if self._is_implicit else None
+        )
+        return int(self._server.sockets[0].getsockname()[1])
+
+    def client(self) -> imaplib.IMAP4:
+        """A session of the standard library's client, signed in."""
+        context = ssl.create_default_context()
+        self.authority.configure_trust(context)
+        if self._is_implicit:
+            client: imaplib.IMAP4 = imaplib.IMAP4_SSL("localhost", self.port, ssl_context=context, timeout=10)
+        else:
+            client = imaplib.IMAP4("localhost", self.port, timeout=10)
+            client.starttls(context)
+        client.login(USER, PASSWORD)
+        return client
+
+    def deliver(self, message: bytes, folder: str = "INBOX") -> None:
+        """Put a message into a folder, which is made where it is missing."""
+        client = self.client()
+        if folder != "INBOX":
+            client.create(folder)
+        answer, _ = client.append(folder, "", "", message)
+        assert answer == "OK"
+        client.logout()
+
+    def empty(self) -> None:
+        """Take all messages out of the inbox."""
+        client = self.client()
+        client.select("INBOX")
+        client.store("1:*", "+FLAGS", r"(\Deleted)")
+        client.expunge()
+        client.logout()
+
+    def set_password(self, password: str) -> None:
+        """The user's password from now on."""
+
+        async def change() -> None:
+            self.config.apply_context()
+            hashed = await Passwords(self.config).hash_password(password)
+            user = UserMetadata(self.config, USER, password=hashed)
+            self.backend.login.users_dict[USER] = user
+
+        self._thread.run(change())
+
+    def stop(self) -> None:
+        async def close() -> None:
+            self._server.close()
+
+        self._thread.run(close())
+        self._thread.stop()
