@@ -174,6 +174,23 @@ class _Row:
     step: str = "open"
 
 
+@dataclass(frozen=True, slots=True)
+class _Aim:
+    """What a store's fields should say: the kinds that the merchant chose, each product's note and its words,
+    and the fields written before."""
+
+    kinds: Sequence[NoteKind]
+    notes: Mapping[str, Note]
+    texts: Mapping[str, str]
+    rows: Mapping[tuple[str, NoteKind], _Row]
+
+    def products(self) -> list[str]:
+        """Every product of which something may be to do, in the order of their numbers."""
+        return sorted(
+            {product for product, _ in self.rows} | set(self.notes), key=lambda one: (len(one), one)
+        )
+
+
 class _Hand:
     """One look at one store."""
 
@@ -192,13 +209,12 @@ class _Hand:
             locale = db.execute(sa.text("select locale from merchant where id = :m"), self._key).scalar_one()
             rows = {(one.product_id, one.kind): one for one in self._rows(db)}
         texts = {product: self._notes.text_note(words_of(note, locale)) for product, note in notes.items()}
-        todo = sorted({product for product, _ in rows} | set(notes), key=lambda one: (len(one), one))
+        aim = _Aim(kinds, notes, texts, rows)
+        todo = aim.products()
         for start in range(0, len(todo), READ):
-            part = [
-                one for one in todo[start : start + READ] if self._is_open(one, kinds, notes, texts, rows)
-            ]
+            part = [one for one in todo[start : start + READ] if self._is_open(one, aim)]
             if part:
-                self._part(part, kinds, notes, texts, rows)
+                self._part(part, aim)
         return self._tally
 
     def _wanted(self, db: sa.Connection) -> Iterator[tuple[str, Note]]:
@@ -213,18 +229,11 @@ class _Hand:
         for one in db.execute(_ROWS, self._key):
             yield _Row(one.product_id, one.kind, Kept(one.before, one.was, one.ours), one.step)
 
-    def _is_open(
-        self,
-        product_id: str,
-        kinds: Sequence[NoteKind],
-        notes: Mapping[str, Note],
-        texts: Mapping[str, str],
-        rows: Mapping[tuple[str, NoteKind], _Row],
-    ) -> bool:
+    def _is_open(self, product_id: str, aim: _Aim) -> bool:
         """Whether the store must be asked: not for fields that say what they should, as far as we know."""
         for kind in get_args(NoteKind):
-            row = rows.get((product_id, kind))
-            wanted = self._value(kind, "", product_id, notes, texts) if kind in kinds else None
+            row = aim.rows.get((product_id, kind))
+            wanted = self._value(kind, "", product_id, aim)
             if row is None:
                 if wanted is not None:
                     return True
@@ -235,30 +244,16 @@ class _Hand:
                     return True
         return False
 
-    def _value(
-        self,
-        kind: NoteKind,
-        present: str,
-        product_id: str,
-        notes: Mapping[str, Note],
-        texts: Mapping[str, str],
-    ) -> str | None:
+    def _value(self, kind: NoteKind, present: str, product_id: str, aim: _Aim) -> str | None:
         """What a field should say; None for what it said before us."""
-        note = notes.get(product_id)
+        note = aim.notes.get(product_id) if kind in aim.kinds else None
         if note is None:
             return None
         if kind == "text":
-            return texts[product_id]
+            return aim.texts[product_id]
         return self._notes.preorder_note(present, note.preorder_on) if note.preorder_on else None
 
-    def _part(
-        self,
-        part: Sequence[str],
-        kinds: Sequence[NoteKind],
-        notes: Mapping[str, Note],
-        texts: Mapping[str, str],
-        rows: Mapping[tuple[str, NoteKind], _Row],
-    ) -> None:
+    def _part(self, part: Sequence[str], aim: _Aim) -> None:
         present = self._notes.read_notes(part)
         changes: list[NoteChange] = []
         begun: dict[str, list[_Row]] = {}
@@ -269,10 +264,10 @@ class _Hand:
                     continue
                 todo: dict[NoteKind, _Row] = {}
                 for kind in get_args(NoteKind):
-                    row, value = rows.get((product_id, kind)), present[product_id][kind]
+                    row, value = aim.rows.get((product_id, kind)), present[product_id][kind]
                     if row is not None and row.step == "theirs":
                         continue
-                    wanted = self._value(kind, value, product_id, notes, texts) if kind in kinds else None
+                    wanted = self._value(kind, value, product_id, aim)
                     made = self._decide(db, product_id, kind, row, value, wanted)
                     if made is not None:
                         todo[kind] = made
