@@ -12,6 +12,7 @@ connection. Longer waits are left to the schedule.
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import time
@@ -47,6 +48,11 @@ _ADDRESS = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+\.\w+")
 def pause(seconds: float) -> None:
     """Do nothing for so long; the one place where live sources wait, so that tests need not."""
     time.sleep(seconds)
+
+
+def basic(username: str, password: str) -> str:
+    """The Authorization header of HTTP Basic (RFC 7617, UTF-8)."""
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

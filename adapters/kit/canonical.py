@@ -87,7 +87,8 @@ class StockRow:
     `location` mean that the list moved while it was read. `quantity` may be sold now, in the item's own
     unit; a fraction is kept and rounded down by intake; a stock word ("in stock") where the API gives no
     number; None where it does not say. `made_to_order` items are always sellable: give "in stock" as
-    their quantity. `price` and `cost` are of one unit in `currency` (ISO 4217).
+    their quantity. `price` and `cost` are of one unit in `currency` (ISO 4217). A text where a date or a
+    number is usual is what the API wrote, for intake to judge.
     """
 
     id: str
@@ -96,13 +97,13 @@ class StockRow:
     gtin: str = ""
     name: str = ""
     quantity: int | Decimal | str | None = None
-    price: Decimal | None = None
-    cost: Decimal | None = None
+    price: Decimal | str | None = None
+    cost: Decimal | str | None = None
     currency: str = ""
     location: str = ""
     unit: str = ""
-    restock_on: date | None = None
-    lead_time_days: int | None = None
+    restock_on: date | str | None = None
+    lead_time_days: int | str | None = None
     made_to_order: bool = False
     moq: int | Decimal | None = None
     pack_size: int | Decimal | None = None
@@ -121,7 +122,7 @@ class StockRow:
             "cost": _text(self.cost),
             "currency": self.currency,
             "unit": self.unit,
-            "restock_date": self.restock_on.isoformat() if self.restock_on else "",
+            "restock_date": str(self.restock_on or ""),
             "lead_time_days": _text(self.lead_time_days),
             "made_to_order": "yes" if self.made_to_order else "",
             "moq": _text(self.moq),

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from urllib.parse import urljoin, urlsplit
 
 from connector.ports.errors import FileFault
 
@@ -108,6 +109,25 @@ def by_next(read: Callable[[str], Page[T]], *, adapter: str, subject: str, first
         cursor = page.after
         seen.add(cursor)
     raise _senseless(adapter, subject, "Its pages do not end.")
+
+
+def next_url(here: str, link: str, *, adapter: str, subject: str) -> str:
+    """The address of the next page that the page at `here` names, "" for none; relative ones are completed.
+
+    Raises FileFault for an address at another host, or without encryption where `here` has it: credentials
+    go along.
+    """
+    if not link:
+        return ""
+    there = urljoin(here, link)
+    try:
+        before, after = urlsplit(here), urlsplit(there)
+        is_same = (before.scheme, before.hostname, before.port) == (after.scheme, after.hostname, after.port)
+    except ValueError:
+        is_same = False
+    if not is_same or after.username or after.password:
+        raise _senseless(adapter, subject, "Its next page is at another address than the list itself.")
+    return there
 
 
 def _same_total(known: int | None, told: int | None) -> int | None:

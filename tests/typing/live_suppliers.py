@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adapters.kit.live import LiveApi, LiveSource
+from adapters.suppliers.json_api.listing import JsonListing
 from adapters.suppliers.odoo.stock import OdooStock
 from connector.ports.incoming import SupplierIncomingReader
 from connector.ports.suppliers import Supplier
@@ -17,4 +18,8 @@ def live_orders(adapter: LiveSource) -> SupplierIncomingReader:
 
 
 def odoo(api: OdooStock) -> LiveApi:
+    return api
+
+
+def json_api(api: JsonListing) -> LiveApi:
     return api
