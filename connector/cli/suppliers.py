@@ -268,6 +268,7 @@ def _preview_text(found: Preview) -> str:
         f"{shape.format}, {shape.encoding or 'no'} encoding, delimiter {shape.delimiter!r}, "
         f"header in line {shape.header_line}."
     ]
+    lines += [f"Note: {note.reason}" for note in shape.notes]
     lines += [
         f"  {guess.column!r} is {guess.field or 'not used'} ({guess.confidence:.0%})"
         for guess in found.guesses

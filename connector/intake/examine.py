@@ -179,6 +179,13 @@ def _told(mapping: Mapping, table: Table) -> Mapping:
     )
 
 
+def notes_of(table: Table) -> list[Issue]:
+    """What the file as a whole makes worth knowing (a sheet left out, codes that lost their zeros)."""
+    return [
+        Issue(note.line, note.column, note.code, note.reason, [], is_note=True) for note in table.shape.notes
+    ]
+
+
 def version_of(source: SourceRow, mapping: Mapping, table: Table) -> str:
     """Names hash, settings and shape that digests belong to."""
     shape = table.shape
@@ -239,6 +246,7 @@ def examine(
         # The other line of these items did not change, so it was not read: read it too.
         staging.load(db, table, reader, file[~is_in(file, twins)], lambda rows: tell("read", rows))
     issues = reader.issues
+    issues.begin_with(notes_of(table))
     read: Digests | None = _sorted(reader.digests)
     if len(twins) or len(distinct(_sorted(reader.key_hashes))) < len(reader.key_hashes):
         for issue, lines in staging.resolve_duplicates(

@@ -24,6 +24,7 @@ from connector.intake.examine import (
     SourceRow,
     examine,
     mapping_for,
+    notes_of,
     options_of,
     read_snapshot,
     read_source,
@@ -145,7 +146,9 @@ def _look(
         mapping_for(source, table)
     except FileFault as fault:
         cells = [PreviewRow(row.line, row.cells, None, None) for row in first]
-        return Preview(table.shape, guesses, cells, problem=f"{fault.cause} {fault.remedy}")
+        return Preview(
+            table.shape, guesses, cells, problem=f"{fault.cause} {fault.remedy}", issues=notes_of(table)
+        )
     with db.begin() as transaction:
         try:
             return _compare(rt, db, source, table, fetched, guesses, dry_run)

@@ -65,6 +65,11 @@ class Issues:
     faults: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
 
+    def begin_with(self, notes: Sequence[Issue]) -> None:
+        """Notes on the file as a whole: kept before all others, whatever their number."""
+        self.kept[:0] = notes
+        self.notes.update(note.code for note in notes)
+
     def add(self, issue: Issue, records: int = 1) -> None:
         """Count an issue of so many records, and keep it while there is room."""
         (self.notes if issue.is_note else self.faults)[issue.code] += records
@@ -72,6 +77,12 @@ class Issues:
             self.kept.append(issue)
         else:
             self.left_out += 1
+
+
+SHEET_ERRORS = frozenset(
+    {"#ref!", "#div/0!", "#value!", "#name?", "#num!", "#null!", "#n/a", "#bezug!", "#wert!", "#zahl!", "#nv"}
+)
+"""What a spreadsheet shows for a formula that failed: no item's code, and no two of them are one item."""
 
 
 class RowReader:
@@ -132,7 +143,7 @@ class RowReader:
         # Nearly every code is plain: the short way gives what `sku_key` and the escapes give.
         is_plain = raw_key.isascii() and raw_key.isprintable() and " " not in raw_key and "\\" not in raw_key
         key = raw_key.lower() if is_plain else sku_key(raw_key)
-        if not 0 < len(key) <= LONGEST_KEY:
+        if not 0 < len(key) <= LONGEST_KEY or (key[0] == "#" and key in SHEET_ERRORS):
             self._refuse_key(row, key)
             return None
         text = cells[self._quantity]
@@ -177,7 +188,10 @@ class RowReader:
         return fragment
 
     def _refuse_key(self, row: RawRow, key: str) -> None:
-        if key:
+        if key in SHEET_ERRORS:
+            reason = f"The item code is “{row.cells[self._key]}”, the error of a formula."
+            self._fault(row, self._key, "bad_key", reason)
+        elif key:
             reason = f"The item code has {len(key):,} characters; at most {LONGEST_KEY} are possible."
             self._fault(row, self._key, "bad_key", reason)
         elif any(cell.strip() for cell in row.cells):

@@ -66,7 +66,10 @@ def test_each_kind_of_cell_is_read_as_a_csv_file_would_have_it(opened: Opener) -
         page.write_formula(3, 7, "=C4*2", None, 24)
         page.write_row(4, 0, ["1E5", 96385074, -3, 1234567.891])
         page.write_datetime(
-            4, 4, datetime(2026, 12, 1, 14, 30), book.add_format({"num_format": "d.m.yy h:mm"})  # noqa: DTZ001
+            4,
+            4,
+            datetime(2026, 12, 1, 14, 30),
+            book.add_format({"num_format": "d.m.yy h:mm"}),  # noqa: DTZ001
         )
         page.write_formula(4, 7, "=SUM(C4:C5)", None, "")
 
