@@ -1,6 +1,7 @@
 """The runtime of the installation serves the shoppers' room, whatever the handlers are declared as."""
 
 from connector.bootstrap import Runtime
+from connector.delivery.plans import PlansRuntime
 from connector.delivery.scripts import ScriptRuntime
 from connector.installs.runtime import InstallsRuntime
 from connector.search.connect import ConnectRuntime
@@ -20,4 +21,8 @@ def serves_scripts(rt: Runtime) -> ScriptRuntime:
 
 
 def serves_search(rt: Runtime) -> ConnectRuntime:
+    return rt
+
+
+def serves_plans(rt: Runtime) -> PlansRuntime:
     return rt

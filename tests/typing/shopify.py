@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from adapters.stores.shopify.adapter import ShopifyStore
 from adapters.stores.shopify.app import ShopifyApp
+from adapters.stores.shopify.plans import AppPricingPlans, BillingPlans
 from adapters.stores.shopify.webhooks import ShopifyWebhooks
 from connector.accounts.access import ExpiringTokens
 from connector.ports.badges import BadgeSetup
+from connector.ports.entitlements import Entitlements
 from connector.ports.incoming import IncomingReader
 from connector.ports.installs import AccessTokens, App
 from connector.ports.stores import Store, StoreWebhooks
@@ -34,3 +36,11 @@ def shopify_app(app: ShopifyApp) -> App:
 
 def expiring_tokens(tokens: ExpiringTokens) -> AccessTokens:
     return tokens
+
+
+def app_pricing_plans(plans: AppPricingPlans) -> Entitlements:
+    return plans
+
+
+def billing_plans(plans: BillingPlans) -> Entitlements:
+    return plans
