@@ -35,6 +35,12 @@ routes = Blueprint("search", __name__)
 
 ADAPTER = "google_search_console"
 MOST_KEY_BYTES = 20_000
+# What helps there names an alternative; elsewhere one would only distract.
+_WANTS_ANOTHER = {
+    ("sold_out", "discontinued"),
+    ("sold_out", "undated"),
+    *((kind, cause) for kind in ("deleted", "hidden") for cause in ("", "answers")),
+}
 
 
 @routes.get("/search")
@@ -50,7 +56,7 @@ def _page(errors: dict[str, str], status: int) -> Response:
     with reading() as db:
         rows = findings.listed(db, g.merchant_id, kind=kind, state=state, skip=skip, limit=findings.PAGE + 1)
         shown = rows[: findings.PAGE]
-        needing = [row.page_key for row in shown if row.kind in ("sold_out", "deleted", "hidden", "error")]
+        needing = [row.page_key for row in shown if (row.kind, row.cause) in _WANTS_ANOTHER]
         return page(
             "search",
             status,
