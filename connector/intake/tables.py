@@ -111,7 +111,8 @@ class Snapshot(SQLModel, table=True):
 
 
 class Upload(SQLModel, table=True):
-    """A file a person handed over, gzip-compressed, until a worker has read it."""
+    """A file that was handed over or sent in, gzip-compressed, until a worker has read it. `sha256` is of its
+    bytes; `run_id` the run that was promised to whoever sent it, None where nobody asked for one."""
 
     __tablename__ = "upload"
     __table_args__ = (sa.Index("upload_waiting_idx", "merchant_id", "source_id", "id"),)
@@ -121,5 +122,7 @@ class Upload(SQLModel, table=True):
     name: str
     size_bytes: int = Field(sa_type=sa.BigInteger)
     packed: bytes
+    sha256: str = ""
+    run_id: int | None = Field(default=None, sa_type=sa.BigInteger)
     actor: str
     received_at: datetime

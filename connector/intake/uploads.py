@@ -36,8 +36,10 @@ def accept(
     *,
     actor: str,
     now: datetime,
+    run_id: int | None = None,
 ) -> int:
-    """Keep `content` for the next worker, in the caller's transaction; returns the upload's id.
+    """Keep `content` for the next worker, in the caller's transaction; returns the upload's id. `run_id` is a
+    queued run of the same source that is to become this file's.
 
     Raises Misconfigured for a file that is empty or larger than MOST_BYTES, LookupError for a source that
     is not this merchant's.
@@ -49,6 +51,7 @@ def accept(
     packed = io.BytesIO()
     packer = gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=6)
     size_bytes = 0
+    digest = hashlib.sha256()
     while piece := content.read(_PIECE):
         size_bytes += len(piece)
         if size_bytes > MOST_BYTES:
@@ -58,14 +61,16 @@ def accept(
                 "Put it behind an address and connect that, or send only the columns that are needed.",
             )
         packer.write(piece)
+        digest.update(piece)
     packer.close()
     if not size_bytes:
         raise _wrong(name, "The file is empty.", "Export it again and choose it anew.")
     return int(
         db.execute(
             sa.text("""
-                insert into upload (merchant_id, source_id, name, size_bytes, packed, actor, received_at)
-                values (:m, :s, :name, :size, :packed, :actor, :now) returning id
+                insert into upload (merchant_id, source_id, name, size_bytes, packed, sha256, run_id, actor,
+                                    received_at)
+                values (:m, :s, :name, :size, :packed, :sha256, :run, :actor, :now) returning id
             """),
             {
                 "m": merchant_id,
@@ -73,6 +78,8 @@ def accept(
                 "name": name,
                 "size": size_bytes,
                 "packed": packed.getvalue(),
+                "sha256": digest.hexdigest(),
+                "run": run_id,
                 "actor": actor,
                 "now": now,
             },
@@ -91,7 +98,9 @@ def take(rt: Runtime, merchant_id: int, source_id: int) -> list[Outcome]:
         try:
             # What was sold since it was handed over is not in it yet.
             feed = _unpack(found.packed, directory / found.name, found.received_at)
-            outcomes.append(runs.run(rt, merchant_id, source_id, trigger="upload", feed=feed))
+            outcomes.append(
+                runs.run(rt, merchant_id, source_id, trigger="upload", run_id=found.run_id, feed=feed)
+            )
         finally:
             shutil.rmtree(directory, ignore_errors=True)
         with transaction(rt.engine) as db:
@@ -125,7 +134,7 @@ def _oldest(rt: Runtime, merchant_id: int, source_id: int) -> Any:
     with rt.engine.connect() as db:
         return db.execute(
             sa.text("""
-                select id, name, packed, received_at from upload
+                select id, name, packed, received_at, run_id from upload
                  where merchant_id = :m and source_id = :s order by id limit 1
             """),
             {"m": merchant_id, "s": source_id},
@@ -133,10 +142,14 @@ def _oldest(rt: Runtime, merchant_id: int, source_id: int) -> Any:
 
 
 def _unpack(packed: bytes, path: Path, as_of: datetime) -> Feed:
-    content = gzip.decompress(packed)
-    path.write_bytes(content)
-    mark = FetchMark(sha256=hashlib.sha256(content).hexdigest())
-    return Feed(path, path.name, len(content), mark, as_of)
+    """The file on disk again; `accept` packed it, so its size is known to be bounded."""
+    digest = hashlib.sha256()
+    size_bytes = 0
+    with gzip.GzipFile(fileobj=io.BytesIO(packed)) as content, path.open("wb") as out:
+        while piece := content.read(_PIECE):
+            digest.update(piece)
+            size_bytes += out.write(piece)
+    return Feed(path, path.name, size_bytes, FetchMark(sha256=digest.hexdigest()), as_of)
 
 
 def _wrong(name: str, cause: str, remedy: str) -> Misconfigured:
