@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from connector.db import SQLModel, identity, tenant
+from connector.db import SQLModel, identity, json_field, tenant
 
 
 class Variant(SQLModel, table=True):
@@ -117,6 +118,37 @@ class SupplierItem(SQLModel, table=True):
     variant_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
     units_per_variant: int = 1
     how: str = "sku"
+
+
+class BundleComponent(SQLModel, table=True):
+    """One bundle (`variant_id`) takes `units` of the variant `component_id`. No bundle contains itself."""
+
+    __tablename__ = "bundle_component"
+    __table_args__ = (
+        sa.Index("bundle_component_component_idx", "merchant_id", "component_id"),
+        sa.CheckConstraint("units between 1 and 10000", name="units"),
+        sa.CheckConstraint("variant_id <> component_id", name="other"),
+    )
+    merchant_id: int = tenant()
+    variant_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
+    component_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
+    units: int = 1
+
+
+class MatchChoice(SQLModel, table=True):
+    """What the merchant decided about an item that matching could not link: its variant (`variant_id`), or that
+    it is not his ("ignore", None). `undo` are the links it took away, to be put back."""
+
+    __tablename__ = "match_choice"
+    __table_args__ = (sa.CheckConstraint("choice in ('link', 'ignore')", name="choice"),)
+    merchant_id: int = tenant()
+    source_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
+    item_key: str = Field(primary_key=True)
+    choice: str
+    variant_id: int | None = Field(default=None, sa_type=sa.BigInteger)
+    undo: dict[str, Any] = json_field()
+    actor: str = ""
+    decided_at: datetime
 
 
 class PlaceRule(SQLModel, table=True):

@@ -21,6 +21,7 @@ from connector.availability.facts import Decision
 from connector.db import transaction
 from connector.outbox.messages import Intent, enqueue, literal
 from connector.positions import topics
+from connector.positions.bundles import decide_bundles, with_bundles
 from connector.positions.facts import PositionRow, lock_and_read
 from connector.positions.promises import keep_promises
 
@@ -67,10 +68,11 @@ def decide(
 def decide_within(
     db: sa.Connection, merchant_id: int, variant_ids: Sequence[int], *, now: datetime, cause: Cause
 ) -> Decided:
-    """Decide these variants (at most 1,000) in the caller's transaction."""
-    rows = lock_and_read(db, merchant_id, variant_ids, now)
+    """Decide these variants (at most 1,000), and the bundles they are in, in the caller's transaction."""
+    rows = lock_and_read(db, merchant_id, with_bundles(db, merchant_id, variant_ids), now)
     # Where no supplier said how many there are nothing is known, and what the store says stays.
     pairs = [(before, decide_one(facts)) for before, facts in rows if is_known(facts)]
+    pairs = decide_bundles(db, merchant_id, rows, pairs)
     changed = [(before, after) for before, after in pairs if not _same(before, after)]
     if changed:
         _write_positions(db, merchant_id, changed, now)

@@ -13,7 +13,9 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from connector.catalog.bundles import leaves_of
 from connector.ports.stores import StoreOrder
+from connector.positions import bundles
 
 # Clocks of shop and ours differ by seconds.
 CLOCK_MARGIN = timedelta(seconds=10)
@@ -35,7 +37,15 @@ def allocate(
     origin: str,
     reference: str,
 ) -> None:
-    """Take `units` off the variant's sources, the fullest first; what no source has goes to the fullest."""
+    """Take `units` off the variant's sources, the fullest first; what no source has goes to the fullest. Of a
+    bundle they are taken off the sources of its components."""
+    leaves = leaves_of(db, merchant_id, variant_id) if origin != bundles.ORIGIN else {}
+    if leaves:
+        sale = _insert(db, merchant_id, connection_id, variant_id, None, units, sold_at, origin, reference)
+        for component_id, per in sorted(leaves.items()):
+            named = (bundles.ORIGIN, bundles.reference_of(sale))
+            allocate(db, merchant_id, connection_id, component_id, units * per, sold_at, *named)
+        return
     rooms = db.execute(
         sa.text("""
             select i.source_id,
@@ -68,23 +78,40 @@ def allocate(
         first = rooms[0].source_id if rooms else None
         shares.append((first, left))
     for source_id, taken in shares:
+        _insert(db, merchant_id, connection_id, variant_id, source_id, taken, sold_at, origin, reference)
+
+
+def _insert(
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    variant_id: int,
+    source_id: int | None,
+    units: int,
+    sold_at: datetime,
+    origin: str,
+    reference: str,
+) -> int:
+    """Write one allocation; its id."""
+    return int(
         db.execute(
             sa.text("""
                 insert into allocation (merchant_id, connection_id, variant_id, source_id, units, sold_at,
                                         origin, reference)
-                values (:m, :c, :v, :s, :u, :at, :origin, :reference)
+                values (:m, :c, :v, :s, :u, :at, :origin, :reference) returning id
             """),
             {
                 "m": merchant_id,
                 "c": connection_id,
                 "v": variant_id,
                 "s": source_id,
-                "u": taken,
+                "u": units,
                 "at": sold_at,
                 "origin": origin,
                 "reference": reference,
             },
-        )
+        ).scalar_one()
+    )
 
 
 def explain_falls(
@@ -107,23 +134,10 @@ def explain_falls(
         taken = min(units - explained, row.units)
         if not taken:
             break
-        lower_allocation(db, merchant_id, row.id, taken)
-        db.execute(
-            sa.text("""
-                insert into allocation (merchant_id, connection_id, variant_id, source_id, units, sold_at,
-                                        origin, reference)
-                values (:m, :c, :v, :s, :u, :at, 'order', :r)
-            """),
-            {
-                "m": merchant_id,
-                "c": connection_id,
-                "v": variant_id,
-                "s": row.source_id,
-                "u": taken,
-                "at": sold_at,
-                "r": reference,
-            },
+        new = _insert(
+            db, merchant_id, connection_id, variant_id, row.source_id, taken, sold_at, "order", reference
         )
+        lower_allocation(db, merchant_id, row.id, taken, moved_to=new)
         explained += taken
     return explained
 
@@ -167,12 +181,22 @@ def forget_falls(
     return given
 
 
-def lower_allocation(db: sa.Connection, merchant_id: int, allocation_id: int, units: int) -> None:
-    """Deduct `units` less for one allocation; it has at least as many."""
-    db.execute(
-        sa.text("update allocation set units = units - :u where merchant_id = :m and id = :id"),
+def lower_allocation(
+    db: sa.Connection, merchant_id: int, allocation_id: int, units: int, moved_to: int | None = None
+) -> None:
+    """Deduct `units` less for one allocation; it has at least as many. What a bundle's sale took off its
+    components is given back with it, or deducted for the allocation `moved_to`."""
+    row = db.execute(
+        sa.text("""
+            update allocation set units = units - :u where merchant_id = :m and id = :id
+            returning connection_id, source_id, units
+        """),
         {"m": merchant_id, "id": allocation_id, "u": units},
-    )
+    ).one()
+    if row.source_id is None:
+        bundles.lower_children(
+            db, merchant_id, row.connection_id, allocation_id, units, row.units + units, moved_to
+        )
 
 
 def _open_falls(

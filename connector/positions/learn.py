@@ -12,7 +12,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from connector.catalog.bundles import components_below
 from connector.outbox.messages import literal
+from connector.positions.bundles import with_family
 from connector.positions.decide import CHUNK, Cause, decide_within
 
 _POSITIONS = sa.text("""
@@ -39,6 +41,9 @@ def lock(db: sa.Connection, merchant_id: int, listing_ids: Iterable[int], varian
     """Lock the positions of the variants about which something may be learnt, their listings, and these
     listings. Call it before anything else is locked."""
     variants = sorted(set(variant_ids))
+    if variants:
+        # A sale of a bundle is one of its components, and changes every bundle they are in.
+        variants = with_family(db, merchant_id, variants)
     given = {"m": merchant_id, "listings": literal(sorted(set(listing_ids)))}
     if variants:
         db.execute(_POSITIONS, {"m": merchant_id, "variants": literal(variants)})
@@ -53,5 +58,7 @@ def decide_learnt(
 ) -> None:
     """Decide these variants in the caller's transaction, which learnt about them."""
     ids = sorted(set(variant_ids))
+    if ids:
+        ids = sorted({*ids, *components_below(db, merchant_id, ids)})
     for start in range(0, len(ids), CHUNK):
         decide_within(db, merchant_id, ids[start : start + CHUNK], now=now, cause=cause)
