@@ -27,9 +27,10 @@ from connector.intake.preview import Preview, preview
 from connector.intake.records import Outcome
 from connector.intake.runtime import SourceBusy
 from connector.ports.errors import PortError
-from connector.registry import manifest
+from connector.registry import ADAPTERS, manifest
 
 _FILE = "file_feed"
+_LIVE = sorted(set(ADAPTERS["suppliers"]) - {_FILE})
 _ENDED_WELL = ("applied", "unchanged", "partly_held")
 
 
@@ -39,7 +40,7 @@ def supplier() -> None:
 
 
 @supplier.command("connect")
-@click.argument("kind", type=click.Choice(["file", "upload"]))
+@click.argument("kind", type=click.Choice(["file", "upload", *_LIVE]))
 @click.argument("address")
 @click.option("--name", help="How you call the supplier; the address when left out.")
 @click.option("--every", "every_s", type=click.IntRange(5), default=900, show_default=True, help="Seconds.")
@@ -72,16 +73,23 @@ def connect(
 ) -> None:  # fmt: skip
     """Connect a supplier's file: ADDRESS is https://… or a path below an allowed directory.
 
+    Another KIND is a system that is read by its API: ADDRESS is where it is, https://…, or the supplier's name
+    where the system has one address for all. Its other settings are given by --set, as its help page says.
+
     A password or token comes from DISPO_SECRET_FIELD or --secret-file FIELD=PATH. Where the files are
     handed over by a person, KIND is "upload" and ADDRESS the supplier's name.
     """
-    fields = manifest("suppliers", _FILE).fields
+    adapter = kind if kind in _LIVE else _FILE
+    fields = manifest("suppliers", adapter).fields
     config = settings_of(pairs, fields)
     secrets: dict[str, str] = {}
     if kind == "upload":
         config |= sources.BY_HAND
     else:
-        config["url" if "://" in address else "path"] = address
+        if kind == "file":
+            config["url" if "://" in address else "path"] = address
+        elif any(field.name == "url" for field in fields):
+            config["url"] = address
         given = secret_files(files, fields)
         secrets = {field.name: ask_secret(field, given) for field in fields if field.is_secret}
     with open_runtime() as rt:
@@ -92,10 +100,10 @@ def connect(
             "max_age_hours": max_age_hours,
             "missing_policy": missing,
         }
-        source_id = sources.connect_file(rt, owner, name or address, config, secrets, every_s, rules)
+        source_id = sources.connect(rt, owner, adapter, name or address, config, secrets, every_s, rules)
     then = (
         f"Look first: dispo supplier preview {source_id}, then bring it in: dispo sync --supplier {source_id}"
-        if kind == "file"
+        if kind != "upload"
         else f"Bring a file in: dispo supplier upload {source_id} FILE"
     )
     emit({"supplier": source_id}, as_json, f"Supplier {source_id} is connected. {then}")
