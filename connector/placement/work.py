@@ -10,7 +10,8 @@ by hand before the next look. It then counts as ours, since that is what we were
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -21,7 +22,7 @@ import sqlalchemy as sa
 from connector.accounts import audit, schedule
 from connector.accounts.connections import may_write
 from connector.db import transaction
-from connector.outbox.messages import Again, Claim, Done, Intent, Outcome, enqueue, settle
+from connector.outbox.messages import Again, Claim, Done, Intent, Outcome, enqueue, hold, settle
 from connector.placement.facts import places_of, products_of, rule_of
 from connector.placement.policy import Plan, Rule, plan
 from connector.placement.runtime import LOOK, SCHEDULE, PlacementRuntime
@@ -58,7 +59,7 @@ def work_places(rt: PlacementRuntime, claim: Claim) -> None:
     turn = claim.turn
     outcome: Outcome = Done()
     if turn.connection_id:
-        look(rt, turn.merchant_id, turn.connection_id, is_out_of_time=claim.is_out_of_time)
+        look(rt, turn.merchant_id, turn.connection_id, claim)
         if claim.is_out_of_time():
             outcome = Again(0.0, "more products wait")
     else:
@@ -74,11 +75,11 @@ def look(
     rt: PlacementRuntime,
     merchant_id: int,
     connection_id: int,
-    *,
-    is_out_of_time: Callable[[], bool] = lambda: False,
+    claim: Claim | None = None,
 ) -> Plan:
-    """Move and put back what is due in one store now. Safe to repeat at any time; call it where nobody else
-    works on the store's lists (its turn in the outbox). Nothing in a store that may not be written."""
+    """Move and put back what is due in one store now. Safe to repeat at any time; `claim` is the store's turn in
+    the outbox, None where nobody else can work on its lists. Nothing in a store that may not be written.
+    Raises LeaseLost when the turn is no longer ours: then nothing more is asked of the store."""
     now = rt.now()
     with rt.engine.connect() as db:
         is_allowed = may_write(db, merchant_id, connection_id)
@@ -89,9 +90,9 @@ def look(
     problem = ""
     todo, tally, held = _NOTHING, Tally(), 0
     try:
-        hand = _Hand(rt, merchant_id, connection_id, now, is_out_of_time, tally)
+        hand = _Hand(rt, merchant_id, connection_id, now, claim, tally)
         hand.finish_begun()
-        with transaction(rt.engine) as db:
+        with hand.writing() as db:
             products = products_of(db, merchant_id, connection_id)
             places = places_of(db, merchant_id, connection_id)
             todo = plan(products, places, rule, now=now, is_draft=is_draft)
@@ -107,7 +108,7 @@ def look(
         # The shop will not have it this way: said to the merchant, and tried again at the next look.
         problem = str(error)
     _note(rt, merchant_id, connection_id, tally, held, problem, now)
-    if rule is None and not tally.is_incomplete and not problem and not is_out_of_time():
+    if rule is None and not tally.is_incomplete and not problem and not (claim and claim.is_out_of_time()):
         with transaction(rt.engine) as db:
             schedule.remove(db, merchant_id, SCHEDULE, connection_id)
     return todo
@@ -121,7 +122,7 @@ def put_all_back(rt: PlacementRuntime, merchant_id: int, connection_id: int) -> 
     if not is_any:
         return 0
     tally = Tally()
-    hand = _Hand(rt, merchant_id, connection_id, rt.now(), lambda: False, tally)
+    hand = _Hand(rt, merchant_id, connection_id, rt.now(), None, tally)
     hand.finish_begun()
     with rt.engine.connect() as db:
         todo = plan([], places_of(db, merchant_id, connection_id), None, now=rt.now())
@@ -143,23 +144,35 @@ class _Hand:
         merchant_id: int,
         connection_id: int,
         now: datetime,
-        is_out_of_time: Callable[[], bool],
+        claim: Claim | None,
         tally: Tally,
     ) -> None:
         self._rt = rt
         self._m = merchant_id
         self._c = connection_id
         self._now = now
-        self._is_out_of_time = is_out_of_time
+        self._claim = claim
         self._tally = tally
         self._store: Store = rt.store(merchant_id, connection_id)
         self._size = max(1, self._store.capabilities.place_batch_size)
+
+    def _is_out_of_time(self) -> bool:
+        return self._claim is not None and self._claim.is_out_of_time()
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that is committed only while the turn is ours. Whoever was stopped for longer than its
+        lease neither calls the store nor speaks about places that the next worker has looked up since."""
+        with transaction(self._rt.engine) as db:
+            if self._claim is not None:
+                hold(db, self._claim)
+            yield db
 
     def finish_begun(self) -> None:
         """After a crash or a lost answer only the store knows whether a call had its effect."""
         for kind, tag, rows in self._grouped("step in ('placing', 'returning')", None):
             present = self._store.read_places(kind, tag, [row.product_id for row in rows])
-            with transaction(self._rt.engine) as db:
+            with self.writing() as db:
                 for row in rows:
                     value = present.get(row.product_id)
                     if value is None:
@@ -185,7 +198,7 @@ class _Hand:
     def _put_back(self, kind: PlaceKind, tag: str, rows: Sequence[Any]) -> None:
         present = self._store.read_places(kind, tag, [row.product_id for row in rows])
         ours = [row for row in rows if present.get(row.product_id) == row.ours]
-        with transaction(self._rt.engine) as db:
+        with self.writing() as db:
             for row in rows:
                 if row not in ours:
                     is_gone = row.product_id not in present
@@ -198,7 +211,7 @@ class _Hand:
             return
         changes = [PlaceChange(row.product_id, row.before) for row in ours]
         results = self._store.set_places(kind, tag, changes)
-        with transaction(self._rt.engine) as db:
+        with self.writing() as db:
             for row, result in zip(ours, results, strict=True):
                 if result.status == "done":
                     self._set(db, row.id, "")
@@ -222,7 +235,7 @@ class _Hand:
         present = self._store.read_places(kind, tag, product_ids)
         wanted = {one: self._store.place_when_out(kind, value) for one, value in present.items()}
         todo = [one for one in product_ids if one in present and wanted[one] != present[one]]
-        with transaction(self._rt.engine) as db:
+        with self.writing() as db:
             for one in product_ids:
                 if one not in todo:
                     value = present.get(one, "")
@@ -233,7 +246,7 @@ class _Hand:
         if not todo:
             return
         results = self._store.set_places(kind, tag, [PlaceChange(one, wanted[one]) for one in todo])
-        with transaction(self._rt.engine) as db:
+        with self.writing() as db:
             for result in results:
                 place_id = ids[result.product_id]
                 if result.status == "done":

@@ -9,9 +9,12 @@ import sqlalchemy as sa
 
 from connector.db import transaction
 from connector.installs import leave
+from connector.outbox import messages
+from connector.outbox.messages import Turn
 from connector.placement import facts, rules, work
 from connector.placement.policy import Rule
 from connector.ports.errors import Misconfigured, OutcomeUnknown
+from connector.positions.topics import PLACES
 from tests.conformance.places import kept
 from tests.delivery.conftest import Scene
 from tests.support import ManualClock
@@ -221,6 +224,22 @@ def test_a_death_before_the_call_moves_nothing_twice(sold_out: Scene) -> None:
     look(scene)
 
     assert (steps(scene), bool(place(scene, "A-1"))) == ({"placed": 2}, True)
+
+
+def test_a_worker_stopped_for_longer_than_its_lease_moves_nothing(sold_out: Scene) -> None:
+    scene = sold_out
+    choose(scene)
+    turn = Turn(scene.merchant_id, PLACES, scene.store_id)
+    claimed = messages.claim(scene.rt.engine, turn, 10)
+    assert claimed is not None
+    with transaction(scene.rt.engine) as db:
+        db.execute(sa.text("update outbox_turn set lease_until = clock_timestamp() - interval '1 second'"))
+    asked = dict(scene.server.calls)
+
+    with pytest.raises(messages.LeaseLost):
+        work.work_places(scene.rt, claimed)
+
+    assert ({}, {}, asked) == (steps(scene), place(scene, "A-1"), dict(scene.server.calls))
 
 
 @pytest.mark.parametrize(
