@@ -20,7 +20,7 @@ from dateutil.parser import parse as parse_freely
 from connector.intake.normalise import CellFault, read_number
 from connector.intake.words import AT_ONCE, UNKNOWN_WORDS, fold
 
-Order = Literal["", "dmy", "mdy", "ymd"]
+Order = Literal["", "dmy", "mdy", "ymd", "ydm"]
 
 _FIRST_YEAR, _LAST_YEAR = 2000, 2089
 _EXCEL_EPOCH = date(1899, 12, 30)
@@ -31,7 +31,8 @@ _WEEK_WORDS = (
     r"(?:kw|w|wk|week|woche|kalenderwoche|semaine|sem\.?|s|semana|settimana|sett\.?|tydzień|tydz\.?|tyg\.?)"
 )
 _WEEK = re.compile(rf"{_WEEK_WORDS}\s*(\d{{1,2}})(?:\s*[/.\- ]\s*(\d{{4}}|\d{{2}}))?")
-_YEAR_WEEK = re.compile(r"(\d{4})\s*[-/ ]?\s*(?:w|kw)\s*(\d{1,2})")
+_WEEK_LAST = re.compile(rf"(\d{{1,2}})\.?\s*{_WEEK_WORDS}(?:\s*[/.\- ]\s*(\d{{4}}))?")
+_YEAR_WEEK = re.compile(r"(\d{4})\s*[-/. ]?\s*(?:w|kw|wk|week)\s*(\d{1,2})(?:-?([1-7]))?")
 _PAIR = re.compile(r"(\d{1,2})[/.](\d{4})")
 _WORDED = re.compile(r"(?:(\d{1,2})\.?\s*(?:de\s+|of\s+)?)?([^\W\d_]+)\.?\s*(?:de\s+)?,?\s*(\d{4})?")
 
@@ -65,47 +66,75 @@ _MONTH_OF = {
 
 @dataclass(slots=True)
 class DateOrder:
-    """Collects what the cells of one column prove about day and month. `order` is "" until all agree."""
+    """Collects what the cells of one column prove about the order of day, month and year. `order` is "" until
+    all agree. With `today` it also learns from years of two digits, of which only some are near."""
 
+    today: date | None = None
     proved: set[str] = field(default_factory=set)
+    proved_year_first: set[str] = field(default_factory=set)
 
     def add(self, text: str) -> None:
         """Learn from one cell; a cell that reads both ways teaches nothing."""
-        found = _TRIPLE.fullmatch(fold(text))
+        folded = fold(text)
+        if (whole := _ISO.fullmatch(folded)) is not None:
+            month, day = int(whole[2]), int(whole[3])
+            if max(month, day) > 12 >= min(month, day):
+                self.proved_year_first.add("ydm" if month > 12 else "ymd")
+            return
+        found = _TRIPLE.fullmatch(folded)
         if found is None:
             return
         first, second = int(found[1]), int(found[3])
-        if found[2] == "." or first > 12 >= second:
+        if self.today is not None and len(found[4]) == 2 and found[2] != ".":
+            near = _near(found, self.today)
+            if len(near) == 1:
+                self.proved.update(near)
+        elif found[2] == "." or first > 12 >= second:
             self.proved.add("dmy")
         elif second > 12 >= first:
             self.proved.add("mdy")
 
     @property
     def order(self) -> Order:
+        if not self.proved and self.proved_year_first == {"ydm"}:
+            return "ydm"
         if len(self.proved) != 1:
             return ""
-        return "dmy" if "dmy" in self.proved else "mdy"
+        orders: tuple[Order, ...] = ("dmy", "mdy", "ymd")
+        return next(one for one in orders if one in self.proved)
 
 
 def read_date(text: str, order: Order, today: date) -> date | None:
     """The day a cell names; None when blank or a placeholder such as 31.12.9999 or 1900-01-01.
 
     A week ("KW 49", "49/2026") is its Sunday, a month its last day; without a year, the nearest one to
-    `today`. Dots always mean day first. Raises CellFault: ambiguous_date, bad_date.
+    `today`. Dots always mean day first. `order` holds for the whole column: a cell that does not fit it is a
+    fault, not a date of another order. Raises CellFault: ambiguous_date, bad_date.
     """
     folded = fold(text)
     if not folded or folded in UNKNOWN_WORDS:
         return None
     if (found := _ISO.fullmatch(folded)) is not None:
+        if order == "ydm":
+            return _day(text, int(found[1]), int(found[3]), int(found[2]))
+        if not order and int(found[2]) > 12 >= int(found[3]):
+            raise CellFault(
+                "ambiguous_date",
+                f"“{text}” has no such month, unless the day comes before it: say which order the column uses.",
+            )
         return _day(text, int(found[1]), int(found[2]), int(found[3]))
     if (found := _COMPACT.fullmatch(folded)) is not None:
         return _day(text, int(found[1]), int(found[2]), int(found[3]))
     if (found := _TRIPLE.fullmatch(folded)) is not None:
-        return _from_triple(text, found, order)
+        return _from_triple(text, found, order, today)
     if (found := _YEAR_WEEK.fullmatch(folded)) is not None:
+        if found[3]:
+            return _weekday(text, int(found[1]), int(found[2]), int(found[3]))
         return _week(text, int(found[2]), int(found[1]), today)
     if (found := _WEEK.fullmatch(folded)) is not None:
         return _week(text, int(found[1]), _year(found[2]) if found[2] else None, today)
+    if (found := _WEEK_LAST.fullmatch(folded)) is not None:
+        return _week(text, int(found[1]), int(found[2]) if found[2] else None, today)
     if (found := _PAIR.fullmatch(folded)) is not None:
         if int(found[1]) <= 12:
             raise CellFault(
@@ -130,17 +159,57 @@ def _day(text: str, year: int, month: int, day: int) -> date | None:
         raise CellFault("bad_date", f"“{text}” is not a day of the calendar.") from None
 
 
-def _from_triple(text: str, found: re.Match[str], order: Order) -> date | None:
+_LATE, _EARLY = timedelta(days=400), timedelta(days=5 * 365)
+"""How far in the past and in the future a date of a stock list may lie."""
+
+
+def _near(found: re.Match[str], today: date) -> dict[str, date]:
+    """The days near `today` that a triple with a year of two digits may be, by their order; one day under
+    several orders is kept under the first."""
+    one, two, three = int(found[1]), int(found[3]), int(found[4])
+    days: dict[str, date] = {}
+    for order, year, month, day in (
+        ("dmy", three, two, one),
+        ("mdy", three, one, two),
+        ("ymd", one, two, three),
+    ):
+        try:
+            read = date(2000 + year, month, day)
+        except ValueError:
+            continue
+        if today - _LATE <= read <= today + _EARLY:
+            days[order] = read
+    return days
+
+
+def _from_triple(text: str, found: re.Match[str], order: Order, today: date) -> date | None:
     first, second, year = int(found[1]), int(found[3]), _year(found[4])
     if order == "ymd" and len(found[4]) == 2:
         return _day(text, first + 2000, second, int(found[4]))
+    if not order and len(found[4]) == 2 and found[2] != ".":
+        near = set(_near(found, today).values())
+        if len(near) == 1:
+            return near.pop()
+        if near:
+            raise CellFault(
+                "ambiguous_date", f"“{text}” may be several days: say which order the column uses."
+            )
+    if order == "mdy" and found[2] != ".":
+        return _day(text, year, first, second)
     if found[2] == "." or first > 12 or order == "dmy":
         return _day(text, year, second, first)
-    if second > 12 or order == "mdy" or first == second:
+    if second > 12 or first == second:
         return _day(text, year, first, second)
     raise CellFault(
         "ambiguous_date", f"“{text}” may be day/month or month/day: say which order the column uses."
     )
+
+
+def _weekday(text: str, year: int, week: int, day: int) -> date:
+    try:
+        return date.fromisocalendar(year, week, day)
+    except ValueError:
+        raise CellFault("bad_date", f"“{text}” is not a day of the calendar.") from None
 
 
 def _week(text: str, week: int, year: int | None, today: date) -> date:

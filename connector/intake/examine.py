@@ -27,7 +27,7 @@ from connector.intake.staging import NO_DIGESTS, Known, Place, distinct, is_in
 from connector.ports.errors import FileFault
 from connector.ports.suppliers import Digests, ReadOptions, Table
 
-READER = "1"
+READER = "2"
 """Rises when the same bytes would be read as something else: then every record is read again."""
 
 SAMPLE_ROWS = 200

@@ -102,7 +102,7 @@ class RowReader:
         self.key_hashes = array("q")
         self.digests = array("q")
         self.signs = {name: DecimalSign() for name in ("quantity", "cost")}
-        self.date_order = DateOrder()
+        self.date_order = DateOrder(today)
         self._mapping = mapping
         self._columns = columns
         self._today = today

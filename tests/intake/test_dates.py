@@ -28,6 +28,17 @@ TODAY = date(2026, 11, 22)
         ("KW49/2026", date(2026, 12, 6)),
         ("49/2026", date(2026, 12, 6)),
         ("2026-W49", date(2026, 12, 6)),
+        ("2026-W49-3", date(2026, 12, 2)),
+        ("2026 KW 49", date(2026, 12, 6)),
+        ("week 49", date(2026, 12, 6)),
+        ("wk 2 2027", date(2027, 1, 17)),
+        ("49. KW", date(2026, 12, 6)),
+        ("49. tydzień 2026", date(2026, 12, 6)),
+        ("13/12/26", date(2026, 12, 13)),
+        ("12/13/26", date(2026, 12, 13)),
+        ("26/12/13", date(2026, 12, 13)),
+        ("26-05-06", date(2026, 5, 6)),
+        ("13/12/19", date(2019, 12, 13)),
         ("semaine 2", date(2027, 1, 17)),
         ("15 mars 2027", date(2027, 3, 15)),
         ("15. März 2027", date(2027, 3, 15)),
@@ -58,9 +69,14 @@ def test_the_columns_order_settles_day_and_month(order: Order, expected: date) -
     ("text", "code"),
     [
         ("06/12/2026", "ambiguous_date"),
+        ("06/12/26", "ambiguous_date"),
+        ("26/12/27", "ambiguous_date"),
+        ("2026-24-12", "ambiguous_date"),
+        ("2026-W60-1", "bad_date"),
         ("12/2026", "ambiguous_date"),
         ("31.02.2026", "bad_date"),
-        ("2026-13-01", "bad_date"),
+        ("2026-13-01", "ambiguous_date"),
+        ("2026-13-32", "bad_date"),
         ("KW 60", "bad_date"),
         ("soon", "bad_date"),
         ("49", "bad_date"),
@@ -88,6 +104,39 @@ def test_a_column_tells_its_order_only_where_all_proofs_agree(cells: list[str], 
         proofs.add(cell)
 
     assert proofs.order == order
+
+
+@pytest.mark.parametrize(
+    ("cells", "order", "expected"),
+    [
+        (["05/06/2026", "13/06/2026"], "dmy", "2026-06-05 2026-06-13"),
+        (["05/06/2026", "06/13/2026"], "mdy", "2026-05-06 2026-06-13"),
+        (["26/12/27", "26/12/13"], "ymd", "2026-12-27 2026-12-13"),
+        (["26/12/27", "31/12/26"], "dmy", "2027-12-26 2026-12-31"),
+        (["2026-05-06", "2026-24-06"], "ydm", "2026-06-05 2026-06-24"),
+        (["2026-05-06", "2026-06-24"], "", "2026-05-06 2026-06-24"),
+        (["2026-05-06", "13/06/2026"], "dmy", "2026-05-06 2026-06-13"),
+    ],
+)
+def test_the_order_is_that_of_the_column_and_every_cell_is_read_in_it(
+    cells: list[str], order: Order, expected: str
+) -> None:
+    proofs = DateOrder(TODAY)
+    for cell in cells:
+        proofs.add(cell)
+
+    assert proofs.order == order
+    assert " ".join(str(read_date(cell, proofs.order, TODAY)) for cell in cells) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [("13/06/2026", "mdy"), ("06/13/2026", "dmy"), ("2026-06-24", "ydm"), ("13/06/26", "mdy")],
+)
+def test_a_cell_that_does_not_fit_its_column_is_a_fault(text: str, order: Order) -> None:
+    with pytest.raises(CellFault) as caught:
+        read_date(text, order, TODAY)
+    assert caught.value.code == "bad_date"
 
 
 @given(st.dates(date(2000, 1, 1), date(2089, 12, 31)), st.sampled_from(["%Y-%m-%d", "%d.%m.%Y", "%Y%m%d"]))
