@@ -18,6 +18,7 @@ from connector.bootstrap import Runtime
 from connector.ports.errors import NotFound, PortError
 from connector.web import auth, bigcommerce_app, handover, health, shopify_app, webhooks
 from connector.web.assets import static_files
+from connector.web.feeds import feeds
 from connector.web.pages import (
     ads,
     connections,
@@ -86,7 +87,11 @@ def create_app(rt: Runtime) -> Flask:
     # A shop posts there by itself; its state is the proof.
     csrf.exempt(handover.routes)
     # The guard comes first: a stranger is sent to sign in, not told that a token is missing.
-    auth.install(app, auth.make_limiter(app, rt.settings.redis_url))
+    limiter = auth.make_limiter(app, rt.settings.redis_url)
+    auth.install(app, limiter)
+    # Suppliers send a token of their own, and no cookie.
+    of_suppliers = feeds(rt, limiter)
+    csrf.exempt(of_suppliers)
     # Before the token is looked for in the form, which reads the request.
     app.before_request(suppliers.allow_files)
     csrf.init_app(app)
@@ -98,6 +103,7 @@ def create_app(rt: Runtime) -> Flask:
         shopify_app.routes,
         bigcommerce_app.routes,
         handover.routes,
+        of_suppliers,
     ):
         app.register_blueprint(blueprint)
     for room in (

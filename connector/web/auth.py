@@ -32,6 +32,7 @@ PUBLIC = frozenset(
     {
         "auth",
         "bigcommerce_app",
+        "feeds",
         "handover",
         "health",
         "people_of_shop",
