@@ -26,6 +26,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "import_50k": ("benchmarks.catalogs", "import"),
     "reconcile_50k": ("benchmarks.catalogs", "reconcile"),
     "webhook_storm": ("benchmarks.storm_in",),
+    "promise_scms": ("benchmarks.promises",),
+    "promise_scms_slip": ("benchmarks.promises",),
     "mapping_guess": ("benchmarks.mapping_guess",),
 }
 """Name → the module and arguments that print its lines. Names that share them are measured in one go."""

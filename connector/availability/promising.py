@@ -63,16 +63,20 @@ def promise(facts: VariantFacts, units_there: int) -> tuple[Shown | None, dict[s
         return None, {}
     best = min(found, key=lambda one: (one.until, -_BETTER[one.basis], one.on))
     shown = facts.shown if facts.shown and facts.shown.until >= facts.today else None
-    is_held = shown is not None and best.until < shown.until and _BETTER[best.basis] <= _BETTER[shown.basis]
-    if shown is not None and is_held:
-        best = replace(best, until=shown.until)
+    if shown is not None and _stays(shown, best):
+        on = shown.on if shown.on >= facts.today else shown.until
+        return replace(shown, on=on), _arithmetic(best, shown)
     is_window = facts.today <= best.on and (best.until - best.on).days <= WIDEST_WINDOW_DAYS
     on = best.on if is_window else best.until
-    if shown is not None and best.until == shown.until:
-        # Neither end of a window that people have seen moves forward.
-        on = min(max(on, shown.on), best.until)
-    answer = Shown(on, best.until, best.basis, best.on, best.connection_id)
-    return answer, _arithmetic(best, is_held=is_held)
+    return Shown(on, best.until, best.basis, best.on, best.connection_id), _arithmetic(best, None)
+
+
+def _stays(shown: Shown, best: _Evidence) -> bool:
+    """Whether the date shown stays although there is this evidence: it names no later one, and an earlier one only
+    on grounds that are no better."""
+    if best.until == shown.until:
+        return True
+    return best.until < shown.until and _BETTER[best.basis] <= _BETTER[shown.basis]
 
 
 def promise_rechecks(facts: VariantFacts, date: Shown) -> list[datetime]:
@@ -114,13 +118,18 @@ def _dated(
 ) -> Iterator[_Evidence]:
     """A named day, corrected. What is shown on the same evidence stays as it was promised; a day that was past
     when it was first named is no evidence."""
-    shown = facts.shown
-    if shown and (shown.basis, shown.connection_id, shown.evidence_on) == (basis, connection_id, on):
-        yield _Evidence(basis, connection_id, on, shown.until, correction)
+    shown, found = facts.shown, _Evidence(basis, connection_id, on, on, correction)
+    if shown and _is_of(found, shown):
+        yield replace(found, until=shown.until)
     elif on >= facts.today:
         until = corrected(on, correction)
         if until is not None:
-            yield _Evidence(basis, connection_id, on, until, correction)
+            yield replace(found, until=until)
+
+
+def _is_of(one: _Evidence, shown: Shown) -> bool:
+    """Whether it is the evidence that the date shown rests on."""
+    return (one.basis, one.connection_id, one.on) == (shown.basis, shown.connection_id, shown.evidence_on)
 
 
 def _shipments(facts: VariantFacts, units_there: int) -> Iterator[_Evidence]:
@@ -191,13 +200,14 @@ def _lead_times(facts: VariantFacts) -> Iterator[_Evidence]:
         yield _Evidence("lead_time", source.connection_id, on, until, correction)
 
 
-def _arithmetic(one: _Evidence, *, is_held: bool) -> dict[str, Any]:
+def _arithmetic(one: _Evidence, kept: Shown | None) -> dict[str, Any]:
+    """The evidence as it is now; `is_held` where a later date stays that it was promised by before."""
     said: dict[str, Any] = {
         "basis": one.basis,
         "connection": one.connection_id,
         "evidence_on": one.on.isoformat(),
         "until": one.until.isoformat(),
-        "is_held": is_held,
+        "is_held": kept is not None and not _is_of(one, kept),
     }
     if one.correction is not None:
         said |= {

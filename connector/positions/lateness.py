@@ -15,7 +15,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from connector.availability.facts import Correction
-from connector.availability.lateness import NEVER, Lateness, Orders, correct, fit, weigh
+from connector.availability.lateness import NEVER, Lateness, Orders, cheapest, correct, fit, weigh
 from connector.db import transaction
 from connector.positions.promises import today_of
 
@@ -93,13 +93,14 @@ def corrections(
     )
     ways = [Lateness(orders, half_life), Lateness(orders, half_life, is_pooled=False)]
     levels = [way.level(day) for way in ways]
+    best = cheapest(ways, day, levels)
     delays, ended, ages = orders.known_on(day)
     for connection_id, group in groups.items():
         own = orders.group == group
         middle = fit(delays[own], ended[own], weigh(ages[own], half_life)).quantile(0.5)
         yield (
             connection_id,
-            correct(ways, day, group, levels),
+            correct(ways, day, group, levels, best),
             None if middle is None else int(np.ceil(middle)),
         )
 
