@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from connector.accounts import schedule
 from connector.accounts.audit import record
-from connector.accounts.connections import add_connection
+from connector.accounts.connections import add_connection, connections
 from connector.crypto import Keyring
 from connector.db import transaction
+from connector.ports.errors import Misconfigured
 from connector.ports.search import Search, SearchCheck
 from connector.registry import Environment, manifest
 from connector.search.runtime import LOOK_EVERY_S, SCHEDULE, SearchRuntime
@@ -47,6 +48,16 @@ def connect(
     found = search.check()
     with transaction(rt.engine) as db:
         now = rt.now()
+        # Two of the same would count every click twice.
+        for row in connections(db, merchant_id, "search"):
+            if (row.adapter, row.config.get("site")) == (adapter, found.site):
+                raise Misconfigured(
+                    adapter,
+                    found.site,
+                    "This site is connected already.",
+                    "Name another one, or disconnect it first.",
+                    field="site",
+                )
         connection_id = add_connection(
             db,
             rt.keyring,

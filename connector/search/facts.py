@@ -49,11 +49,27 @@ def _facts(row: sa.Row[tuple[object, ...]]) -> PageFacts:
     )
 
 
+# The listings with the page they are on, or were on when their store last named an address for them.
+LISTED = """
+    listed as (
+      select l.*, coalesce(nullif(l.page_key, ''), known.page_key) as page
+        from listing l
+        join connection c on c.merchant_id = l.merchant_id and c.id = l.connection_id and c.status <> 'ended'
+        left join (
+          select distinct on (s.store_id, s.product_id) s.store_id, s.product_id, s.page_key
+            from search_page s
+           where s.merchant_id = :m and s.connection_id = :c and s.product_id <> ''
+           order by s.store_id, s.product_id, s.page_key) known
+          on l.page_key = '' and known.store_id = l.connection_id and known.product_id = l.product_id
+       where l.merchant_id = :m and (l.page_key <> '' or known.page_key is not null))
+"""
+
 # What we keep true counts by its position; what else stands on the page counts as sellable while the store
 # itself sells it. Only a page that says something of its offers needs to know since when that holds.
-_FACTS = sa.text("""
-    with item as (
-      select l.page_key, l.connection_id, l.external_id, min(l.variant_id) as variant_id,
+_FACTS = sa.text(f"""
+    with {LISTED},
+    item as (
+      select l.page as page_key, l.connection_id, l.external_id, min(l.variant_id) as variant_id,
              bool_or(not l.is_gone) as is_there, bool_or(l.is_published and not l.is_gone) as is_published,
              bool_or(l.is_managed and not l.is_excluded) as is_ours,
              bool_or(case when l.is_gone then null
@@ -63,11 +79,9 @@ _FACTS = sa.text("""
              bool_or(l.is_managed and not l.is_excluded and l.problem = '' and not l.is_gone) as is_decided,
              max(p.out_since) as out_since, min(p.restock_on) as restock_on,
              bool_and(p.state = 'discontinued') as is_discontinued
-        from listing l
-        join connection c on c.merchant_id = l.merchant_id and c.id = l.connection_id and c.status <> 'ended'
+        from listed l
         left join position p on p.merchant_id = l.merchant_id and p.variant_id = l.variant_id
-       where l.merchant_id = :m and l.page_key <> ''
-       group by l.page_key, l.connection_id, l.external_id),
+       group by l.page, l.connection_id, l.external_id),
     page as (
       select page_key, bool_or(is_there) as is_there, bool_or(is_published) as is_published,
              count(*) filter (where sells) as sellable, count(*) filter (where not sells) as unsellable,
@@ -88,4 +102,4 @@ _FACTS = sa.text("""
            and (m.available_before > 0) <> (m.available_after > 0)) moved on true
      where s.merchant_id = :m and s.connection_id = :c
      order by s.page_key
-""")
+""")  # noqa: S608 - a constant of this module, no input

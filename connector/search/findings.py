@@ -141,7 +141,7 @@ def set_days(db: sa.Connection, merchant_id: int, days: int, *, actor: str, now:
 _LIST = """
     select f.id, f.connection_id, f.page_key, f.kind, f.cause, f.since, f.detail, f.opened_at, f.seen_at,
            f.closed_at, f.dismissed_at, s.url, s.clicks, s.impressions, s.crawled_at, s.looked_at, s.report_url,
-           coalesce(l.title, '') as title, l.variant_id
+           coalesce(l.title, k.title, '') as title, coalesce(l.variant_id, k.variant_id) as variant_id
       from search_finding f
       join connection c on c.merchant_id = f.merchant_id and c.id = f.connection_id and c.status <> 'ended'
       join search_page s on s.merchant_id = f.merchant_id and s.connection_id = f.connection_id
@@ -149,6 +149,10 @@ _LIST = """
       left join lateral (
         select title, variant_id from listing
          where merchant_id = f.merchant_id and page_key = f.page_key order by id limit 1) l on true
+      left join lateral (
+        select title, variant_id from listing
+         where l.title is null and merchant_id = f.merchant_id and connection_id = s.store_id
+           and product_id = s.product_id order by id limit 1) k on true
      where f.merchant_id = :m and (:kind = '' or f.kind = :kind)
        and case :state when 'open' then f.closed_at is null and f.dismissed_at is null
                        when 'dismissed' then f.closed_at is null and f.dismissed_at is not null

@@ -12,7 +12,9 @@ from connector.db import SQLModel, identity, json_field, tenant
 
 
 class SearchPage(SQLModel, table=True):
-    """A product page of the site of one search connection. `page_key` is the listings' own.
+    """A product page of the site of one search connection. `page_key` is the listings' own. `product_id` of the
+    store connection `store_id` is the product it shows: a store that unpublishes one may name no address for
+    it any more, while people still find the page.
 
     `clicks` and `impressions` are of the last 28 final days. `turn` is its place among those to be inspected
     next, None outside of the plan. What follows `inspected_at` is what the engine has of the page, what
@@ -34,6 +36,8 @@ class SearchPage(SQLModel, table=True):
     connection_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
     page_key: str = Field(primary_key=True)
     url: str
+    store_id: int = Field(default=0, sa_type=sa.BigInteger)
+    product_id: str = ""
     clicks: int = 0
     impressions: int = 0
     turn: int | None = None

@@ -23,7 +23,7 @@ from connector.catalog.pages import page_key
 from connector.db import transaction
 from connector.ports.errors import Misconfigured, Rejected, Retryable
 from connector.ports.search import Inspection, Look, Search
-from connector.search.facts import facts_of
+from connector.search.facts import LISTED, facts_of
 from connector.search.findings import Concluded, conclude
 from connector.search.rules import turns
 from connector.search.runtime import SearchRuntime
@@ -102,15 +102,16 @@ def _read_traffic(
             # The first is the most clicked: that spelling is the one the engine knows best.
             seen[key] = (clicks + row.clicks, impressions + row.impressions, url)
     with rt.engine.connect() as db:
-        ours = db.execute(_OURS, {"m": merchant_id}).all()
+        ours = db.execute(_OURS, {"m": merchant_id, "c": connection_id}).all()
     pages = []
     for mine in ours:
         clicks, impressions, url = seen.get(mine.page_key, (0, 0, _bare(mine.url)))
         if "/" in mine.page_key and search.covers(url):
-            pages.append((mine.page_key, url, clicks, impressions))
+            pages.append((mine.page_key, url, clicks, impressions, mine.store_id, mine.product_id))
     for start in range(0, len(pages), CHUNK):
-        keys, urls, clicked, shown = zip(*pages[start : start + CHUNK], strict=True)
-        given = {"keys": list(keys), "urls": list(urls), "clicks": list(clicked), "shown": list(shown)}
+        names = ("keys", "urls", "clicks", "shown", "stores", "products")
+        columns = zip(*pages[start : start + CHUNK], strict=True)
+        given = {name: list(column) for name, column in zip(names, columns, strict=True)}
         with transaction(rt.engine) as db:
             db.execute(_STORE_PAGES, {"m": merchant_id, "c": connection_id, **given})
     with transaction(rt.engine) as db:
@@ -232,22 +233,29 @@ _SPEND = sa.text("""
        and coalesce((cursors -> 'search' -> 'used' ->> cast(:day as text))::int, 0) < :most
 """)
 
-_OURS = sa.text("""
-    select l.page_key, min(l.url) as url
-      from listing l
-      join connection c on c.merchant_id = l.merchant_id and c.id = l.connection_id and c.status <> 'ended'
-     where l.merchant_id = :m and l.page_key <> '' and l.url <> ''
-     group by l.page_key having bool_or(l.is_managed and not l.is_excluded) order by l.page_key
-""")
+_OURS = sa.text(f"""
+    with {LISTED}
+    select l.page as page_key, coalesce(min(nullif(l.url, '')), min(s.url)) as url,
+           (array_agg(l.connection_id order by l.id))[1] as store_id,
+           (array_agg(l.product_id order by l.id))[1] as product_id
+      from listed l
+      left join search_page s on s.merchant_id = :m and s.connection_id = :c and s.page_key = l.page
+     group by l.page
+    having bool_or(l.is_managed and not l.is_excluded) and coalesce(min(nullif(l.url, '')), min(s.url)) <> ''
+     order by l.page
+""")  # noqa: S608 - a constant of the room, no input
 
 _STORE_PAGES = sa.text("""
-    insert into search_page as s (merchant_id, connection_id, page_key, url, clicks, impressions)
-    select :m, :c, n.key, n.url, n.clicks, n.shown
-      from unnest(cast(:keys as text[]), cast(:urls as text[]), cast(:clicks as int[]), cast(:shown as int[]))
-           as n(key, url, clicks, shown)
+    insert into search_page as s (merchant_id, connection_id, page_key, url, clicks, impressions, store_id,
+                                  product_id)
+    select :m, :c, n.key, n.url, n.clicks, n.shown, n.store, n.product
+      from unnest(cast(:keys as text[]), cast(:urls as text[]), cast(:clicks as int[]), cast(:shown as int[]),
+                  cast(:stores as bigint[]), cast(:products as text[]))
+           as n(key, url, clicks, shown, store, product)
      order by n.key
         on conflict (merchant_id, connection_id, page_key) do update
-       set url = excluded.url, clicks = excluded.clicks, impressions = excluded.impressions
+       set url = excluded.url, clicks = excluded.clicks, impressions = excluded.impressions,
+           store_id = excluded.store_id, product_id = excluded.product_id
 """)
 
 _FORGET_PAGES = sa.text("""

@@ -352,3 +352,24 @@ def test_pages_of_no_product_are_not_kept_and_leave_with_their_listings(scene: S
         ).scalars()
         assert [scene.server.page_url(name) for name in ("bowl", "lamp")] == list(urls)
     assert [] == scene.listed()
+
+
+def test_a_product_whose_store_names_no_address_any_more_keeps_its_page(scene: Scene) -> None:
+    scene.look()
+    scene.world.execute(
+        """
+        update listing set is_published = false, url = '', page_key = '' where merchant_id = :m and variant_id = :v
+        """,
+        v=scene.variants["lamp"],
+    )
+    scene.server.pages["lamp"].status = 404
+    scene.clock.advance(days=4)
+    scene.look()
+    assert [("Vase", "sold_out", "undated"), ("Lamp", "hidden", "")] == scene.listed()
+
+
+def test_a_site_is_connected_once(scene: Scene) -> None:
+    config, secrets = scene.server.connection()
+    with pytest.raises(Misconfigured) as caught:
+        connect(scene.rt, scene.merchant_id, "google_search_console", config, secrets, actor="owner")
+    assert ("site", True) == (caught.value.field, "connected already" in caught.value.cause)
