@@ -64,7 +64,8 @@ class Field:
     `is_secret` values are sealed at rest and never taken from a command line argument. `is_from_app`: a
     shop that installed the operator's own app needs none of its own, even where others must give it.
     `places` are the choices of the manifest's `places` that the field belongs to, empty for all; `examples`
-    shows what to enter at one of them. A long secret (`is_long`) has several lines.
+    shows what to enter at one of them. A long secret (`is_long`) has several lines; a rare field (`is_rare`)
+    goes where only those look who need it.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Field:
     places: tuple[str, ...] = ()
     examples: Mapping[str, str] = field(default_factory=dict)
     is_long: bool = False
+    is_rare: bool = False
 
 
 @dataclass(frozen=True, slots=True)

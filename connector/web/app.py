@@ -22,6 +22,7 @@ from connector.web.feeds import feeds
 from connector.web.pages import (
     ads,
     connections,
+    file_places,
     overview,
     people,
     places,
@@ -113,6 +114,7 @@ def create_app(rt: Runtime) -> Flask:
         people,
         ads,
         connections,
+        file_places,
         places,
         plan,
         scripts,

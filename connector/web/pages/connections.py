@@ -22,10 +22,12 @@ from connector.outbox.upkeep import pending_counts, wake
 from connector.placement.facts import RuleRow, moved, rule_of
 from connector.ports.errors import Misconfigured
 from connector.positions.decide import enqueue_store
+from connector.positions.kept import records
 from connector.registry import manifest
 from connector.search.connect import disconnect as disconnect_site
 from connector.web.embedded_actions import own_client_id
 from connector.web.pages import search
+from connector.web.pages.file_places import access_of
 from connector.web.pages.overview import kept
 from connector.web.pages.stores import may_renew
 from connector.web.queries import connections
@@ -97,6 +99,8 @@ def one(connection_id: int) -> Response:
             may_renew=may_renew(row),
             features=grants.features(row, own_client_id(row.adapter)) if row.kind == "store" else [],
             places=_places(db, row),
+            record=next(iter(records(db, g.merchant_id, connection_id)), None),
+            feed_access=access_of(db, row),
             webhooks_mended=mended(db, g.merchant_id, connection_id) if row.kind == "store" else None,
             script=scripts.script_state(db, row),
             consents=scripts.CONSENTS,
