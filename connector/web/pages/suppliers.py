@@ -15,6 +15,7 @@ from connector.accounts.connections import connection
 from connector.db import transaction
 from connector.intake import sources, uploads
 from connector.ports.errors import Misconfigured
+from connector.registry import ADAPTERS, Manifest, manifest
 from connector.web.pages.overview import kept
 from connector.web.pages.plan import may_start
 from connector.web.view import flash, gettext, page, reading, runtime
@@ -24,6 +25,7 @@ routes = Blueprint("suppliers", __name__)
 MISSING = ("keep", "zero_after", "zero")
 LONGEST_LEAD_DAYS = 730
 _FORM_BYTES = 100_000
+_FILES = "file_feed"
 
 
 def allow_files() -> None:
@@ -141,4 +143,18 @@ def _take(source_id: int, file: FileStorage) -> Response:
 
 def _form(values: Any, errors: dict[str, str], status: int) -> Response:
     most = uploads.MOST_BYTES // 1_000_000
-    return page("supplier_new", status, values=values, errors=errors, most_mb=most, missing=MISSING)
+    return page(
+        "supplier_new",
+        status,
+        values=values,
+        errors=errors,
+        most_mb=most,
+        missing=MISSING,
+        live=live_sources(),
+    )
+
+
+def live_sources() -> list[Manifest]:
+    """The sources that are read by an API, by title."""
+    found = [manifest("suppliers", name) for name in ADAPTERS["suppliers"] if name != _FILES]
+    return sorted(found, key=lambda one: one.title)

@@ -1,0 +1,99 @@
+"""The settings of live sources in the reader's language. Adapters write them in English and know no
+catalogue; what is not here is shown as they wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+
+def source_words(_: Callable[..., str]) -> Mapping[str, str]:
+    """From the English of a label or help text to the reader's words; `_` is his gettext."""
+    return {
+        "Address": _("Address"),
+        "Database": _("Database"),
+        "API key": _("API key"),
+        "Login": _("Login"),
+        "Number": _("Number"),
+        "Item code": _("Item code"),
+        "Warehouses": _("Warehouses"),
+        "Company": _("Company"),
+        "Language": _("Language"),
+        "What is on order": _("What is on order"),
+        "Columns": _("Columns"),
+        "List of items": _("List of items"),
+        "Method": _("Method"),
+        "Body": _("Body"),
+        "Sign in": _("Sign in"),
+        "User": _("User"),
+        "Password": _("Password"),
+        "Name of the token": _("Name of the token"),
+        "Token": _("Token"),
+        "Token address": _("Token address"),
+        "Client ID": _("Client ID"),
+        "Client secret": _("Client secret"),
+        "Scope": _("Scope"),
+        "Client credentials go": _("Client credentials go"),
+        "Pages": _("Pages"),
+        "Page parameter": _("Page parameter"),
+        "First page": _("First page"),
+        "Size parameter": _("Size parameter"),
+        "Size": _("Size"),
+        "Cursor": _("Cursor"),
+        "Next page": _("Next page"),
+        "Total": _("Total"),
+        "Rate": _("Rate"),
+        "Where you sign in, as https://shop.odoo.com.": _("Where you sign in, as https://shop.odoo.com."),
+        "Its name, as Odoo shows it at sign-in.": _("Its name, as Odoo shows it at sign-in."),
+        "In your Odoo profile: Account security.": _("In your Odoo profile: Account security."),
+        "For Odoo 18 and before: whose key it is.": _("For Odoo 18 and before: whose key it is."),
+        "free_qty (empty): on hand less reserved; qty_available: all that is on hand.": _(
+            "free_qty (empty): on hand less reserved; qty_available: all that is on hand."
+        ),
+        "default_code (empty): the internal reference; barcode: the barcode.": _(
+            "default_code (empty): the internal reference; barcode: the barcode."
+        ),
+        "Empty for all together; else their short names, as in WH, EAST.": _(
+            "Empty for all together; else their short names, as in WH, EAST."
+        ),
+        "If there are several: the name of one.": _("If there are several: the name of one."),
+        "For product names, as fr_FR.": _("For product names, as fr_FR."),
+        "no: restock dates are not taken from open receipts.": _(
+            "no: restock dates are not taken from open receipts."
+        ),
+        "Where the list of items is, beginning with https://.": _(
+            "Where the list of items is, beginning with https://."
+        ),
+        "As in sku=code, quantity=stock.free, restock_date=next_arrival.": _(
+            "As in sku=code, quantity=stock.free, restock_date=next_arrival."
+        ),
+        "Where the list is, as in data.items; empty: the answer itself.": _(
+            "Where the list is, as in data.items; empty: the answer itself."
+        ),
+        "GET (empty) or POST.": _("GET (empty) or POST."),
+        "For POST: a JSON object.": _("For POST: a JSON object."),
+        "Empty for none, else basic, bearer, header, query or oauth2.": _(
+            "Empty for none, else basic, bearer, header, query or oauth2."
+        ),
+        "For basic.": _("For basic."),
+        "For header or query, as in X-Api-Key.": _("For header or query, as in X-Api-Key."),
+        "For bearer, header and query.": _("For bearer, header and query."),
+        "For oauth2 (client credentials).": _("For oauth2 (client credentials)."),
+        "For oauth2.": _("For oauth2."),
+        "For oauth2, if the API wants one.": _("For oauth2, if the API wants one."),
+        "For oauth2: basic (empty) or body.": _("For oauth2: basic (empty) or body."),
+        "Empty: one page; else page, offset, cursor, link or next.": _(
+            "Empty: one page; else page, offset, cursor, link or next."
+        ),
+        "If it is not called page, offset or cursor.": _("If it is not called page, offset or cursor."),
+        "For page: 1 if empty.": _("For page: 1 if empty."),
+        "As in per_page, if you want larger pages.": _("As in per_page, if you want larger pages."),
+        "Items on a page.": _("Items on a page."),
+        "For cursor: where the answer names the next one.": _(
+            "For cursor: where the answer names the next one."
+        ),
+        "For next: where the answer holds its address.": _("For next: where the answer holds its address."),
+        "Where the answer says how many items there are; it is checked.": _(
+            "Where the answer says how many items there are; it is checked."
+        ),
+        "Calls/seconds the API allows, as in 60/60.": _("Calls/seconds the API allows, as in 60/60."),
+    }

@@ -1,0 +1,112 @@
+"""Connecting a system that is read by its API, in the browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from connector import i18n
+from connector.bootstrap import Runtime
+from connector.registry import ADAPTERS, Environment, manifest
+from connector.web.source_words import source_words
+from simulator.odoo import OdooServer
+from simulator.odoo.server import KEY
+from tests.adapters.odoo_support import world
+from tests.web.conftest import Person
+from tests.web.shop import Shop
+
+
+@pytest.fixture
+def odoo(rt: Runtime) -> Iterator[OdooServer]:
+    rt.__dict__["environment"] = Environment(allowed_private_hosts=frozenset({"127.0.0.1"}))
+    with OdooServer(world()) as running:
+        yield running
+
+
+def form(odoo: OdooServer, **changes: str) -> dict[str, str]:
+    given = {
+        "name": "Our Odoo", "missing": "zero_after", "s-url": odoo.url, "s-database": "dispo", "s-api_key": KEY,
+        "s-warehouses": "WH",
+    }  # fmt: skip
+    return {**given, **changes}
+
+
+def connected(shop: Shop) -> list[tuple[object, ...]]:
+    statement = """
+        select c.adapter, c.name, c.config ->> 'warehouses', c.config::text like :key, s.missing_policy, h.kind
+          from connection c
+          join source s on s.merchant_id = c.merchant_id and s.connection_id = c.id
+          join schedule h on h.merchant_id = c.merchant_id and h.subject_id = s.id and h.kind like 'supplier.%'
+         where c.merchant_id = :m and c.adapter = 'odoo'
+    """
+    with shop.engine.connect() as db:
+        return [
+            tuple(row) for row in db.execute(sa.text(statement), {"m": shop.merchant_id, "key": f"%{KEY}%"})
+        ]
+
+
+def test_every_kind_of_source_is_offered_and_has_a_form(owner: Person) -> None:
+    start = owner.get("/suppliers/new").text
+    for name in sorted(set(ADAPTERS["suppliers"]) - {"file_feed"}):
+        assert f'href="/suppliers/new/{name}"' in start
+        text = owner.get(f"/suppliers/new/{name}").text
+        for field in manifest("suppliers", name).fields:
+            assert f'name="s-{field.name}"' in text
+    assert 404 == owner.get("/suppliers/new/file_feed").status_code
+    assert 404 == owner.get("/suppliers/new/nothing").status_code
+
+
+def test_an_odoo_is_connected(owner: Person, shop: Shop, odoo: OdooServer) -> None:
+    answer = owner.post("/suppliers/new/odoo", form(odoo))
+
+    assert (303, "/runs?source=") == (answer.status_code, answer.headers["Location"][:13])
+    assert connected(shop) == [("odoo", "Our Odoo", "WH", False, "zero_after", "supplier.sync")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"name": ""}, "name", "at most 80"),
+        ({"s-database": ""}, "database", "needed"),
+        ({"s-warehouses": "NORTH"}, "warehouses", "Use one of: EAST, WH."),
+        ({"lead_time_days": "many"}, "lead", "whole days"),
+    ],
+)
+def test_what_is_wrong_stands_at_its_field_and_nothing_is_saved(
+    owner: Person, shop: Shop, odoo: OdooServer, changes: dict[str, str], field: str, words: str
+) -> None:
+    answer = owner.post("/suppliers/new/odoo", form(odoo, **changes))
+
+    assert (422, []) == (answer.status_code, connected(shop))
+    error = answer.text.partition(f'id="{field}-error">')[2].partition("</small>")[0]
+    assert words in error
+    assert KEY not in answer.text
+
+
+def test_a_refused_key_is_said_and_not_shown(owner: Person, shop: Shop, odoo: OdooServer) -> None:
+    answer = owner.post("/suppliers/new/odoo", form(odoo, **{"s-api_key": "a-wrong-key"}))
+
+    assert (422, []) == (answer.status_code, connected(shop))
+    assert "Odoo refused the API key." in answer.text
+    assert "a-wrong-key" not in answer.text
+
+
+def test_another_merchants_connection_is_not_shown(
+    owner: Person, stranger: Person, shop: Shop, odoo: OdooServer
+) -> None:
+    owner.post("/suppliers/new/odoo", form(odoo))
+
+    assert "Our Odoo" in owner.get("/connections").text
+    assert "Our Odoo" not in stranger.get("/connections").text
+
+
+def test_the_settings_are_told_in_every_language() -> None:
+    english = source_words(lambda text: text)
+    for name in ("json_api", "odoo"):
+        for field in manifest("suppliers", name).fields:
+            assert field.label in english
+            assert field.help in english
+    french = source_words(i18n.gettext("fr"))
+    assert french["Warehouses"] == "Entrepôts"
