@@ -15,6 +15,8 @@ from typing import IO
 import sqlalchemy as sa
 
 from connector.catalog.keys import sku_key
+from connector.catalog.management import manage
+from connector.catalog.matching import release
 
 MOST_UNITS = 10_000
 MOST_COMPONENTS = 100
@@ -82,7 +84,10 @@ def declare(
             """),
             {**given, "ids": [c.variant_id for c in components], "units": [c.units for c in components]},
         )
-    _manage(db, merchant_id, variant_id, is_bundle=bool(components))
+    if components:
+        manage(db, merchant_id, {variant_id})
+    else:
+        release(db, merchant_id, {variant_id})
     return {variant_id}
 
 
@@ -219,19 +224,3 @@ def _names(db: sa.Connection, merchant_id: int, ids: Sequence[int]) -> dict[int,
         {"m": merchant_id, "ids": list(ids)},
     )
     return {row.id: row.sku or row.title for row in rows}
-
-
-def _manage(db: sa.Connection, merchant_id: int, variant_id: int, *, is_bundle: bool) -> None:
-    """Listings of a bundle are written; those of one that was taken apart and that no supplier has are not."""
-    db.execute(
-        sa.text("""
-            with mine as (
-                select id from listing l where merchant_id = :m and variant_id = :v and not is_excluded
-                   and is_managed <> :managed
-                   and (:managed or not exists (select 1 from supplier_item i
-                                                 where i.merchant_id = l.merchant_id and i.variant_id = l.variant_id))
-                 order by id for update)
-            update listing l set is_managed = :managed from mine where l.merchant_id = :m and l.id = mine.id
-        """),
-        {"m": merchant_id, "v": variant_id, "managed": is_bundle},
-    )

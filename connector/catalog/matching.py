@@ -151,6 +151,12 @@ def unlink(db: sa.Connection, merchant_id: int, source_id: int, item_keys: Seque
         given,
     )
     variants = {row[0] for row in rows}
+    release(db, merchant_id, variants)
+    return variants
+
+
+def release(db: sa.Connection, merchant_id: int, variants: set[int]) -> None:
+    """Listings of those of these variants that no supplier item and no bundle is left for leave management."""
     if variants:
         db.execute(
             sa.text("""
@@ -160,13 +166,14 @@ def unlink(db: sa.Connection, merchant_id: int, source_id: int, item_keys: Seque
                        and l.is_managed
                        and not exists (select 1 from supplier_item i
                                         where i.merchant_id = l.merchant_id and i.variant_id = l.variant_id)
+                       and not exists (select 1 from bundle_component b
+                                        where b.merchant_id = l.merchant_id and b.variant_id = l.variant_id)
                      order by l.id for update)
                 update listing l set is_managed = false from orphan o
                  where l.merchant_id = :merchant and l.id = o.id
             """),
             {"merchant": merchant_id, "variants": list(variants)},
         )
-    return variants
 
 
 def unmatched(db: sa.Connection, merchant_id: int, source_id: int, limit: int = 100) -> list[Unmatched]:
@@ -217,7 +224,11 @@ def _ambiguities_of(db: sa.Connection, merchant_id: int, source_id: int, limit: 
             select p.item_key, p.variant_ids, p.variants, p.is_shared,
                    array_remove(w.items, p.item_key) as others
               from per p left join wanted w on p.variants = 1 and w.variant_id = p.variant_ids[1]
-             where p.variants > 1 or cardinality(w.items) > 1
+             where (p.variants > 1 or cardinality(w.items) > 1)
+               and not (p.variants = 1 and exists (
+                        select 1 from match_choice c
+                         where c.merchant_id = :merchant and c.source_id = :source and c.choice = 'link'
+                           and c.variant_id = p.variant_ids[1]))
              order by p.item_key limit :limit
         """),  # noqa: S608 - constants of this module
         {"merchant": merchant_id, "source": source_id, "limit": limit},
@@ -310,6 +321,8 @@ def _fill_candidates(
           from {items} o
          where not exists (select 1 from supplier_item l where l.merchant_id = %(merchant)s
                               and l.source_id = %(source)s and l.item_key = o.item_key)
+           and not exists (select 1 from match_choice c where c.merchant_id = %(merchant)s
+                              and c.source_id = %(source)s and c.item_key = o.item_key)
     """  # noqa: S608 - SQL of the caller, never input
     if codes.rules == NO_RULES and codes.key_field == "sku":
         # The item's own key already is its SKU as compared, so that of a million items only those few

@@ -14,8 +14,8 @@ from connector.availability.facts import Rule, VariantFacts
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def _facts(rule: Rule = Rule()) -> VariantFacts:
-    return VariantFacts(1, (), rule, NOW, NOW.date())
+def _facts(rule: Rule | None = None) -> VariantFacts:
+    return VariantFacts(1, (), rule or Rule(), NOW, NOW.date())
 
 
 def _part(variant: int, units: int, available: int, state: str = "", on: date | None = None) -> Part:
