@@ -100,6 +100,11 @@ def number(value: int | Decimal | float, locale: str) -> str:
     return numbers.format_decimal(value, locale=locale)
 
 
+def percent(value: float, locale: str) -> str:
+    """A share (0–1) in whole percent: "96%", "96 %"."""
+    return numbers.format_percent(value, locale=locale)
+
+
 def day(value: date, locale: str) -> str:
     """A day in words: "12 December 2026", "12 décembre 2026"."""
     return dates.format_date(value, "d MMMM y" if locale == "en" else "long", locale=locale)

@@ -17,8 +17,10 @@ from connector.cli.ads import COMMANDS as ADS
 from connector.cli.channels import COMMANDS as CHANNELS
 from connector.cli.frame import fail
 from connector.cli.mapping import COMMANDS as MAPPING
+from connector.cli.matching import COMMANDS as MATCHING
 from connector.cli.places import COMMANDS as PLACES
 from connector.cli.privacy import COMMANDS as PRIVACY
+from connector.cli.promises import COMMANDS as PROMISES
 from connector.cli.runs import COMMANDS as RUNS
 from connector.cli.search import COMMANDS as SEARCH
 from connector.cli.service import COMMANDS as SERVICE
@@ -35,7 +37,20 @@ def cli() -> None:
     """Dispo keeps a shop's stock true: quantities, badges, restock dates, alerts and ads."""
 
 
-for command in (*SERVICE, *ACCOUNTS, *STORES, *PLACES, *SUPPLIERS, *MAPPING, *RUNS, *ADS, *SEARCH, *CHANNELS, *PRIVACY):
+for command in (
+    *SERVICE,
+    *ACCOUNTS,
+    *STORES,
+    *PLACES,
+    *SUPPLIERS,
+    *MAPPING,
+    *RUNS,
+    *PROMISES,
+    *ADS,
+    *SEARCH,
+    *CHANNELS,
+    *PRIVACY,
+):
     cli.add_command(command)
 
 

@@ -26,6 +26,7 @@ class Explanation:
     listings: list[dict[str, Any]]
     movements: list[dict[str, Any]]
     incoming: list[dict[str, Any]] = field(default_factory=list)
+    promise: dict[str, Any] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """The explanation in sentences, the conclusion first."""
@@ -46,6 +47,7 @@ class Explanation:
             ]
         date = f", back on {self.restock_on} ({self.restock_basis})" if self.restock_on else ""
         lines = [f"{self.sku} {self.title}", f"{self.available} to sell: {self.state}{date}."]
+        lines += _date_lines(self.promise)
         if not self.sources:
             lines.append("No supplier's item is matched to it, so nothing is known to be there.")
         for source in self.sources:
@@ -160,7 +162,28 @@ def explain_row(db: sa.Connection, merchant_id: int, row: Any) -> Explanation:
             }
             for coming in db.execute(_INCOMING, given)
         ],
+        dict(why.get("promise") or {}),
     )
+
+
+def _date_lines(promise: dict[str, Any]) -> list[str]:
+    """How the restock date came about, in words; none without a date."""
+    if not promise:
+        return []
+    named = f"  The date rests on {promise['evidence_on']}"
+    if promise.get("days") is None:
+        lines = [f"{named}; how late such dates are is not known yet."]
+    elif promise["is_reached"]:
+        whose = "all suppliers" if promise["is_pooled"] else "this supplier"
+        lines = [
+            f"{named}; {promise['level']:.0%} of {promise['ended']} like it, of {whose}, came within"
+            f" {promise['days']} days."
+        ]
+    else:
+        lines = [f"{named}; of only {promise['ended']} like it the latest took {promise['days']} days."]
+    if promise["is_held"]:
+        lines.append("  It was promised for a later day before, which stays.")
+    return lines
 
 
 def _note(listing: Any) -> str:

@@ -88,6 +88,7 @@ def _environment(locale: str) -> Environment:
         "clock": lambda at: _local(at).strftime("%H:%M"),
         "shortday": lambda on: dates.format_date(on, "d MMM", locale=locale),
         "num": lambda value: "–" if value is None else i18n.number(value, locale),
+        "percent": lambda share: i18n.percent(share, locale),
         "amount": lambda value, currency: amount(value, currency, locale),
         "iso": datetime.fromisoformat,
         "path": lambda url: urlsplit(url).path or url,

@@ -232,6 +232,16 @@ class Words:
             "incoming": _("from an open purchase order"),
         }.get(basis, basis)
 
+    def verdict(self, verdict: str) -> str:
+        """What a record of restock dates comes to."""
+        _ = self._say
+        return {
+            "target": _("a target so far"),
+            "kept": _("kept"),
+            "missed": _("missed"),
+            "open": _("near the target"),
+        }.get(verdict, verdict)
+
     def how(self, how: str) -> str:
         """How a supplier's item was matched."""
         _ = self._say

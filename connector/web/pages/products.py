@@ -9,6 +9,7 @@ from flask import Blueprint, abort, g, request
 from werkzeug.wrappers import Response
 
 from connector.i18n import day
+from connector.positions import kept as kept_dates
 from connector.web.pages.overview import kept
 from connector.web.queries import products
 from connector.web.queries.overview import SELLABLE_STATES
@@ -68,6 +69,7 @@ def product(variant_id: int) -> Response:
         row, why = found
         names = products.source_names(db, g.merchant_id)
         moves = products.movements(db, g.merchant_id, variant_id=variant_id, limit=20)
+        named_by = products.connection_name(db, g.merchant_id, row)
     arithmetic = row.why or {}
     return page(
         "product",
@@ -77,7 +79,19 @@ def product(variant_id: int) -> Response:
         rule=arithmetic,
         moves=moves,
         shown_days=_days(row),
+        promise=arithmetic.get("promise"),
+        named_by=named_by,
     )
+
+
+@routes.get("/promises.csv")
+def promises_export() -> Response:
+    return csv_file(
+        "promises.csv",
+        ("sku", "title", "named_by", "basis", "evidence_on", "first_shown_on", "shown_at", "latest_shown_on",
+         "slips", "slipped_at", "withdrawn_at", "restocked_at", "outcome", "known_at"),
+        stream(kept_dates.EXPORT, {"m": g.merchant_id}),
+    )  # fmt: skip
 
 
 @routes.get("/movements")
@@ -130,4 +144,6 @@ def _parts(
 
 
 def _days(row: Any) -> str:
-    return day(row.restock_on, chosen_locale()) if row.restock_on else ""
+    """The date that shoppers see, or the first and the last day of their window."""
+    days = dict.fromkeys(one for one in (row.restock_on, row.restock_until) if one)
+    return " – ".join(day(one, chosen_locale()) for one in days)

@@ -113,6 +113,18 @@ def source_names(db: sa.Connection, merchant_id: int) -> dict[int, str]:
     return {row[0]: row[1] for row in rows}
 
 
+def connection_name(db: sa.Connection, merchant_id: int, row: sa.Row[Any]) -> str:
+    """Who named the day that a product's restock date rests on; empty where it has none."""
+    promise = (row.why or {}).get("promise") or {}
+    return str(
+        db.execute(
+            sa.text("select name from connection where merchant_id = :m and id = :c"),
+            {"m": merchant_id, "c": promise.get("connection", 0)},
+        ).scalar()
+        or ""
+    )
+
+
 def movements(
     db: sa.Connection, merchant_id: int, *, variant_id: int = 0, before: int = 0, limit: int = PAGE
 ) -> list[sa.Row[Any]]:
