@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "promise_scms": ("benchmarks.promises",),
     "promise_scms_slip": ("benchmarks.promises",),
     "mapping_guess": ("benchmarks.mapping_guess",),
+    "feed_memory": ("benchmarks.feed_memory",),
 }
 """Name → the module and arguments that print its lines. Names that share them are measured in one go."""
 

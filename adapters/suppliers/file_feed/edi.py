@@ -5,8 +5,8 @@ what stands before a later UNA, and checks no counts. Both formats are segments 
 segments say is in `x12` and `edifact`, which give records of these columns:
 
     sku, supplier_sku, gtin, mpn       the item's codes, by their qualifier
-    quantity_<code>                    what may be stock, the most careful number first (33 before 17)
-    other_<code>                       every other number: ordered, projected, damaged
+    quantity_<code>                    the stock: of several numbers the most careful (33 before 17)
+    other_<code>                       every other number: on hand, ordered, projected, damaged
     restock_on, date_<code>            dates, ISO
     location, unit, cost, price_<code>, title
 
@@ -66,14 +66,17 @@ def open_edi(
         if not len(spool):
             raise empty(subject, "Its stock report names no item.")
         stock = [name for code in reader.stock_codes if (name := f"quantity_{code}") in spool.columns]
-        order = (*FIRST_COLUMNS, *stock)
-        return spool.table(kind, used, order, _notes(reader, stock))
+        # Two columns called quantity would leave open which is meant.
+        renamed = {name: name.replace("quantity_", "other_") for name in stock[1:]}
+        return spool.table(kind, used, (*FIRST_COLUMNS, *stock), _notes(reader, stock, renamed), renamed)
 
 
-def _notes(reader: Reader, stock: list[str]) -> list[TableNote]:
+def _notes(reader: Reader, stock: list[str], renamed: dict[str, str]) -> list[TableNote]:
     notes = []
     if len(stock) > 1:
-        told = ", ".join(f"{name} ({reader.stock_codes[name.partition('_')[2]]})" for name in stock)
+        told = ", ".join(
+            f"{renamed.get(name, name)} ({reader.stock_codes[name.partition('_')[2]]})" for name in stock
+        )
         reason = (
             f"It states several quantities: {told}. The first is proposed; choose another in the mapping."
         )
@@ -90,5 +93,5 @@ def characters(path: Path, encoding: Encoding) -> Iterator[str]:
     with path.open("rb") as file:
         file.seek(encoding.offset)
         while piece := file.read(_PIECE_BYTES):
-            yield decoder.decode(piece)
+            yield decoder.decode(piece).replace("\0", "")
         yield decoder.decode(b"", final=True)

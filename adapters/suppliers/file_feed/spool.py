@@ -65,27 +65,31 @@ class Spool:
         self._keep(line, text, records.digest(text))
 
     def add_record(self, line: int, record: Mapping[str, str]) -> None:
-        """Keep one record by name; its digest is that of its named values that are not empty.
+        """Keep one record by name; its digest is that of its named values that are not empty. Neither names
+        nor values may hold a NUL.
 
         Positions follow the first occurrence of a name and so differ from file to file: a digest of
         positions would take two different records for one. Raises FileFault("no_table") beyond
         MOST_COLUMNS names.
         """
         places = self._columns
-        for name in record:
-            if name not in places:
-                places[name] = len(places)
-                if len(places) > MOST_COLUMNS:
+        cells = [""] * len(places)
+        for name, value in record.items():
+            place = places.get(name)
+            if place is None:
+                if len(places) == MOST_COLUMNS:
                     raise no_table(
                         self._subject,
                         f"Its records have more than {MOST_COLUMNS:,} different names.",
                         "Name the path of the records in the feed's settings.",
                     )
-        cells = [""] * len(places)
-        for name, value in record.items():
-            cells[places[name]] = value
+                places[name] = len(places)
+                cells.append(value)
+            else:
+                cells[place] = value
+        # No cell holds a NUL, so that no two records join to the same text.
+        named = "\0".join([part for item in sorted(record.items()) if item[1] for part in item])
         text = _dumps(cells).encode("utf-8", "surrogatepass")
-        named = _dumps(sorted(item for item in record.items() if item[1]))
         self._keep(line, text, records.digest(named.encode("utf-8", "surrogatepass")))
 
     def _keep(self, line: int, text: bytes, digest: int) -> None:
@@ -98,13 +102,20 @@ class Spool:
         self._digests.append(digest)
 
     def table(
-        self, kind: str, encoding: str, order: Sequence[str] = (), notes: Sequence[TableNote] = ()
+        self,
+        kind: str,
+        encoding: str,
+        order: Sequence[str] = (),
+        notes: Sequence[TableNote] = (),
+        renamed: Mapping[str, str] | None = None,
     ) -> SpooledTable:
-        """The records added by name as a table whose columns stand in `order`, the others after them."""
+        """The records added by name as a table whose columns stand in `order`, the others after them; `renamed`
+        gives columns another name (which the digests do not see: it must follow from the names alone)."""
         self._file.flush()
         first = [name for name in order if name in self._columns]
         names = [*first, *(name for name in self._columns if name not in set(first))]
-        shape = TableShape(kind, encoding, "", 0, column_names(names), tuple(notes))
+        shown = column_names([(renamed or {}).get(name, name) for name in names])
+        shape = TableShape(kind, encoding, "", 0, shown, tuple(notes))
         return SpooledTable(
             self.path, shape, self._lines, self._digests, [self._columns[name] for name in names]
         )

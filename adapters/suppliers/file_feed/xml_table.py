@@ -240,7 +240,10 @@ class _Records:
         """How deep inside a record; 0 outside."""
         self._record: dict[str, str] = {}
         self._names: list[str] = []
-        self._copies: list[Counter[str]] = []
+        self._seen: dict[str, int] = {}
+        """How often each name came in this record."""
+        self._is_bare = False
+        """Whether the innermost open element has said nothing so far."""
         self._text: list[str] = []
         self._size = 0
         self._line = 0
@@ -269,27 +272,28 @@ class _Records:
             self._line = self._document.parser.CurrentLineNumber
             self._record = {key: value for said in self._around for key, value in said.items()}
             self._names = [""]
-            self._copies = [Counter()]
+            self._seen = {}
             self._text.clear()
             self._size = 0
         if attributes:
             base = self._names[-1]
-            self._copies[-1][""] = 1  # it says something, though perhaps in no text
+            self._is_bare = False
             for key, value in _pairs(attributes):
                 self._record[f"{base}/@{key}" if base else f"@{key}"] = value
 
     def _open_child(self, name: str) -> None:
-        self._keep_text()
+        if self._text:
+            self._keep_text()
         self._depth += 1
         if self._depth > DEEPEST:
             raise self._document.broken(f"it is nested more than {DEEPEST} deep")
-        copies = self._copies[-1]
-        copies[name] += 1
-        if copies[name] > 1:
-            name = f"{name}[{copies[name]}]"
         base = self._names[-1]
-        self._names.append(f"{base}/{name}" if base else name)
-        self._copies.append(Counter())
+        if base:
+            name = f"{base}/{name}"
+        count = self._seen.get(name, 0) + 1
+        self._seen[name] = count
+        self._names.append(name if count == 1 else f"{name}[{count}]")
+        self._is_bare = True
 
     def _end(self, name: str) -> None:
         if not self._depth:
@@ -301,15 +305,21 @@ class _Records:
                 name = _local(name)
                 self._around[-1][f"{self._path[-1]}/{name}"] = text
             return
-        self._keep_text(is_end=True)
+        if self._text:
+            self._keep_text()
+        elif self._is_bare:
+            # An empty element is a column too, though it says nothing.
+            self._record.setdefault(self._names[-1], "")
+        self._is_bare = False
         self._names.pop()
-        self._copies.pop()
         self._depth -= 1
         if not self._depth:
             self._path.pop()
             self._spool.add_record(self._line, self._record)
 
     def _chars(self, text: str) -> None:
+        if not self._text and text.isspace():
+            return  # between two elements, or before a text
         self._text.append(text)
         self._size += len(text)
         if self._depth and self._size > LONGEST_RECORD_BYTES:
@@ -319,17 +329,14 @@ class _Records:
                 "Name the path of the records in the feed's settings, as in products/product.",
             )
 
-    def _keep_text(self, *, is_end: bool = False) -> None:
+    def _keep_text(self) -> None:
         """Put the text read so far into the column of the innermost open element."""
-        text = "".join(self._text).strip() if self._text else ""
+        text = "".join(self._text).strip()
         self._text.clear()
-        name = self._names[-1]
         if text:
+            name = self._names[-1] or "text"
             before = self._record.get(name, "")
-            self._record[name or "text"] = f"{before} {text}" if before else text
-        elif is_end and name and name not in self._record and not self._copies[-1]:
-            # An empty element is a column too, though it says nothing.
-            self._record[name] = ""
+            self._record[name] = f"{before} {text}" if before else text
 
     def _is_record(self) -> bool:
         if self._is_exact:
