@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from adapters.stores.woocommerce import companion, places, shapes
+from adapters.stores.woocommerce import companion, places, shapes, writes
 from adapters.stores.woocommerce.client import ADAPTER, Client, NoRoute
 from adapters.stores.woocommerce.lists import BATCH, PLAIN_SKU, chunks, pages, rows_of, sku_chunks, window
-from connector.ports.errors import Misconfigured, NotFound, OutcomeUnknown, Unauthorized
+from connector.ports.errors import Misconfigured, NotFound, Unauthorized
 from connector.ports.places import PlaceChange, PlaceKind, PlaceResult
 from connector.ports.stores import (
     BadgeChange,
@@ -38,11 +38,6 @@ _VARIATION = (
     "date_modified_gmt,attributes,image"
 )
 _ORDER = "id,status,date_created_gmt,date_modified_gmt,date_paid_gmt,line_items"
-_UNKNOWN_ITEM = frozenset(
-    {"woocommerce_rest_product_invalid_id", "woocommerce_rest_product_variation_invalid_id"}
-)
-
-
 _PLAIN = StoreCapabilities(
     compare_and_set="read_then_write",
     honours_keys=False,
@@ -272,12 +267,12 @@ class WooCommerceStore:
             if change.badge is not None:
                 item["meta_data"] = shapes.badge_meta(change.badge)
             items.append((change.ref, item))
-        return companion.planned(items) if by_plugin else _planned(items)
+        return companion.planned(items) if by_plugin else writes.planned(items)
 
     def plan_badges(self, changes: Sequence[BadgeChange]) -> list[FrozenRequest]:
         if companion.CONDITIONAL in self._companion.known():
             return companion.planned([(c.ref, companion.item_of(c.ref, c.badge)) for c in changes])
-        return _planned(
+        return writes.planned(
             [
                 (c.ref, {"id": int(c.ref.external_id), "meta_data": shapes.badge_meta(c.badge)})
                 for c in changes
@@ -285,58 +280,10 @@ class WooCommerceStore:
         )
 
     def send(self, request: FrozenRequest, key: str) -> list[ItemResult]:
-        """One batch call. The shop keeps no keys; repeating is harmless because numbers are absolute.
-
-        WooCommerce answers 200 and leaves the number alone where stock is not managed, so the number it
-        echoes is what counts.
-        """
+        """One batch call. The shop keeps no keys; repeating is harmless because numbers are absolute."""
         if request.operation == companion.OPERATION:
             return self._companion.send(request)
-        path = str(request.body["path"])
-        items: list[dict[str, Any]] = list(request.body["update"])
-        try:
-            data = self._client.write("POST", path, {"update": items}).data
-        except NotFound as exc:
-            # The parent is gone, and its variations with it.
-            return [ItemResult(ref, "not_found", reason=exc.cause) for ref in request.refs]
-        rows = data.get("update") if isinstance(data, dict) else None
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise OutcomeUnknown(ADAPTER, f"POST {path}", "The shop's answer does not list the items.")
-        answers: dict[str, list[dict[str, Any]]] = {}
-        for row in rows:
-            answers.setdefault(str(row.get("id")), []).append(row)
-        results = []
-        for ref, item in zip(request.refs, items, strict=True):
-            own = answers.get(str(item["id"]))
-            if not own:
-                results.append(ItemResult(ref, "retry", reason="The shop's answer leaves this item out."))
-                continue
-            results.append(self._result(ref, item, own.pop(0)))
-        return results
-
-    def _result(self, ref: ListingRef, item: Mapping[str, Any], row: Mapping[str, Any]) -> ItemResult:
-        error = row.get("error")
-        if error is not None:
-            code = str(error.get("code", "")) if isinstance(error, dict) else ""
-            if code in _UNKNOWN_ITEM:
-                return ItemResult(ref, "not_found", reason="The shop has no such product any more.")
-            message = error.get("message", code) if isinstance(error, dict) else error
-            return ItemResult(ref, "rejected", reason=self._client.plain(message))
-        if row.get("status") == "trash":
-            # A batch writes there as well, but nothing else of the shop shows it.
-            return ItemResult(ref, "not_found", reason="It lies in the shop's trash.")
-        if "stock_quantity" in item:
-            why = shapes.problem(row)
-            if why is not None and why != shapes.FRACTION:
-                return ItemResult(ref, "rejected", remote=shapes.quantity(row), reason=why)
-            echoed = row.get("stock_quantity")
-            if echoed != item["stock_quantity"]:
-                reason = "The shop kept another number than the one it was sent."
-                return ItemResult(ref, "conflict", remote=shapes.whole(echoed), reason=reason)
-        if "meta_data" in item and not shapes.holds_meta(row, item["meta_data"]):
-            reason = "The shop did not keep the badge: a plugin seems to filter product meta."
-            return ItemResult(ref, "rejected", reason=reason)
-        return ItemResult(ref, "done")
+        return writes.send(self._client, request)
 
     # ---------------------------------------------------------------- places in lists
 
@@ -403,23 +350,6 @@ def _by_parent(refs: Sequence[ListingRef]) -> dict[str, list[ListingRef]]:
     for ref in refs:
         found.setdefault(ref.product_id, []).append(ref)
     return found
-
-
-def _planned(items: Sequence[tuple[ListingRef, dict[str, Any]]]) -> list[FrozenRequest]:
-    groups: dict[str, list[tuple[ListingRef, dict[str, Any]]]] = {}
-    for ref, item in items:
-        is_simple = ref.product_id == ref.external_id
-        path = "products/batch" if is_simple else f"products/{int(ref.product_id)}/variations/batch"
-        groups.setdefault(path, []).append((ref, item))
-    return [
-        FrozenRequest(
-            operation="update_products" if path == "products/batch" else "update_variations",
-            body={"path": path, "update": [item for _, item in chunk]},
-            refs=tuple(ref for ref, _ in chunk),
-        )
-        for path, group in groups.items()
-        for chunk in chunks(group, BATCH)
-    ]
 
 
 def _is_better(row: Mapping[str, Any], known: Mapping[str, Any] | None) -> bool:
