@@ -44,6 +44,7 @@ for command in (
     *PLACES,
     *SUPPLIERS,
     *MAPPING,
+    *MATCHING,
     *RUNS,
     *PROMISES,
     *ADS,
