@@ -120,7 +120,7 @@ def test_whoever_proves_both_sides_brings_them_together(admin: Admin, account: A
     assert connection.writing_approved_at is not None
     assert "join" not in connection.cursors
     kinds = {one.kind for one in admin.rows("select kind from schedule where kind like 'store.%'")}
-    assert kinds == set(STORE_EVERY_S)
+    assert kinds == {*STORE_EVERY_S, "store.plan"}
     actions = [tuple(one) for one in admin.rows("select actor, action from audit_event order by id")]
     assert actions[-2:] == [
         ("owner@shop.example", "store.join_agreed"),

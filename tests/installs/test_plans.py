@@ -140,8 +140,11 @@ def test_a_changed_file_is_a_change_of_plan_and_shops_from_before_are_followed(i
             last.before["limits"],
             last.after["limits"],
         )
-    # Without a file everything is allowed again, which is a change too.
+    assert "Choose a plan" in installed.ask("state").text
+    # Without a file everything is allowed again, which is a change too, and nobody is sent to choose.
+    rt.settings = replace(rt.settings, plans=None)
     assert 1 == entitlements.apply(rt.engine, None, ["shopify"], at)
+    assert "Choose a plan" not in installed.ask("state").text
     installed.rows("delete from store_plan")
     installed.rows("delete from schedule where kind = 'store.plan'")
     assert 0 == entitlements.apply(rt.engine, None, ["bigcommerce"], at)

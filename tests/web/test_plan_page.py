@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 
+from connector.bootstrap import Runtime
+from connector.plans import parse_catalogue
 from tests.web.conftest import Person
 from tests.web.shop import Shop
 
@@ -14,8 +17,9 @@ PAGE = "https://admin.shopify.com/store/vase/charges/dispo/pricing_plans"
 
 
 @pytest.fixture
-def billed(shop: Shop) -> Shop:
-    """The shop's store installed us and has the plan Free, with one supplier of one, and a change unread."""
+def billed(shop: Shop, rt: Runtime) -> Shop:
+    """The shop's store installed us and has the plan Free, with one supplier of none, and a change unread."""
+    rt.settings = replace(rt.settings, plans=parse_catalogue("without_plan = 'free'\n[plans.free]\n"))
     shop.execute(
         "insert into installation (merchant_id, adapter, shop, connection_id, installed_at)"
         " values (:m, 'shopify', 'vase.myshopify.com', :c, now())",

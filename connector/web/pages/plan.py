@@ -25,6 +25,9 @@ routes = Blueprint("plan", __name__)
 def plan_facts(db: sa.Connection, merchant_id: int) -> dict[str, Any]:
     """What every view of the plan shows: the shops' plans, and each feature with what is used of it."""
     rows = entitlements.current(db, merchant_id)
+    if runtime().plans is None:
+        # Where the operator sells nothing, "no plan chosen" would only send people to an empty page.
+        rows = [row for row in rows if row.state not in ("unknown", "none")]
     limits = entitlements.limits_of(db, merchant_id)
     usage = entitlements.usage(db, merchant_id)
     uses = [
