@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from adapters.suppliers.file_feed import archives
-from adapters.suppliers.file_feed.formats import open_table
+from adapters.suppliers.file_feed.formats import is_document, open_table
 from connector.ports.errors import FileFault
 from connector.ports.suppliers import Feed, FetchMark, ReadOptions, Table
 from tests.adapters.tables_support import as_json, as_ods, as_xlsx, as_zip
@@ -170,6 +170,22 @@ def test_bombs_are_refused_long_before_the_limit(opened: Opener, monkeypatch: py
 def test_nothing_is_written_outside_the_directory_of_the_feed(opened: Opener, tmp_path: Path) -> None:
     opened(as_zip({"deep/er/stock.csv": LIST}))
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["feed.zip", "feed.zip.1.unpacked"]
+
+
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        pytest.param(as_xlsx([["sku"]])[:300], True, id="xlsx"),
+        pytest.param(as_tar({"a.csv": LIST})[:300], True, id="tar"),
+        pytest.param(b"\xef\xbb\xbf <?xml version='1.0'?>", True, id="xml"),
+        pytest.param(b"UNA:+.? 'UNB+UNOC:3+4012345000009:14", True, id="edifact"),
+        pytest.param(b'{"sku":', True, id="json"),
+        pytest.param(b"ISAAC;12\nB;3\n" * 20, False, id="a name that begins as an interchange"),
+        pytest.param(b"sku;qty\n", False, id="csv"),
+    ],
+)
+def test_half_of_a_document_is_not_judged(head: bytes, expected: bool) -> None:
+    assert is_document(head) is expected
 
 
 # -- files that are too large, or change ---------------------------------------------------------------
