@@ -22,6 +22,7 @@ from connector.cli.frame import (
     table,
 )
 from connector.cli.stores import drain
+from connector.cli.supplier_access import accept_key, push_token
 from connector.intake import runs, sources, uploads
 from connector.intake.preview import Preview, preview
 from connector.intake.records import Outcome
@@ -31,6 +32,7 @@ from connector.registry import ADAPTERS, manifest
 
 _FILE = "file_feed"
 _LIVE = sorted(set(ADAPTERS["suppliers"]) - {_FILE})
+_PLACES = ("https", "sheet", "sftp", "ftp", "imap", "s3", "push", "path", "upload")
 _ENDED_WELL = ("applied", "unchanged", "partly_held")
 
 
@@ -40,7 +42,7 @@ def supplier() -> None:
 
 
 @supplier.command("connect")
-@click.argument("kind", type=click.Choice(["file", "upload", *_LIVE]))
+@click.argument("kind", type=click.Choice(["file", *_PLACES, *_LIVE]))
 @click.argument("address")
 @click.option("--name", help="How you call the supplier; the address when left out.")
 @click.option("--every", "every_s", type=click.IntRange(5), default=900, show_default=True, help="Seconds.")
@@ -73,6 +75,11 @@ def connect(
 ) -> None:  # fmt: skip
     """Connect a supplier's file: ADDRESS is https://… or a path below an allowed directory.
 
+    By the KIND the file is asked for in another way: sheet (the Google sheet's address), sftp (sftp://host/path),
+    ftp (ftp://, ftpes:// or ftps://), imap (imaps://host), s3 (s3://bucket/key), push (the supplier sends it to
+    us; ADDRESS is the supplier's name). In a path on a server or in storage, * in the file's name means the
+    newest that fits. Further settings, as username=me or sender=stock@supplier.example, are given by --set.
+
     Another KIND is a system that is read by its API: ADDRESS is where it is, https://…, or the supplier's name
     where the system has one address for all. Its other settings are given by --set, as its help page says.
 
@@ -85,13 +92,17 @@ def connect(
     secrets: dict[str, str] = {}
     if kind == "upload":
         config |= sources.BY_HAND
-    else:
-        if kind == "file":
-            config["url" if "://" in address else "path"] = address
-        elif any(field.name == "url" for field in fields):
+    elif kind in _LIVE:
+        if any(field.name == "url" for field in fields):
             config["url"] = address
+    elif kind != "push":
+        config |= _address(kind, address)
+    if kind not in ("upload", "push"):
         given = secret_files(files, fields)
-        secrets = {field.name: ask_secret(field, given) for field in fields if field.is_secret}
+        asked = [field for field in fields if not field.places or kind in (*field.places, "file")]
+        secrets = {field.name: ask_secret(field, given) for field in asked if field.is_secret}
+    if kind in _PLACES and kind != "upload":
+        config["place"] = kind
     with open_runtime() as rt:
         owner = merchant_id(rt, merchant)
         rules = {
@@ -101,12 +112,28 @@ def connect(
             "missing_policy": missing,
         }
         source_id = sources.connect(rt, owner, adapter, name or address, config, secrets, every_s, rules)
-    then = (
-        f"Look first: dispo supplier preview {source_id}, then bring it in: dispo sync --supplier {source_id}"
-        if kind != "upload"
-        else f"Bring a file in: dispo supplier upload {source_id} FILE"
+    then = {
+        "upload": f"Bring a file in: dispo supplier upload {source_id} FILE",
+        "push": f"Make a token for the supplier: dispo supplier push-token {source_id}",
+    }.get(
+        kind,
+        f"Look first: dispo supplier preview {source_id}, then bring it in: dispo sync --supplier {source_id}",
     )
     emit({"supplier": source_id}, as_json, f"Supplier {source_id} is connected. {then}")
+
+
+def _address(kind: str, address: str) -> dict[str, str]:
+    """The settings that ADDRESS stands for."""
+    if kind == "s3":
+        bucket, _, key = address.removeprefix("s3://").partition("/")
+        return {"bucket": bucket, "key": key}
+    if kind == "path" or (kind == "file" and "://" not in address):
+        return {"path": address}
+    return {"url": address}
+
+
+supplier.add_command(push_token)
+supplier.add_command(accept_key)
 
 
 @supplier.command("upload")
