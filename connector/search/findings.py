@@ -17,6 +17,8 @@ from connector.search.rules import Found, judge
 
 PAGE = 50
 MOST_DAYS = 730
+JUDGED_HERE = 10_000
+"""Up to so many pages are judged anew at once when the merchant changes the days, more by the next look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ def days_of(db: sa.Connection, merchant_id: int) -> int:
 
 
 def set_days(db: sa.Connection, merchant_id: int, days: int, *, actor: str, now: datetime) -> None:
-    """Choose it, and judge every page anew. Raises Misconfigured for what is no number of days."""
+    """Choose it and judge every page anew, where there are many at the next hourly look. Raises Misconfigured
+    for what is no number of days."""
     if not 1 <= days <= MOST_DAYS:
         raise Misconfigured(
             "dispo",
@@ -133,11 +136,14 @@ def set_days(db: sa.Connection, merchant_id: int, days: int, *, actor: str, now:
         sa.text("update merchant set search_days_out = :d where id = :m"), {"d": days, "m": merchant_id}
     )
     record(db, merchant_id, now, actor, "search.days", "search", {"days_out": days})
-    conclude_all(db, merchant_id, now)
+    pages = db.execute(
+        sa.text("select count(*) from search_page where merchant_id = :m"), {"m": merchant_id}
+    ).scalar_one()
+    if pages <= JUDGED_HERE:
+        conclude_all(db, merchant_id, now)
 
 
-# Of several listings on one page the first names it. An alternative is another page of the same store and
-# collection on which something can be bought, the most clicked one.
+# Of several listings on one page the first names it.
 _LIST = """
     select f.id, f.connection_id, f.page_key, f.kind, f.cause, f.since, f.detail, f.opened_at, f.seen_at,
            f.closed_at, f.dismissed_at, s.url, s.clicks, s.impressions, s.crawled_at, s.looked_at, s.report_url,
@@ -212,30 +218,3 @@ def counts(db: sa.Connection, merchant_id: int) -> dict[str, int]:
         "dismissed": sum(int(row.many) for row in rows if row.is_dismissed),
         "clicks": int(clicks),
     }
-
-
-def alternatives(db: sa.Connection, merchant_id: int, page_keys: list[str]) -> dict[str, tuple[str, str]]:
-    """Title and address of a page to lead shoppers to instead, for those of the pages that have one."""
-    rows = db.execute(
-        sa.text("""
-            select distinct on (mine.page_key) mine.page_key, other.title, other.url
-              from (select distinct on (l.page_key) l.page_key, l.connection_id, v.collection
-                      from listing l
-                      join variant v on v.merchant_id = l.merchant_id and v.id = l.variant_id
-                     where l.merchant_id = :m and l.page_key = any(:keys) and v.collection <> ''
-                     order by l.page_key, l.id) mine
-              join lateral (
-                select o.title, o.url, coalesce(s.clicks, 0) as clicks, o.id
-                  from listing o
-                  join variant w on w.merchant_id = o.merchant_id and w.id = o.variant_id
-                  join position p on p.merchant_id = o.merchant_id and p.variant_id = o.variant_id
-                  left join search_page s on s.merchant_id = o.merchant_id and s.page_key = o.page_key
-                 where o.merchant_id = :m and o.connection_id = mine.connection_id
-                   and w.collection = mine.collection and o.page_key not in (mine.page_key, '')
-                   and o.is_published and not o.is_gone and o.is_managed and p.available > 0 and o.url <> ''
-                 order by coalesce(s.clicks, 0) desc, p.available desc, o.id limit 1) other on true
-             order by mine.page_key
-        """),
-        {"m": merchant_id, "keys": page_keys},
-    )
-    return {row.page_key: (row.title, row.url) for row in rows}

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.ports.search import Inspection, Look, MarkupIssue
+from connector.search.alternatives import Candidate, nearest
 from connector.search.rules import PageFacts, judge, turns
 from tests.support import ManualClock
 
@@ -236,3 +237,26 @@ def test_every_living_page_has_its_turn(pages: list[PageFacts], most: int) -> No
             waiting[key] = replace(waiting[key], inspected_at=now)
         now += timedelta(days=1)
     assert alive <= had
+
+
+def a_page(key: str, title: str, collection: str = "") -> Candidate:
+    return Candidate(1, key, title, f"https://shop.example/{key}", collection)
+
+
+VASE = a_page("vase-white", "Vase Lumière, white")
+BOWL = a_page("bowl", "Bowl Terre, small", "home")
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        pytest.param(a_page("vase-blue", "Vase Lumière, BLUE"), VASE, id="the most alike"),
+        pytest.param(a_page("bike", "Mountain bike 29"), None, id="nothing far-fetched"),
+        pytest.param(a_page("vase-blue", "Vase Lumière", "home"), BOWL, id="its collection goes before"),
+        pytest.param(a_page("vase-blue", "Vase Lumière", "garden"), VASE, id="an empty collection does not"),
+        pytest.param(VASE, None, id="never itself"),
+        pytest.param(a_page("x", ""), None, id="no title"),
+    ],
+)
+def test_an_alternative_is_alike_or_none(page: Candidate, expected: Candidate | None) -> None:
+    assert expected == nearest(page, [BOWL, VASE])

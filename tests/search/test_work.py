@@ -17,6 +17,7 @@ from connector.db import transaction
 from connector.ports.errors import Misconfigured, RateLimited
 from connector.positions.tables import Position
 from connector.search import findings, work
+from connector.search.alternatives import alternatives
 from connector.search.connect import connect, disconnect
 from connector.search.facts import facts_of
 from connector.settings import Settings
@@ -252,7 +253,7 @@ def test_pages_in_error_deleted_and_contradicting_are_found(scene: Scene) -> Non
     ] == scene.listed()
     with scene.rt.engine.connect() as db:
         key = page_key(scene.server.page_url("clock"))
-        others = findings.alternatives(db, scene.merchant_id, [key])
+        others = alternatives(db, scene.merchant_id, [key])
         rows = {row.title: row for row in findings.listed(db, scene.merchant_id)}
     # The most clicked page of the same collection with something to buy.
     assert ("Lamp", f"{scene.server.page_url('lamp')}?variant=1") == others[key]

@@ -13,6 +13,7 @@ from connector.db import transaction
 from connector.ports.errors import Misconfigured, PortError
 from connector.registry import ADAPTERS, manifest
 from connector.search import findings
+from connector.search.alternatives import alternatives
 from connector.search.connect import connect
 from connector.search.rules import KINDS
 from connector.search.words import title, words
@@ -63,7 +64,7 @@ def _page(errors: dict[str, str], status: int) -> Response:
             rows=shown,
             said={row.id: _said(row) for row in shown},
             titles={one: title(gettext, one) for one in KINDS},
-            others=findings.alternatives(db, g.merchant_id, needing) if needing else {},
+            others=alternatives(db, g.merchant_id, needing) if needing else {},
             counts=findings.counts(db, g.merchant_id),
             pages=search.pages(db, g.merchant_id),
             accounts=connections(db, g.merchant_id, "search"),
