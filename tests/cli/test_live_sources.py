@@ -34,9 +34,17 @@ def test_an_odoo_is_connected_and_brought_in(dispo: Dispo, merchant: int, engine
         assert "sku" in [guess["field"] for guess in looked.json["guesses"]]
         assert (looked.json["problem"], looked.json["items"], looked.json["matched"]) == ("", 27, 2)
         ran = dispo("sync", "--json")
+        again = dispo("sync", "--json")
+        odoo.database.tick()
+        odoo.database.put("stock.quant", 1, quantity=9.0)
+        sold = dispo("sync", "--json")
 
     assert 0 == ran.code, ran.err
     assert ["applied"] == [run["status"] for run in ran.json["runs"]]
+    assert [("unchanged", 0)] == [(run["status"], run["rows_read"]) for run in again.json["runs"]]
+    assert [("applied", 28, 1)] == [
+        (run["status"], run["rows_read"], run["rows_changed"]) for run in sold.json["runs"]
+    ]
     with engine.connect() as db:
         found = db.execute(
             sa.text(
@@ -48,7 +56,7 @@ def test_an_odoo_is_connected_and_brought_in(dispo: Dispo, merchant: int, engine
             sa.text("select adapter, config::text from connection where kind = 'supplier'")
         ).all()
     assert [tuple(row) for row in found] == [
-        ("SKU-001", 7, None, ""),
+        ("SKU-001", 13, None, ""),
         ("SKU-009", 0, arrives.date(), "shipment"),
     ]
     assert [("odoo", False)] == [(row[0], KEY in row[1]) for row in kept]
