@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xlsxwriter
 
 from connector.registry import Environment, manifest
 from tests.intake.conftest import SUPPLIER, Shop
@@ -135,3 +137,24 @@ def test_a_json_feed_is_read_too(feed: Feed, tmp_path: Path) -> None:
     assert feed.shop.observed() == {"a-1": 5, "b-2": 0}
     outcome = feed.run('[{"sku": "A-1", "stock": 4}, {"sku": "B-2", "stock": 0}]')
     assert (outcome.rows_changed, feed.shop.observed()) == (1, {"a-1": 4, "b-2": 0})
+
+
+def test_a_workbook_goes_all_the_way_and_what_it_cannot_tell_is_kept_with_the_run(feed: Feed) -> None:
+    for sku in ("00123", "B-2"):
+        feed.shop.add_variant(sku)
+    buffer = io.BytesIO()
+    with xlsxwriter.Workbook(buffer, {"in_memory": True}) as book:
+        page = book.add_worksheet("Stock")
+        for line, row in enumerate([["SKU", "Stock"], ["00123", 5], ["B-2", 3], [124, 9]]):
+            page.write_row(line, 0, row)
+        page.write_formula(4, 0, "=X1", None, "#REF!")
+        page.write(4, 1, 1)
+
+    outcome = feed.run(buffer.getvalue())
+
+    assert (outcome.status, outcome.rows_rejected) == ("applied", 1)
+    assert feed.shop.observed() == {"00123": 5, "b-2": 3, "124": 9}
+    assert feed.shop.all("select line, code from run_issue order by line") == [
+        (4, "note:mixed_codes"),
+        (5, "bad_key"),
+    ]
