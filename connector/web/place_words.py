@@ -53,8 +53,18 @@ def place_words(_: Callable[..., str]) -> Mapping[str, str]:
         "List of records": _("List of records"),
         "Sheet": _("Sheet"),
         "File in the archive": _("File in the archive"),
-        "The file's name may hold *: then the newest that fits. ftpes:// and ftps:// are encrypted.": _(
-            "The file's name may hold *: then the newest that fits. ftpes:// and ftps:// are encrypted."
+        "Where the file is, beginning with https://.": _("Where the file is, beginning with https://."),
+        "The file's name may hold *: then the newest that fits.": _(
+            "The file's name may hold *: then the newest that fits."
+        ),
+        "ftpes:// and ftps:// are encrypted. The file's name may hold *: then the newest that fits.": _(
+            "ftpes:// and ftps:// are encrypted. The file's name may hold *: then the newest that fits."
+        ),
+        "The mail server, beginning with imaps:// (or imap://: encrypted before the password is sent).": _(
+            "The mail server, beginning with imaps:// (or imap://: encrypted before the password is sent)."
+        ),
+        "As copied from the browser. Share the sheet with anyone who has the link.": _(
+            "As copied from the browser. Share the sheet with anyone who has the link."
         ),
         "Instead of an address: a file in a directory the operator allowed.": _(
             "Instead of an address: a file in a directory the operator allowed."

@@ -55,8 +55,14 @@ MANIFEST = Manifest(
             "url",
             "Address",
             is_required=False,
-            help="The file's name may hold *: then the newest that fits. ftpes:// and ftps:// are encrypted.",
+            help="Where the file is, beginning with https://.",
             places=("https", "sheet", "sftp", "ftp", "imap"),
+            hints={
+                "sftp": "The file's name may hold *: then the newest that fits.",
+                "ftp": "ftpes:// and ftps:// are encrypted. The file's name may hold *: then the newest that fits.",
+                "imap": "The mail server, beginning with imaps:// (or imap://: encrypted before the password is sent).",
+                "sheet": "As copied from the browser. Share the sheet with anyone who has the link.",
+            },
             examples={
                 "https": "https://supplier.example/stock.csv",
                 "sheet": "https://docs.google.com/spreadsheets/d/…",
