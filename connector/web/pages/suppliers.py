@@ -16,6 +16,7 @@ from connector.db import transaction
 from connector.intake import sources, uploads
 from connector.ports.errors import Misconfigured
 from connector.registry import ADAPTERS, Manifest, manifest
+from connector.web.pages.matching import MOST_FILE_BYTES
 from connector.web.pages.overview import kept
 from connector.web.pages.plan import may_start
 from connector.web.view import flash, gettext, page, reading, runtime
@@ -32,6 +33,8 @@ def allow_files() -> None:
     """Let the requests that carry a file be larger than others; for people who have signed in only."""
     if request.endpoint in ("suppliers.add", "suppliers.hand_over"):
         request.max_content_length = uploads.MOST_BYTES + _FORM_BYTES
+    elif request.endpoint == "matching.declare":
+        request.max_content_length = MOST_FILE_BYTES + _FORM_BYTES
 
 
 @routes.get("/suppliers/new")
