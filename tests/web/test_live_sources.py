@@ -102,6 +102,29 @@ def test_another_merchants_connection_is_not_shown(
     assert "Our Odoo" not in stranger.get("/connections").text
 
 
+def test_a_run_says_what_it_read_of_the_orders(owner: Person, shop: Shop) -> None:
+    shapes = ('{"incoming": {"lines": 1234}}', '{"incoming": {"problem": "No answer came in time."}}')
+    with shop.engine.begin() as db:
+        source = db.execute(
+            sa.text("select min(id) from source where merchant_id = :m"), {"m": shop.merchant_id}
+        ).scalar_one()
+        runs = [
+            db.execute(
+                sa.text(
+                    "insert into run (merchant_id, source_id, status, started_at, shape)"
+                    " values (:m, :s, 'applied', now(), cast(:shape as jsonb)) returning id"
+                ),
+                {"m": shop.merchant_id, "s": source, "shape": shape},
+            ).scalar_one()
+            for shape in shapes
+        ]
+    read, failed = (owner.get(f"/runs/{run}").text for run in runs)
+
+    assert "<dt>Lines on order</dt><dd>1,234</dd>" in read
+    assert "could not be read" not in read
+    assert "No answer came in time." in failed
+
+
 def test_the_settings_are_told_in_every_language() -> None:
     english = source_words(lambda text: text)
     for name in ("json_api", "odoo"):
