@@ -164,7 +164,7 @@ def test_the_sheet_that_looks_like_the_list_is_read_and_the_others_are_named(ope
     (note,) = table.shape.notes
     assert (note.code, note.reason) == (
         "sheet_chosen",
-        "The sheet “Stock” was read; “Read me”, “Contacts” was left out.",
+        "The sheet “Stock” was read. Left out: “Read me”, “Contacts”.",
     )
 
 

@@ -47,7 +47,7 @@ def join_members(
     notes = []
     if passed:
         notes.append(
-            TableNote(0, "", "files_left_out", f"{listed(passed)} in it is no table and was left out.")
+            TableNote(0, "", "files_left_out", f"Left out, for they are no tables: {listed(passed)}.")
         )
     if len(tables) == 1:
         return _Noted(tables[0][1], notes)

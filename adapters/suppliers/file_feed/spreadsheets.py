@@ -8,6 +8,7 @@ is reported.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import zipfile
@@ -60,12 +61,13 @@ def workbook_kind(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
             if "mimetype" in names:
-                kind = archive.read("mimetype")[:80]
+                with archive.open("mimetype") as member:
+                    kind = member.read(80)
                 return "ods" if b"spreadsheet" in kind else "other"
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, zlib.error):
         return ""  # judged as an archive
-    for member, kind_of_it in (("xl/workbook.xml", "xlsx"), ("xl/workbook.bin", "xlsb")):
-        if member in names:
+    for name, kind_of_it in (("xl/workbook.xml", "xlsx"), ("xl/workbook.bin", "xlsb")):
+        if name in names:
             return kind_of_it
     return "other" if "[Content_Types].xml" in names else ""
 
@@ -110,6 +112,8 @@ def _written_out(path: Path, options: ReadOptions, subject: str, max_bytes: int)
         raise _too_much(subject, f"Reading it took more than {LONGEST_S / 60:.0f} minutes.") from exc
     except OSError as exc:
         raise Retryable(ADAPTER, subject, "The process that reads workbooks could not be started.") from exc
+    if done.returncode in {-signal.SIGTERM, -signal.SIGINT}:
+        raise Retryable(ADAPTER, subject, "The machine was being shut down while the workbook was read.")
     if done.returncode < 0:
         # The library ends the process when it gets no more memory.
         raise _too_much(
@@ -184,7 +188,7 @@ def _chosen(sheets: list[_Sheet], options: ReadOptions, subject: str) -> tuple[_
             code="ambiguous_sheet",
         )
     others = [one.name for one in sheets if one is not tables[0]]
-    reason = f"The sheet “{tables[0].name}” was read; {_listed(others)} was left out."
+    reason = f"The sheet “{tables[0].name}” was read. Left out: {_listed(others)}."
     return tables[0], [TableNote(0, "", "sheet_chosen", reason)]
 
 
