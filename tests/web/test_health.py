@@ -70,7 +70,7 @@ def test_metrics_count_what_waits_and_what_became_of_it(shop: Shop, anybody: Per
     assert 'dispo_outbox_pending{topic="store.quantity"} 1.0' in text
     assert 'dispo_runs_day{status="held"} 1.0' in text
     assert 'dispo_messages_day{status="unknown"} 1.0' in text
-    assert 'dispo_connections{status="active"} 4.0' in text
+    assert 'dispo_connections{status="active"} 5.0' in text
     assert "dispo_attempts_unknown 0.0" in text
     assert re.search(r'dispo_outbox_oldest_seconds\{topic="store.quantity"\} \d', text)
 
