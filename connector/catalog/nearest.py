@@ -20,6 +20,7 @@ from connector.catalog.keys import NO_RULES, KeyRules, sku_key
 LEAST_SCORE = 0.6
 _SIGNS = re.compile(r"[\W_]+")
 _COMPARED = 30
+_FAR_BEHIND = 0.25
 _COMMON = 3_000
 """A piece that more variants share says nothing."""
 _LONGEST_AFFIX = 12
@@ -86,7 +87,9 @@ class Nearest:
             score, why = self._score(place, code, gtin, title or (sku if " " in sku.strip() else ""))
             if score >= LEAST_SCORE:
                 found.append(Candidate(self._variants[place].variant_id, round(score, 2), why))
-        return sorted(found, key=lambda one: (-one.score, one.variant_id))[:limit]
+        found.sort(key=lambda one: (-one.score, one.variant_id))
+        # Beside one that is much nearer the others only distract.
+        return [one for one in found if one.score >= found[0].score - _FAR_BEHIND][:limit]
 
     def _score(self, place: int, code: str, gtin: str, title: str) -> tuple[float, str]:
         one, theirs = self._variants[place], self._squeezed[place]
