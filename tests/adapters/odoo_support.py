@@ -136,7 +136,9 @@ def _take(base: Database, model: str, one: dict[str, Any]) -> None:
             continue
         if name in _TARGETS and isinstance(value, list):
             id_, label = value
-            target = base.tables[_TARGETS[name]].setdefault(id_, {"id": id_, "usage": "view", "active": False})
+            target = base.tables[_TARGETS[name]].setdefault(
+                id_, {"id": id_, "usage": "view", "active": False}
+            )
             target.setdefault("display_name", label)
             value = id_
         values[name] = value
