@@ -23,6 +23,7 @@ from connector.intake import staging
 from connector.intake.guard import FIXED, Evidence, Limits, Verdict, judge
 from connector.intake.mapping import Mapping, guess, mapping_from
 from connector.intake.reading import Issue, Issues, RowReader
+from connector.intake.scores import READ_FIELDS
 from connector.intake.staging import NO_DIGESTS, Known, Place, distinct, is_in
 from connector.ports.errors import FileFault
 from connector.ports.suppliers import Digests, ReadOptions, Table
@@ -158,7 +159,8 @@ def mapping_for(source: SourceRow, table: Table) -> Mapping:
             "Open the supplier's mapping and choose both.",
             code="mapping_needed",
         )
-    absent = [name for name in mapping.columns if mapping.place(name, columns) == -1]
+    # The other fields only tell the merchant what the rest of his file is: their columns may go.
+    absent = [name for name in mapping.columns if name in READ_FIELDS and mapping.place(name, columns) == -1]
     if absent:
         names = ", ".join(f"“{mapping.columns[name]}” ({name})" for name in absent)
         raise FileFault(
