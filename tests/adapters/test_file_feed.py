@@ -568,9 +568,16 @@ def test_the_registry_knows_the_adapter() -> None:
     assert found is MANIFEST
     assert [field.name for field in found.fields if field.is_secret] == [
         "password",
+        "private_key",
+        "passphrase",
+        "secret_key",
         "header_value",
         "query_token",
+        "client_secret",
     ]
+    # Every way has settings of its own or is one that needs none, and no setting belongs to an unknown way.
+    named = {place for field in found.fields for place in field.places}
+    assert set(found.places) == named | {"push"}
 
 
 def test_the_connections_settings_hold_where_the_caller_leaves_options_empty(
