@@ -59,6 +59,11 @@ def record_lines(db: sa.Connection, merchant_id: int, connection_id: int, *, tod
         db.execute(statement, given)
 
 
+def stop_lines(db: sa.Connection, merchant_id: int, connection_id: int) -> None:
+    """Nobody tells any more what is on its way by this connection, as of today by the database's clock."""
+    db.execute(_ALL_LINES_STOP, {"merchant": merchant_id, "connection": connection_id})
+
+
 def record_sellable(db: sa.Connection, merchant_id: int, variant_ids: Sequence[int], *, today: date) -> None:
     """These variants are sellable again: the lines that left their list just before have arrived."""
     db.execute(
@@ -166,6 +171,12 @@ _LINES_STOP = sa.text(f"""
        and not exists (select 1 from incoming i
                         where i.merchant_id = e.merchant_id and i.connection_id = e.connection_id
                           and i.reference = e.reference and i.variant_id = e.variant_id)
+""")  # noqa: S608 - constants of this module
+_ALL_LINES_STOP = sa.text(f"""
+    update lead_time_evidence e set stopped_on = cast(now() at time zone m.timezone as date)
+      from merchant m
+     where m.id = e.merchant_id and e.merchant_id = :merchant and e.connection_id = :connection
+       and e.kind = 'shipment' and {_OPEN}
 """)  # noqa: S608 - constants of this module
 _LINES_ARRIVE = sa.text("""
     update lead_time_evidence e set arrived_on = e.stopped_on, stopped_on = null

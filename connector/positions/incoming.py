@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from connector.availability.decide import INCOMING_LASTS
 from connector.catalog.keys import sku_key
 from connector.ports.incoming import StoreIncoming, SupplierIncoming
-from connector.positions.evidence import record_lines
+from connector.positions.evidence import record_lines, stop_lines
 from connector.positions.promises import today_of
 
 CURSOR = "incoming"
@@ -102,6 +102,7 @@ def _replace(
 def forget_incoming(db: sa.Connection, merchant_id: int, connection_id: int) -> set[int]:
     """Forget what a store said, which may not be asked any more; the variants to be decided again."""
     given = {"m": merchant_id, "c": connection_id}
+    stop_lines(db, merchant_id, connection_id)
     touched = set(
         db.execute(
             sa.text(

@@ -113,11 +113,19 @@ _IS_DUE = sa.text("""
     select exists (select 1 from lead_time_evidence where merchant_id = :m)
        and not exists (select 1 from lateness where merchant_id = :m and learnt_at > :since)
 """)
+# What is open is known to be so up to the day on which its supplier last spoke, and not at all where it is not
+# connected any more.
 _READ = sa.text("""
-    select connection_id, began_on, expected_on, arrived_on, stopped_on
+    select e.connection_id, e.began_on, e.expected_on, e.arrived_on,
+           coalesce(e.stopped_on, case when e.arrived_on is null and e.kind <> 'shipment'
+                                       then cast(s.as_of at time zone m.timezone as date) end) as stopped_on
       from (select * from lead_time_evidence where merchant_id = :m and kind = :kind
              order by began_on desc, id desc limit :n) e
-     order by began_on, id
+      join merchant m on m.id = e.merchant_id
+      left join connection c on c.merchant_id = e.merchant_id and c.id = e.connection_id
+      left join source s on s.merchant_id = e.merchant_id and s.connection_id = e.connection_id
+     where e.arrived_on is not null or e.stopped_on is not null or c.status = 'active'
+     order by e.began_on, e.id
 """)
 _FORGET = sa.text("delete from lateness where merchant_id = :m")
 _KEEP = sa.text("""

@@ -126,7 +126,11 @@ _REOPEN = sa.text("""
                     where n.merchant_id = p.merchant_id and n.variant_id = p.variant_id)
 """)
 
+# Whoever decides holds promises in an order of its own: what it works on is left for the next look.
 _DUE = sa.text("""
     update promise set is_kept = false, known_at = :now
-     where merchant_id = :merchant and is_kept is null and first_shown_on < :today
+     where merchant_id = :merchant and id in (
+           select id from promise
+            where merchant_id = :merchant and is_kept is null and first_shown_on < :today
+              for update skip locked)
 """)

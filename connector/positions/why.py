@@ -171,7 +171,8 @@ def _date_lines(promise: dict[str, Any]) -> list[str]:
     if not promise:
         return []
     named = f"  The date rests on {promise['evidence_on']}"
-    if promise.get("days") is None:
+    days = promise.get("days")
+    if days is None or not (promise["ended"] or days > 0):
         lines = [f"{named}; how late such dates are is not known yet."]
     elif promise["is_reached"]:
         whose = "all suppliers" if promise["is_pooled"] else "this supplier"

@@ -12,10 +12,11 @@ from connector.availability.facts import Correction
 from connector.ports.incoming import StoreIncoming
 from connector.positions import evidence
 from connector.positions.decide import Cause, decide
-from connector.positions.incoming import record_incoming
+from connector.positions.incoming import forget_incoming, record_incoming
 from connector.positions.lateness import learn, learn_when_due
 from connector.positions.promises import settle_due
 from connector.positions.recheck import recheck
+from connector.positions.why import explain
 from tests.builders import NOW, World
 
 TODAY = NOW.date()
@@ -295,6 +296,39 @@ def test_lateness_is_learnt_once_a_day_from_finished_and_open_evidence(world: Wo
     )
 
 
+def test_what_is_open_is_known_only_up_to_when_its_supplier_last_spoke(world: World) -> None:
+    """Silent for 50 days: what was due then is not overdue for that, and a supplier that left teaches nothing."""
+    silent = world.source(as_of=NOW - timedelta(days=50))
+    gone = world.source()
+    world.execute("update connection set status = 'ended' where id = :c", c=connection_of(world, gone))
+    for source in (silent, gone):
+        world.execute(
+            "insert into lead_time_evidence (merchant_id, connection_id, kind, reference, began_on, expected_on,"
+            " latest_expected_on) values (:m, :c, 'stated', 'a', :b, :e, :e)",
+            c=connection_of(world, source),
+            b=on(-60),
+            e=on(-52),
+        )
+
+    found = learn(world.engine, world.merchant_id, now=NOW)
+
+    assert [(connection_of(world, silent), "stated")] == list(found)
+    assert 2 == found[connection_of(world, silent), "stated"].days
+
+
+def test_where_nobody_is_asked_any_more_its_lines_stop(world: World) -> None:
+    store, variant = world.store(), world.variant("A-1")
+    world.listing(store, variant, 0, stock_id="s", external_id="e")
+    line = StoreIncoming("s", "#1", "s", "place", 5, NOW + timedelta(days=3))
+    with world.engine.begin() as db:
+        record_incoming(db, world.merchant_id, store, [line], NOW)
+        forget_incoming(db, world.merchant_id, store)
+
+    assert [(None, True)] == rows(
+        world, "select arrived_on, stopped_on is not null from lead_time_evidence where merchant_id = :m"
+    )
+
+
 def test_another_merchants_evidence_teaches_nothing(engine: sa.Engine) -> None:
     mine, theirs = World(engine), World(engine)
     source = theirs.source()
@@ -309,3 +343,22 @@ def test_another_merchants_evidence_teaches_nothing(engine: sa.Engine) -> None:
         learn_when_due(engine, mine.merchant_id, now=NOW),
         learn(engine, mine.merchant_id, now=NOW),
     )
+
+
+@pytest.mark.parametrize(
+    ("late", "said"),
+    [
+        pytest.param(None, "how late such dates are is not known yet.", id="nothing known"),
+        pytest.param(9, "95% of 60 like it, of this supplier, came within 9 days.", id="corrected"),
+    ],
+)
+def test_why_says_how_the_date_came_about(world: World, late: int | None, said: str) -> None:
+    variant, source = sold_out(world, on(3))
+    if late is not None:
+        late_by(world, source, late)
+    world.decide(variant)
+
+    with world.engine.connect() as db:
+        lines = explain(db, world.merchant_id, "A-1")[0].lines()
+
+    assert f"  The date rests on {on(3)}; {said}" in lines
