@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,7 @@ import pytest
 import trustme
 
 from adapters.suppliers.file_feed.adapter import FileFeed
+from adapters.suppliers.file_feed.transports.ftp import FtpServer, Login
 from connector.ports.errors import FileFault, Misconfigured, NotFound, Retryable, Unauthorized
 from connector.ports.suppliers import Feed, NotModified
 from tests.adapters.transports.servers import PASSWORD, USER, FtpTwin
@@ -213,3 +218,22 @@ def test_a_port_where_nobody_listens_may_be_tried_again(root: Path, inbox: Path)
     feed = feed_of({"url": "ftp://127.0.0.1:1/a.csv"})
     with pytest.raises(Retryable):
         feed.fetch(None, inbox)
+
+
+def test_a_server_that_drips_is_left(inbox: Path) -> None:
+    stop = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            while not stop.wait(0.05):
+                connection.sendall(b"2")
+
+    threading.Thread(target=drip, daemon=True).start()
+    login = Login("127.0.0.1", listener.getsockname()[1], USER, PASSWORD)
+    begun = time.monotonic()
+    with listener, pytest.raises(Retryable), FtpServer(login, environment(), longest_s=0.3).opened():
+        raise AssertionError("a greeting without end is no session")
+    stop.set()
+    assert time.monotonic() - begun < 4.0

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from adapters.kit.guard import certificate_error, open_socket, tls_context
+from adapters.kit.guard import Watch, certificate_error, open_socket, tls_context
 from adapters.suppliers.file_feed.records import ADAPTER
+from adapters.suppliers.file_feed.transports.base import LONGEST_DOWNLOAD_S
 from adapters.suppliers.file_feed.transports.remote import MOST_FILES, Entry
 from connector.ports.errors import Misconfigured, NotFound, Retryable, Unauthorized
 from connector.registry import Environment
@@ -41,9 +42,9 @@ class _Ftp(ftplib.FTP):
 
     trust_server_pasv_ipv4_address = False
 
-    def __init__(self, login: Login, environment: Environment) -> None:
+    def __init__(self, login: Login, environment: Environment, watch: Watch) -> None:
         super().__init__(timeout=environment.timeout_s)
-        self._login, self._environment = login, environment
+        self._login, self._environment, self._watch = login, environment, watch
         self.encoding = "utf-8"
 
     def begin(self) -> None:
@@ -57,7 +58,8 @@ class _Ftp(ftplib.FTP):
         self.welcome = self.getresp()
 
     def _socket(self, port: int) -> socket.socket:
-        return open_socket(self._environment, ADAPTER, self._login.host, port, self._environment.timeout_s)
+        timeout_s = self._environment.timeout_s
+        return self._watch.add(open_socket(self._environment, ADAPTER, self._login.host, port, timeout_s))
 
     def makepasv(self) -> tuple[str, int]:
         """The data's address: the port that the server names, at the host we speak with."""
@@ -71,8 +73,8 @@ class _Ftp(ftplib.FTP):
 class _Ftps(_Ftp, ftplib.FTP_TLS):
     """The same over TLS, from the first byte (implicit) or before signing in (explicit)."""
 
-    def __init__(self, login: Login, environment: Environment) -> None:
-        _Ftp.__init__(self, login, environment)
+    def __init__(self, login: Login, environment: Environment, watch: Watch) -> None:
+        _Ftp.__init__(self, login, environment, watch)
         # After the library's own, which verifies nothing.
         self.context = tls_context(environment, ADAPTER)
 
@@ -81,6 +83,7 @@ class _Ftps(_Ftp, ftplib.FTP_TLS):
         if self._login.protection == "explicit":
             super().begin()
             self.auth()
+            self._watch.add(self.sock)  # type: ignore[arg-type]
             self.file = self.sock.makefile("r", encoding=self.encoding)  # type: ignore[union-attr]
         else:
             self._begin_inside_tls()
@@ -91,7 +94,7 @@ class _Ftps(_Ftp, ftplib.FTP_TLS):
         plain = self._socket(self.port)
         self._peer = plain.getpeername()[0]
         self.af = plain.family
-        self.sock = self.context.wrap_socket(plain, server_hostname=self.host)
+        self.sock = self._watch.add(self.context.wrap_socket(plain, server_hostname=self.host))
         self.file = self.sock.makefile("r", encoding=self.encoding)
         self.welcome = self.getresp()
 
@@ -108,11 +111,12 @@ class _Ftps(_Ftp, ftplib.FTP_TLS):
 
 
 class FtpServer:
-    """Opens sessions on one server."""
+    """Opens sessions on one server; `longest_s` bounds each as a whole."""
 
-    def __init__(self, login: Login, environment: Environment) -> None:
+    def __init__(self, login: Login, environment: Environment, longest_s: float = LONGEST_DOWNLOAD_S) -> None:
         self._login = login
         self._environment = environment
+        self._longest_s = longest_s
         scheme = {"none": "ftp", "explicit": "ftpes", "implicit": "ftps"}[login.protection]
         self._subject = f"{scheme}://{login.host}:{login.port}"
 
@@ -120,7 +124,10 @@ class FtpServer:
     def opened(self) -> Iterator[FtpPlace]:
         """A session, signed in. Raises Unauthorized, Misconfigured or Retryable."""
         kind = _Ftp if self._login.protection == "none" else _Ftps
-        client = kind(self._login, self._environment)
+        with Watch(self._longest_s) as watch:
+            yield from self._session(kind(self._login, self._environment, watch))
+
+    def _session(self, client: _Ftp) -> Iterator[FtpPlace]:
         try:
             with self._translated():
                 client.begin()

@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 
 import paramiko
 
-from adapters.kit.guard import open_socket
+from adapters.kit.guard import Watch, open_socket
 from adapters.suppliers.file_feed.records import ADAPTER
-from adapters.suppliers.file_feed.transports.base import HEAD_BYTES
+from adapters.suppliers.file_feed.transports.base import HEAD_BYTES, LONGEST_DOWNLOAD_S
 from adapters.suppliers.file_feed.transports.remote import MOST_FILES, Entry
 from connector.ports.errors import (
     IdentityChanged,
@@ -102,8 +102,12 @@ class SftpServer:
     @contextmanager
     def opened(self) -> Iterator[SftpPlace]:
         """A session. Raises IdentityChanged, Unauthorized, Misconfigured or Retryable."""
+        with Watch(LONGEST_DOWNLOAD_S) as watch:
+            yield from self._session(watch)
+
+    def _session(self, watch: Watch) -> Iterator[SftpPlace]:
         login, timeout_s = self._login, self._environment.timeout_s
-        sock = open_socket(self._environment, ADAPTER, login.host, login.port, timeout_s)
+        sock = watch.add(open_socket(self._environment, ADAPTER, login.host, login.port, timeout_s))
         # From here on the thread of paramiko owns the socket.
         transport = paramiko.Transport(sock)
         transport.banner_timeout = transport.auth_timeout = transport.channel_timeout = timeout_s
