@@ -51,7 +51,8 @@ def alarm(db: sa.Connection, merchant_id: int, connection_id: int) -> Alarm | No
               from source s
               join connection c on c.merchant_id = s.merchant_id and c.id = s.connection_id
               join lateral (select id, started_at, error_code, shape from run
-                             where merchant_id = s.merchant_id and source_id = s.id and trigger not in ('upload', 'push')
+                             where merchant_id = s.merchant_id and source_id = s.id
+                               and trigger not in ('upload', 'push')
                              order by id desc limit 1) r on true
              where s.merchant_id = :m and s.connection_id = :c and r.error_code = 'IdentityChanged'
         """),
