@@ -205,6 +205,9 @@ fin de vida|fine serie|uit productie|inactive
     "STATUS": """
 status|state|etat|estado|stato|zustand|ampel|flag|situation|statut
 """,
+    "TAX": """
+vat|tva|iva|mwst|btw|tax|taxes|steuer|ust|taxe|podatek
+""",
     "PARENT": """
 parent|eltern|vater|group|gruppe|groupe|master|grupo|gruppo|mother|mere|padre|pai|family|famille|familia
 """,
@@ -214,7 +217,7 @@ breadcrumb|packaging weight|ust satz|stawka|kommentar|opmerking|uwagi|notas|osse
 pos|row|line|zeile|lfd|weight|gewicht|poids|peso|waga|size|gr|grosse|taille|talla|taglia|maat|tamanho|rozmiar
 colour|color|farbe|couleur|colore|kleur|cor|kolor|brand|brands|marke|marque|marca|merk|marka|category
 categories|kategorie|categorie|categoria|kategoria|image|images|img|bild|bilder|url|link|links|photo|foto
-zdjecie|imagen|immagine|vat|tva|iva|mwst|btw|tax|steuer|ust|hs|customs|zolltarif*|ncm|taric|discount|rabatt
+zdjecie|imagen|immagine|hs|customs|zolltarif*|ncm|taric|discount|rabatt
 remise|sconto|korting|desconto|descuento|rabattgruppe|rebate|last|updated|update|maj|modified|geandert|changed
 created|added|expiry|expiration|peremption|mhd|scadenza|best before|caducidad|author|publisher|note|notes
 bemerkung|remarque|commentaire|comment|comments|width|height|length|breite|hohe|lange|depth|type|typ|published

@@ -23,7 +23,7 @@ _PARTED = re.compile(r"\d{8}$|\d{1,4}([./-])\d{1,2}\1\d{1,4}(?!\d)|\d{1,2}/\d{4}
 _ANY_DAY = date(2026, 1, 1)
 _INTEGER = re.compile(r"[+-]?\d{1,7}(?:[.,]0+)?")
 _MONEY = re.compile(r"[€$£¥]|\b(?:eur|usd|gbp|chf|pln)\b|zł", re.IGNORECASE)
-_DECIMALS = re.compile(r"\d[.,]\d{1,4}(?!\d)")
+_DECIMALS = re.compile(r"[^\d.,]*[\d.,'’ ]*\d[.,]\d{1,4}[^\d.,]*")
 _BOUND = re.compile(r"[<>≥≤~+]|\d\s*[-–]\s*\d")
 
 
@@ -98,7 +98,11 @@ def profile_of(cells: Sequence[str]) -> Profile:
         number=len(numbers) / len(filled),
         integer=len(whole) / len(filled),
         zero=sum(1 for number in numbers if number == 0) / len(filled),
-        decimals=share(lambda text: _DECIMALS.search(text) and not _INTEGER.fullmatch(text)),
+        decimals=share(
+            lambda text: (
+                number_of(text) is not None and _DECIMALS.fullmatch(text) and not _INTEGER.fullmatch(text)
+            )
+        ),
         money=share(_MONEY.search),
         barcode=share(is_gtin),
         carton=share(lambda text: len(text) == 14 and is_gtin(text)),
@@ -118,6 +122,12 @@ def profile_of(cells: Sequence[str]) -> Profile:
         counted=_counts_up(whole) and len(whole) == len(filled),
         median=ordered[len(ordered) // 2] if len(numbers) * 2 > len(filled) else None,
     )
+
+
+def _has_decimals(text: str) -> bool:
+    if _INTEGER.fullmatch(text) or not _DECIMALS.fullmatch(text):
+        return False
+    return _number(text) is not None
 
 
 def number_of(cell: str) -> float | None:

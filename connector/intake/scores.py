@@ -39,7 +39,7 @@ Rule = tuple[float, str, str]
 
 _NOT_CODE = (
     "QTY STOCK PRICE COST RETAIL DATE PACK MOQ MIN MAX OTHER CURRENCY LEAD RESTOCK UNIT "
-    "LOCATION BIN STATUS ORDER"
+    "LOCATION BIN STATUS ORDER TAX"
 )
 
 _RULES: dict[str, tuple[Rule, ...]] = {
@@ -140,6 +140,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
         (-4.0, "QTY", ""),
         (-4.0, "STOCK", ""),
         (-5.0, "OTHER", "PRICE COST"),
+        (-5.0, "TAX", "PRICE COST NET"),
         (-2.0, "COST RETAIL GROSS", ""),
         (4.8, "COST PRICE", "RETAIL"),
         (3.6, "COST PRICE RETAIL", ""),
@@ -156,6 +157,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
         (-4.0, "QTY", ""),
         (-4.0, "STOCK", ""),
         (-5.0, "OTHER", "PRICE RETAIL"),
+        (-5.0, "TAX", "PRICE RETAIL GROSS"),
         (4.8, "RETAIL PRICE", "COST"),
         (0.5, "RETAIL COST", ""),
         (4.6, "RETAIL", "COST ORDER QTY RESERVED NAME"),

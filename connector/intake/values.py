@@ -16,9 +16,10 @@ def value_score(name: str, p: Profile, *, has_header: bool) -> float:
 
 
 def _code(p: Profile, has_header: bool) -> float:
-    if p.link > 0.3 or p.long > 0.3 or p.decimals > 0.5 or p.money > 0.3 or p.date > 0.9:
+    if p.link > 0.3 or p.long > 0.3 or p.money > 0.3 or p.date > 0.9 or (p.decimals > 0.5 and not has_header):
         return -7.0
-    score = 0.0
+    # "12.3456" under "Art. no." is a code that only looks like a number.
+    score = -1.5 if p.decimals > 0.5 else 0.0
     if p.distinct < 0.5:
         score -= 6.0
     elif p.distinct < 0.9:
