@@ -48,7 +48,13 @@ class Explanation:
         date = f", back on {self.restock_on} ({self.restock_basis})" if self.restock_on else ""
         lines = [f"{self.sku} {self.title}", f"{self.available} to sell: {self.state}{date}."]
         lines += _date_lines(self.promise)
-        if not self.sources:
+        parts = self.rule.get("bundle", [])
+        for part in parts:
+            lines.append(
+                f"  Made of {part['units']} of variant {part['variant']}: {part['available']} there, "
+                f"enough for {part['bundles']}."
+            )
+        if not self.sources and not parts:
             lines.append("No supplier's item is matched to it, so nothing is known to be there.")
         for source in self.sources:
             seen = "nothing said" if source["quantity"] is None else str(source["quantity"])
@@ -149,7 +155,7 @@ def explain_row(db: sa.Connection, merchant_id: int, row: Any) -> Explanation:
         row.state or "",
         row.restock_on.isoformat() if row.restock_on else None,
         row.restock_basis or "",
-        {key: why[key] for key in ("buffer", "cap", "threshold") if key in why},
+        {key: why[key] for key in ("buffer", "cap", "threshold", "bundle") if key in why},
         sources,
         listings,
         movements,

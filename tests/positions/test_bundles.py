@@ -21,6 +21,7 @@ from connector.positions.decide import Cause
 from connector.positions.learn import decide_learnt
 from connector.positions.readings import NumberRead
 from connector.positions.sales import record_numbers, record_orders
+from connector.positions.why import explain
 from tests.builders import NOW, World
 
 
@@ -103,6 +104,17 @@ def test_an_order_takes_over_what_the_fall_of_the_bundles_number_deducted(shop: 
     shop.order(1)
 
     assert shop.available() == [4, 7, 3, 3]
+
+
+def test_why_names_the_components(shop: _Shop) -> None:
+    with shop.world.engine.connect() as db:
+        (explanation,) = explain(db, shop.world.merchant_id, "set")
+
+    made_of = [line.strip() for line in explanation.lines() if "Made of" in line]
+    assert made_of == [
+        f"Made of 1 of variant {shop.pan}: 5 there, enough for 5.",
+        f"Made of 2 of variant {shop.plate}: 9 there, enough for 4.",
+    ]
 
 
 def test_its_listings_come_under_management_and_leave_it_again(shop: _Shop) -> None:
