@@ -21,6 +21,9 @@ class Run(SQLModel, table=True):
     __tablename__ = "run"
     __table_args__ = (
         sa.Index("run_recent_idx", "merchant_id", "source_id", sa.text("id desc")),
+        sa.Index(
+            "run_running_idx", "merchant_id", "source_id", postgresql_where=sa.text("status = 'running'")
+        ),
         sa.CheckConstraint(
             "status in ('running', 'unchanged', 'applied', 'partly_held', 'held', 'rejected', 'undone',"
             " 'failed', 'preview')",
