@@ -20,6 +20,7 @@ _DATED = re.compile(
     re.I,
 )
 _PARTED = re.compile(r"\d{8}$|\d{1,4}([./-])\d{1,2}\1\d{1,4}(?!\d)|\d{1,2}/\d{4}$|\d{4}[-/]\d\d?$")
+_WEEK = re.compile(r"(?:KW|CW|wk|week|semaine|semana|settimana|tydzień)\W{0,2}\d", re.IGNORECASE)
 _ANY_DAY = date(2026, 1, 1)
 _INTEGER = re.compile(r"[+-]?\d{1,7}(?:[.,]0+)?")
 _MONEY = re.compile(r"[€$£¥]|\b(?:eur|usd|gbp|chf|pln)\b|zł", re.IGNORECASE)
@@ -152,10 +153,11 @@ def _number(text: str) -> float | None:
 def _is_date(text: str) -> bool:
     # Bare numbers of five digits may be spreadsheet days, and are nearly always something else; a code with
     # letters is no date, and asking the free parser about each is slow.
-    if sum(map(str.isdigit, text)) < 3 or (text.isdigit() and len(text) != 8) or len(text) > 30:
-        return False
-    if not (_DATED if _LETTERS.search(text) else _PARTED).match(text):
-        return False
+    if not _WEEK.match(text):
+        if sum(map(str.isdigit, text)) < 3 or (text.isdigit() and len(text) != 8) or len(text) > 30:
+            return False
+        if not (_DATED if _LETTERS.search(text) else _PARTED).match(text):
+            return False
     try:
         return read_date(text, "dmy", _ANY_DAY) is not None
     except CellFault:

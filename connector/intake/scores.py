@@ -107,7 +107,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
         (4.5, "STOCK STATUS", ""),
         (4.2, "STOCK LOCATION", ""),
         (4.6, "STOCK", "NAME"),
-        (3.8, "FREE", ""),
+        (2.6, "FREE", ""),
         (4.4, "QTY", ""),
         (2.6, "STATUS", ""),
         (1.5, "UNIT", ""),

@@ -64,8 +64,11 @@ def _quantity(p: Profile, has_header: bool) -> float:
     if p.barcode > 0.8 or (p.counted and not has_header):
         return score - 6.0
     score -= 0.8 if p.counted else 0.0
-    if p.decimals > 0.3 or p.money > 0.2:
+    if p.money > 0.2 or (p.decimals > 0.3 and not has_header):
         score -= 3.0
+    elif p.decimals > 0.3:
+        # Kilograms, or thousands grouped by the other sign: reading decides.
+        score -= 0.9
     if p.stock_word > 0.6 and p.integer < 0.5:
         score += 1.6
         return score if has_header else score + 2.6

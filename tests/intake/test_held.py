@@ -119,7 +119,7 @@ class TestAHeldFile:
 
     def test_a_held_first_file_can_be_approved(self, shop: Shop) -> None:
         shop.add_variant("A-1")
-        text = "SKU,Stock\nA-1,5\nB-2,red\nC-3,blue\n"
+        text = "SKU,Stock\nA-1,5\nB-2,oak\nC-3,blue\n"
         shop.source(mapping={"columns": {"sku": "SKU", "quantity": "Stock"}})
         assert shop.run(text).error_code == "column_shift"
         assert shop.observed() == {}

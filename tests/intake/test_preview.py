@@ -15,7 +15,7 @@ def _everything(shop: Shop) -> list[object]:
 def test_a_first_look_shows_the_guess_the_match_rate_and_the_difference_to_the_store(shop: Shop) -> None:
     for sku in ("A-1", "B-2", "C-3", "E-5"):
         shop.add_variant(sku)  # the store says 7 of each
-    shop.supplier.text = "SKU,Stock\nA-1,0\nB-2,3\nC-3,9\nD-4,1\nE-5,7\nF-6,red\nG-7,1\n"
+    shop.supplier.text = "SKU,Stock\nA-1,0\nB-2,3\nC-3,9\nD-4,1\nE-5,7\nF-6,oak\nG-7,1\n"
     before = _everything(shop)
 
     seen = preview(shop.rt, MERCHANT, SOURCE)
@@ -26,7 +26,7 @@ def test_a_first_look_shows_the_guess_the_match_rate_and_the_difference_to_the_s
     assert seen.stores == Changes(to_zero=1, down=1, up=1, same=1)
     assert seen.observed == Changes()
     assert seen.rows[0] == PreviewRow(2, ["A-1", "0"], "a-1", 0)
-    assert seen.rows[5] == PreviewRow(7, ["F-6", "red"], None, None)
+    assert seen.rows[5] == PreviewRow(7, ["F-6", "oak"], None, None)
     assert [issue.code for issue in seen.issues] == ["unknown_quantity"]
     assert _everything(shop) == before
     assert [path for path in shop.rt.data_dir.rglob("*") if path.is_file()] == []
