@@ -19,7 +19,7 @@ from connector.delivery.scripts import look_after
 from connector.delivery.subscribe import subscribe_webhooks
 from connector.heartbeat import beating
 from connector.installs import handover
-from connector.intake import runs, uploads
+from connector.intake import interrupted, runs, uploads
 from connector.intake.runtime import SourceBusy
 from connector.outbox import attempts, upkeep
 from connector.outbox.messages import Turn
@@ -167,6 +167,7 @@ def _places(rt: Runtime, merchant_id: int, connection_id: int) -> None:
 
 
 def _recheck(rt: Runtime, merchant_id: int, _: int) -> None:
+    interrupted.sweep(rt, merchant_id)
     recheck(rt.engine, merchant_id, now=rt.now())
 
 

@@ -27,9 +27,13 @@ from connector.positions.promises import today_of
 PREVIOUS = (
     "jsonb_build_array(o.sku, o.gtin, o.supplier_sku, o.quantity, o.is_at_least, o.is_word, o.restock_on,"
     " o.lead_time_days, o.cost, o.line, o.run_id, o.missed_runs,"
-    " coalesce(o.as_of, cast(:as_of_before as timestamptz)))"
+    " coalesce(o.as_of, cast(:as_of_before as timestamptz)),"
+    " case when jsonb_typeof(o.previous) = 'array' and jsonb_typeof(o.previous -> 13) <> 'null'"
+    " then jsonb_set(o.previous, '{13}', 'false') else o.previous end)"
 )
-"""`previous` of an observation `o` about to be replaced; `undo` reads it by place."""
+"""`previous` of an observation `o` about to be replaced; `undo` reads it by place. Its last place holds the row
+before that one, so that two runs can be taken back in any order; in that row the place is null when nothing was
+known before, and false when something was that is not kept any more."""
 
 KEEP_PREVIOUS = f"case when o.run_id = :run then o.previous else {PREVIOUS} end"
 

@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.db import transaction
-from connector.intake import apply, archive, incoming, pins, staging
+from connector.intake import apply, archive, incoming, interrupted, pins, staging
 from connector.intake import runtime as needs
 from connector.intake.examine import (
     Examined,
@@ -65,7 +65,7 @@ def run(
         with db.begin():
             read_source(db, merchant_id, source_id)
         with SourceLock(db, merchant_id, source_id):
-            _finish_interrupted(rt, db, merchant_id, source_id, run_id, decide)
+            interrupted.finish(rt, db, merchant_id, source_id, run_id, decide=decide)
             started_at = rt.clock()
             if run_id is not None and outcome_of(rt.engine, merchant_id, run_id).status != "running":
                 return outcome_of(rt.engine, merchant_id, run_id)
@@ -324,63 +324,6 @@ class _Work:
     def _close(self, db: sa.Connection, status: str, **values: Any) -> None:
         values = {"stage": "done", "finished_at": self.rt.clock(), **values}
         update_run(db, self.merchant_id, self.run_id, status=status, **values)
-
-
-def _finish_interrupted(
-    rt: Runtime, db: sa.Connection, merchant_id: int, source_id: int, run_id: int | None, decide: Decide
-) -> None:
-    """Complete what a killed run of this source left. Under the lock, a run that says "running" and has
-    begun is dead. It had either committed nothing, or everything but its decisions."""
-    given = {"merchant": merchant_id, "source": source_id}
-    with db.begin():
-        dead = db.execute(
-            sa.text(
-                "select id, shape ->> 'ends_as' as ends_as from run where merchant_id = :merchant"
-                " and source_id = :source and status = 'running' and stage = 'decide' order by id"
-            ),
-            given,
-        ).all()
-        linked = [
-            row[0]
-            for row in (
-                db.execute(
-                    sa.text(
-                        "select distinct variant_id from supplier_item"
-                        " where merchant_id = :merchant and source_id = :source"
-                    ),
-                    given,
-                )
-                if dead
-                else ()
-            )
-        ]
-    for row in dead:
-        # Which variants were left is not stored: deciding all of the source again is harmless, since an
-        # answer that is the same writes nothing.
-        decided = decide(
-            rt.engine, merchant_id, linked, now=rt.clock(), cause=Cause(kind="run", run_id=row.id)
-        )
-        with transaction(rt.engine) as writing:
-            update_run(
-                writing,
-                merchant_id,
-                row.id,
-                status=row.ends_as or "unchanged",
-                stage="done",
-                finished_at=rt.clock(),
-                variants_decided=decided.decided,
-                variants_changed=decided.changed,
-            )
-    with transaction(rt.engine) as writing:
-        writing.execute(
-            sa.text(
-                "update run set status = 'failed', error_code = 'interrupted', finished_at = :now,"
-                " error = 'The run was interrupted before anything was applied. It is run again.'"
-                " where merchant_id = :merchant and source_id = :source and status = 'running'"
-                "   and stage <> 'queued' and id <> :run"
-            ),
-            {**given, "now": rt.clock(), "run": run_id or 0},
-        )
 
 
 def _mark(source: SourceRow) -> FetchMark | None:

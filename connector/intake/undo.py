@@ -31,9 +31,31 @@ _RESTORE = sa.text("""
            lead_time_days = cast(o.previous ->> 7 as integer), cost = cast(o.previous ->> 8 as numeric),
            line = cast(o.previous ->> 9 as integer), run_id = cast(o.previous ->> 10 as bigint),
            missed_runs = cast(o.previous ->> 11 as smallint),
-           as_of = cast(o.previous ->> 12 as timestamptz), line_digest = 0, previous = null
-     where o.merchant_id = :merchant and o.source_id = :source and o.run_id = :run and o.previous is not null
+           as_of = cast(o.previous ->> 12 as timestamptz), line_digest = 0,
+           previous = nullif(o.previous -> 13, 'null')
+     where o.merchant_id = :merchant and o.source_id = :source and o.run_id = :run
+       and jsonb_typeof(o.previous) = 'array'
     returning o.item_key
+""")
+
+# What two undone runs have left behind and a third takes back too: there was a number, but it is not kept. Not
+# knowing is said as such: the stores keep theirs, and links made by hand stay.
+_NOT_KEPT = sa.text("""
+    update observation o
+       set quantity = null, is_at_least = false, is_word = false, restock_on = null, lead_time_days = null,
+           line_digest = 0
+     where o.merchant_id = :merchant and o.source_id = :source and o.run_id = :run and o.previous = 'false'
+    returning o.item_key
+""")
+
+# Rows that a newer run replaced: taking that one back later must not bring this run's number back.
+_UNCHAIN = sa.text("""
+    update observation o
+       set previous = case when o.previous ->> 10 = cast(:run as text)
+                           then nullif(o.previous -> 13, 'null')
+                           else jsonb_set(o.previous, '{13}', coalesce(o.previous -> 13 -> 13, 'null')) end
+     where o.merchant_id = :merchant and o.source_id = :source
+       and (o.previous ->> 10 = cast(:run as text) or o.previous -> 13 ->> 10 = cast(:run as text))
 """)
 
 _FORGET = sa.text("""
@@ -120,7 +142,8 @@ def _restore(db: sa.Connection, run: Any, merchant_id: int) -> set[int]:
         given,
     )
     _move_back(db, run, given)
-    restored = db.execute(_RESTORE, given).scalars().all()
+    restored = [*db.execute(_RESTORE, given).scalars(), *db.execute(_NOT_KEPT, given).scalars()]
+    db.execute(_UNCHAIN, given)
     affected = _linked(db, given, restored)
     forgotten = db.execute(_FORGET, given).scalars().all()
     forget_run(db, merchant_id, run.source_id, run.id, [*restored, *forgotten])

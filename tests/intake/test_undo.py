@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from connector.intake.held import approve
-from connector.intake.runtime import NotPossible
+from connector.intake.interrupted import sweep
+from connector.intake.runtime import Cause, Decided, NotPossible, SourceBusy, decide
 from connector.intake.undo import undo
 from tests.intake.conftest import MERCHANT, Shop
 
@@ -149,3 +152,106 @@ def test_a_run_that_applied_nothing_cannot_be_undone(stocked: Shop, status: str)
 def test_another_merchants_run_does_not_exist(stocked: Shop) -> None:
     with pytest.raises(LookupError):
         undo(stocked.rt, 2, 1)
+
+
+def test_two_runs_are_taken_back_in_either_order(stocked: Shop) -> None:
+    second = FIRST.replace("A-1,5", "A-1,2")
+    stocked.run(second)
+    stocked.run(second.replace("A-1,2", "A-1,3"))
+
+    undo(stocked.rt, MERCHANT, 2)
+    assert stocked.observed()["a-1"] == 3
+    undo(stocked.rt, MERCHANT, 3)
+
+    assert stocked.observed() == {"a-1": 5, "b-2": 7, "c-3": 100}
+    assert stocked.available()["A-1"] == 5
+
+
+def test_the_newer_run_first_then_the_older(stocked: Shop) -> None:
+    stocked.run(FIRST.replace("A-1,5", "A-1,2"))
+    stocked.run(FIRST.replace("A-1,5", "A-1,3"))
+
+    undo(stocked.rt, MERCHANT, 3)
+    undo(stocked.rt, MERCHANT, 2)
+
+    assert stocked.observed() == {"a-1": 5, "b-2": 7, "c-3": 100}
+
+
+def test_an_item_that_only_undone_runs_knew_is_forgotten(stocked: Shop) -> None:
+    stocked.run(FIRST + "D-4,9,1.00\n")
+    stocked.run(FIRST + "D-4,8,1.00\n")
+
+    undo(stocked.rt, MERCHANT, 2)
+    assert stocked.observed()["d-4"] == 8
+    undo(stocked.rt, MERCHANT, 3)
+
+    assert "d-4" not in stocked.observed()
+
+
+def test_a_number_that_is_not_kept_any_more_is_not_known_and_the_store_keeps_its_own(stocked: Shop) -> None:
+    for units in (4, 3, 2):
+        stocked.run(FIRST.replace("A-1,5", f"A-1,{units}"))
+
+    for run_id in (4, 3, 2):
+        undo(stocked.rt, MERCHANT, run_id)
+
+    assert stocked.observed() == {"a-1": None, "b-2": 7, "c-3": 100}
+    assert stocked.all("select count(*) from supplier_item where item_key = 'a-1'") == [(1,)]
+    assert stocked.all("select is_managed, wanted_available from listing where sku = 'A-1'") == [(True, 4)]
+
+
+class Killed(BaseException):
+    """The worker is gone."""
+
+
+def killed(*_given: object, **_more: object) -> Decided:
+    raise Killed
+
+
+def test_an_undo_that_was_killed_is_completed_without_another_look_at_the_supplier(stocked: Shop) -> None:
+    stocked.run(FIRST.replace("A-1,5", "A-1,2"))
+    with pytest.raises(Killed):
+        undo(stocked.rt, MERCHANT, 2, decide=killed)
+    assert stocked.available()["A-1"] == 2
+
+    assert sweep(stocked.rt, MERCHANT) == [1]
+
+    assert stocked.available()["A-1"] == 5
+    assert stocked.all("select status, stage from run where id = 2") == [("undone", "done")]
+    assert stocked.all("select cause from movement order by id desc limit 1") == [("undo",)]
+    assert sweep(stocked.rt, MERCHANT) == []
+
+
+def test_a_run_that_is_at_work_is_neither_swept_nor_undone_beside(stocked: Shop) -> None:
+    stocked.run(FIRST.replace("A-1,5", "A-1,2"))
+    met: list[object] = []
+
+    def meanwhile(
+        engine: sa.Engine, merchant_id: int, variant_ids: Sequence[int], *, now: datetime, cause: Cause
+    ) -> Decided:
+        met.append(sweep(stocked.rt, MERCHANT))
+        with pytest.raises(SourceBusy, match="run 3"):
+            undo(stocked.rt, MERCHANT, 2)
+        return decide(engine, merchant_id, variant_ids, now=now, cause=cause)
+
+    assert stocked.run(FIRST.replace("A-1,5", "A-1,3"), decide=meanwhile).status == "applied"
+    assert (met, stocked.available()["A-1"]) == ([[]], 3)
+
+
+def test_a_second_press_finds_it_being_done(stocked: Shop) -> None:
+    stocked.run(FIRST.replace("A-1,5", "A-1,2"))
+    met: list[str] = []
+
+    def meanwhile(
+        engine: sa.Engine, merchant_id: int, variant_ids: Sequence[int], *, now: datetime, cause: Cause
+    ) -> Decided:
+        with pytest.raises(NotPossible, match="it is running"):
+            undo(stocked.rt, MERCHANT, 2)
+        met.append(cause.kind)
+        return decide(engine, merchant_id, variant_ids, now=now, cause=cause)
+
+    undo(stocked.rt, MERCHANT, 2, decide=meanwhile)
+
+    assert met == ["undo"]
+    with pytest.raises(NotPossible, match="it is undone"):
+        undo(stocked.rt, MERCHANT, 2)
