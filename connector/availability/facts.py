@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
+from decimal import Decimal
 from typing import Any
+
+from connector.availability.sourcing import ALL_SELL, NOTHING_KNOWN, Policy, Sourcing
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,10 @@ class SourceFacts:
     `units_per_variant` of them. `deducted` are variant units sold from this source since its `as_of`.
     `is_exact` is False for ">100" and for stock words. `restock_on` is the date the supplier states;
     `lead_time_days` the plain lead time when no date is stated. `connection_id` is whose word it is.
+
+    `cost` is that of one of the supplier's units, `score` (0–100) and `priority` (the lower the earlier) are the
+    merchant's; None where not known. `is_failing`: its connection is paused or its runs fail. `stale` and
+    `shrink_percent` (per day) say what becomes of its number past `max_age_hours`.
     """
 
     source_id: int
@@ -28,6 +35,13 @@ class SourceFacts:
     restock_on: date | None = None
     lead_time_days: int | None = None
     connection_id: int = 0
+    is_own: bool = False
+    is_failing: bool = False
+    cost: Decimal | None = None
+    score: int | None = None
+    priority: int | None = None
+    stale: str = "hide_date"
+    shrink_percent: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +95,7 @@ class Rule:
     shows_count: bool = False
     allows_backorder: bool = False
     is_discontinued: bool = False
+    policy: Policy = ALL_SELL
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +106,7 @@ class VariantFacts:
     `out_since_on` is the date it sold out (there), None while it is available or when that is not known.
     `incoming` is what is on its way, in any order. `shown` is the date shoppers see now, None without one.
     `lateness` has the corrections by (connection, kind of evidence); without one a date is taken as it is.
+    `sourcing` is what the last decision remembered of its suppliers.
     """
 
     variant_id: int
@@ -103,6 +119,7 @@ class VariantFacts:
     incoming: tuple[IncomingFacts, ...] = ()
     shown: Shown | None = None
     lateness: Mapping[tuple[int, str], Correction] = field(default_factory=dict)
+    sourcing: Sourcing = NOTHING_KNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +130,7 @@ class Decision:
     `restock_on` ≤ `restock_until`, both today or later, or both None; the later one is the promise. `basis` says
     what it rests on ("stated", "shipment", "lead_time" or ""), `evidence_on` which day that names, and
     `connection_id` whose word it is. `recheck_at` is when time alone may change the answer. `why` is
-    the arithmetic in JSON for the merchant.
+    the arithmetic in JSON for the merchant. `sourcing` is for the next decision to remember.
     """
 
     variant_id: int
@@ -127,3 +144,4 @@ class Decision:
     connection_id: int = 0
     recheck_at: datetime | None = None
     why: dict[str, Any] = field(default_factory=dict)
+    sourcing: Sourcing = NOTHING_KNOWN

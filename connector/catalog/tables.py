@@ -12,7 +12,8 @@ from connector.db import SQLModel, identity, json_field, tenant
 
 
 class Variant(SQLModel, table=True):
-    """A sellable item of the merchant. `sku_key` is the SKU as it is compared (see `matching`)."""
+    """A sellable item of the merchant. `sku_key` is the SKU as it is compared (see `matching`). `collections` are
+    those it is in, as its store names them; `collection` is the first of them when it was first seen."""
 
     __tablename__ = "variant"
     __table_args__ = (
@@ -26,6 +27,7 @@ class Variant(SQLModel, table=True):
     gtin: str = ""
     title: str
     collection: str = ""
+    collections: list[str] = json_field("[]")
     is_discontinued: bool = False
     buffer_units: int | None = None
     cap_units: int | None = None

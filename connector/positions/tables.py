@@ -19,7 +19,9 @@ class Source(SQLModel, table=True):
     long after a sale the supplier learns of it: a sale is deducted from what was observed until then.
     `confirms_unchanged`: a "not modified" answer means the stock still is what it was. `lead_time_days`
     is the plain lead time used where no date is stated. `missing_policy`: keep, zero_after (the number
-    of misses in `missing_after`) or zero.
+    of misses in `missing_after`) or zero. `kind` "own": the merchant's own stock, else "supplier".
+    `out_because` is why it does not count as usable since `out_since` (paused, failing, stale), "" while it does,
+    as `connector.positions.outages` last found it.
     """
 
     __tablename__ = "source"
@@ -44,6 +46,8 @@ class Source(SQLModel, table=True):
     read_options: dict[str, Any] = json_field()
     mark: dict[str, Any] = json_field()
     every_s: int = 3600
+    out_because: str = ""
+    out_since: datetime | None = None
 
 
 class Observation(SQLModel, table=True):
@@ -150,7 +154,8 @@ class Position(SQLModel, table=True):
 
     `version` rises with every change. `out_since` is when `available` last became 0. `recheck_at` is
     when time alone may change the answer. `why` is the arithmetic, for the merchant. `restock_until` is the day
-    promised; it rests on `evidence_on`, the day that `evidence_connection_id` named.
+    promised; it rests on `evidence_on`, the day that `evidence_connection_id` named. `sourcing` remembers which
+    supplier sells (`connector.availability.sourcing.Sourcing`), {} where all are summed.
     """
 
     __tablename__ = "position"
@@ -172,6 +177,27 @@ class Position(SQLModel, table=True):
     recheck_at: datetime | None = None
     decided_at: datetime
     why: dict[str, Any] = json_field()
+    sourcing: dict[str, Any] = json_field()
+
+
+class StockRule(SQLModel, table=True):
+    """What the merchant says of a level: everything (`level` "merchant", `subject` ""), a supplier ("supplier", the
+    source's id), a collection ("collection", its name casefolded) or an item ("sku", the variant's id).
+
+    `says` maps names of `connector.availability.rules.FIELDS` to values; what is not there is not said. The nearest
+    level that says something wins.
+    """
+
+    __tablename__ = "stock_rule"
+    __table_args__ = (
+        sa.CheckConstraint("level in ('merchant', 'supplier', 'collection', 'sku')", name="level"),
+    )
+    merchant_id: int = tenant()
+    level: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    says: dict[str, Any] = json_field()
+    actor: str = ""
+    changed_at: datetime
 
 
 class Movement(SQLModel, table=True):
