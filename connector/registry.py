@@ -28,6 +28,7 @@ ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
         "woocommerce": "adapters.stores.woocommerce:MANIFEST",
     },
     "suppliers": {
+        "bigbuy": "adapters.suppliers.bigbuy:MANIFEST",
         "file_feed": "adapters.suppliers.file_feed:MANIFEST",
         "json_api": "adapters.suppliers.json_api:MANIFEST",
         "odoo": "adapters.suppliers.odoo:MANIFEST",

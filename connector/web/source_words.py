@@ -96,4 +96,13 @@ def source_words(_: Callable[..., str]) -> Mapping[str, str]:
             "Where the answer says how many items there are; it is checked."
         ),
         "Calls/seconds the API allows, as in 60/60.": _("Calls/seconds the API allows, as in 60/60."),
+        "Categories": _("Categories"),
+        "Longest handling time": _("Longest handling time"),
+        "In your BigBuy account, under API.": _("In your BigBuy account, under API."),
+        "Empty for everything; else the numbers of first-level categories, as in 19668, 19669.": _(
+            "Empty for everything; else the numbers of first-level categories, as in 19668, 19669."
+        ),
+        "In days: stock that takes longer to leave the warehouse does not count. Empty: all counts.": _(
+            "In days: stock that takes longer to leave the warehouse does not count. Empty: all counts."
+        ),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adapters.kit.live import LiveApi, LiveSource
+from adapters.suppliers.bigbuy.stock import BigBuyStock
 from adapters.suppliers.json_api.listing import JsonListing
 from adapters.suppliers.odoo.stock import OdooStock
 from connector.ports.incoming import SupplierIncomingReader
@@ -22,4 +23,8 @@ def odoo(api: OdooStock) -> LiveApi:
 
 
 def json_api(api: JsonListing) -> LiveApi:
+    return api
+
+
+def bigbuy(api: BigBuyStock) -> LiveApi:
     return api
