@@ -342,3 +342,23 @@ class LatenessRow(SQLModel, table=True):
     typical_days: int | None = None
     own_typical_days: int | None = None
     learnt_at: datetime
+
+
+class SettingsImport(SQLModel, table=True):
+    """A file of settings that a merchant brought along: looked at ("preview"), written ("applied") or taken back
+    ("undone"). `changes` are the single settings, each with the value before and after; `faults` the lines that
+    were not taken, with their reason."""
+
+    __tablename__ = "settings_import"
+    __table_args__ = (sa.CheckConstraint("status in ('preview', 'applied', 'undone')", name="status"),)
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    status: str = "preview"
+    file_name: str = ""
+    origin: str = ""
+    made_at: datetime
+    decided_at: datetime | None = None
+    actor: str = ""
+    rows_read: int = 0
+    changes: list[Any] = json_field("[]")
+    faults: list[Any] = json_field("[]")
