@@ -94,6 +94,7 @@ def _same(before: PositionRow, after: Decision) -> bool:
         before.evidence_on,
         before.evidence_connection_id,
         before.recheck_at,
+        before.sourcing,
     ) == (
         after.available,
         after.state,
@@ -104,6 +105,7 @@ def _same(before: PositionRow, after: Decision) -> bool:
         after.evidence_on,
         after.connection_id,
         after.recheck_at,
+        after.sourcing.to_json(),
     )
 
 
@@ -113,13 +115,14 @@ _UPDATE = sa.text("""
            restock_on = n.restock_on, restock_until = n.restock_until, restock_basis = n.basis,
            evidence_on = n.evidence_on, evidence_connection_id = n.connection_id,
            version = p.version + 1, recheck_at = n.recheck_at, decided_at = :now, why = n.why,
+           sourcing = n.sourcing,
            out_since = case when n.available > 0 then null
                             when p.available > 0 or (p.version = 0 and p.out_since is null) then :now
                             else p.out_since end
       from jsonb_to_recordset(cast(:rows as jsonb))
            as n(variant_id bigint, available int, state text, shown_count int, restock_on date,
                 restock_until date, basis text, evidence_on date, connection_id bigint,
-                recheck_at timestamptz, why jsonb)
+                recheck_at timestamptz, why jsonb, sourcing jsonb)
      where p.merchant_id = :merchant and p.variant_id = n.variant_id
 """)
 
@@ -141,6 +144,7 @@ def _write_positions(
             "connection_id": after.connection_id,
             "recheck_at": after.recheck_at.isoformat() if after.recheck_at else None,
             "why": after.why,
+            "sourcing": after.sourcing.to_json(),
         }
         for _, after in changed
     ]

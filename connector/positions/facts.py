@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
@@ -12,8 +12,12 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from connector.availability.facts import Correction, IncomingFacts, Rule, Shown, SourceFacts, VariantFacts
+from connector.availability.facts import Correction, IncomingFacts, Shown, SourceFacts, VariantFacts
+from connector.availability.rules import Resolved, stale_policy
+from connector.availability.sourcing import Sourcing
 from connector.outbox.messages import literal
+from connector.positions import outages
+from connector.positions.rules import RuleBook, read_book
 
 # A sale is deducted from a source until its own number knows of it: the supplier learns of the sale
 # `handover_hours` after it, and what was observed tells the state at `as_of`. Stores stamp orders with whole
@@ -22,7 +26,7 @@ from connector.outbox.messages import literal
 
 _LOCK = sa.text("""
     select variant_id, available, state, shown_count, restock_on, restock_until, restock_basis, version,
-           out_since, recheck_at, evidence_on, evidence_connection_id
+           out_since, recheck_at, evidence_on, evidence_connection_id, sourcing
       from position
      where merchant_id = :merchant and variant_id = any(cast(:variants as bigint[]))
      order by variant_id
@@ -39,7 +43,8 @@ _CREATE = sa.text("""
 """)
 
 _VARIANTS = sa.text("""
-    select v.id, v.is_discontinued, v.buffer_units, v.cap_units, v.low_stock_threshold, v.allows_backorder
+    select v.id, v.is_discontinued, v.collections, v.buffer_units, v.cap_units, v.low_stock_threshold,
+           v.allows_backorder
       from variant v
      where v.merchant_id = :merchant and v.id = any(cast(:variants as bigint[]))
 """)
@@ -49,7 +54,8 @@ _SOURCES = sa.text("""
            coalesce(o.as_of, s.as_of) as as_of, s.max_age_hours,
            o.is_at_least, o.is_word, o.restock_on,
            coalesce(o.lead_time_days, s.lead_time_days) as lead_time_days, s.connection_id,
-           s.in_stock_units, s.buffer_units, s.cap_units, s.low_stock_threshold, s.allows_backorder
+           s.in_stock_units, s.kind, s.out_because, o.cost, s.buffer_units, s.cap_units,
+           s.low_stock_threshold, s.allows_backorder
       from supplier_item i
       join source s on s.merchant_id = i.merchant_id and s.id = i.source_id
       join observation o on o.merchant_id = i.merchant_id and o.source_id = i.source_id
@@ -119,6 +125,7 @@ class PositionRow:
     recheck_at: datetime | None
     evidence_on: Any
     evidence_connection_id: int
+    sourcing: Any
 
     def shown(self) -> Shown | None:
         """The date shoppers see now."""
@@ -156,18 +163,21 @@ def lock_and_read(
         incoming[row.variant_id].append(IncomingFacts(row.units, on, row.as_of, row.connection_id))
     lateness = {(row[0], row[1]): Correction(*row[2:]) for row in db.execute(_LATENESS, given).all()}
     today = now.astimezone(place).date()
-    rules: dict[Any, Rule] = {}
+    book = read_book(db, merchant_id, merchant, list(variants))
     answer = []
     for position in positions:
         variant = variants[position.variant_id]
         rows = per_variant.get(position.variant_id, [])
+        rule, resolved = book.rule_of(
+            position.variant_id, variant, [(row.source_id, tuple(row[-4:])) for row in rows]
+        )
         answer.append(
             (
                 position,
                 VariantFacts(
                     variant_id=position.variant_id,
-                    sources=tuple(_sources(rows, position.variant_id, deducted)),
-                    rule=_rule(merchant, rows, variant, rules),
+                    sources=tuple(_sources(rows, position.variant_id, deducted, book, resolved)),
+                    rule=rule,
                     now=now,
                     today=today,
                     out_since_on=position.out_since.astimezone(place).date() if position.out_since else None,
@@ -175,6 +185,7 @@ def lock_and_read(
                     incoming=tuple(incoming.get(position.variant_id, ())),
                     shown=position.shown(),
                     lateness=lateness,
+                    sourcing=Sourcing.from_json(position.sourcing),
                 ),
             )
         )
@@ -197,7 +208,13 @@ def variants_with_open_deductions(db: sa.Connection, merchant_id: int, source_id
     return [row[0] for row in db.execute(_OPEN_DEDUCTIONS, given)]
 
 
-def _sources(rows: list[Any], variant_id: int, deducted: dict[tuple[int, int], int]) -> list[SourceFacts]:
+def _sources(
+    rows: list[Any],
+    variant_id: int,
+    deducted: dict[tuple[int, int], int],
+    book: RuleBook,
+    resolved: Resolved,
+) -> list[SourceFacts]:
     """One entry per item; the deductions of a source are taken from its items in order until used up.
     Rows come by source."""
     left: dict[int, int] = {}
@@ -211,6 +228,8 @@ def _sources(rows: list[Any], variant_id: int, deducted: dict[tuple[int, int], i
             left[row.source_id] = taken
             taken = min(taken, (observed or 0) // row.units_per_variant)
             left[row.source_id] -= taken
+        says = book.suppliers.get(row.source_id, {})
+        stale, shrink_percent = stale_policy(resolved, says)
         answer.append(
             SourceFacts(
                 source_id=row.source_id,
@@ -223,35 +242,13 @@ def _sources(rows: list[Any], variant_id: int, deducted: dict[tuple[int, int], i
                 restock_on=row.restock_on,
                 lead_time_days=row.lead_time_days,
                 connection_id=row.connection_id,
+                is_own=row.kind == "own",
+                is_failing=row.out_because in outages.FAILING,
+                cost=row.cost,
+                score=book.score_of(row.source_id, row.connection_id),
+                priority=says.get("priority"),
+                stale=stale,
+                shrink_percent=shrink_percent,
             )
         )
     return answer
-
-
-# What a rule says of buffer, cap, threshold and backorder, in this order in all three queries; and which of
-# several suppliers that disagree is the more careful one.
-_CAREFUL: tuple[Callable[..., Any], ...] = (max, min, max, any)
-
-
-def _rule(merchant: Any, rows: list[Any], variant: Any, known: dict[Any, Rule]) -> Rule:
-    """The nearest wins: variant, then supplier, then merchant. `known` keeps the answers of this chunk:
-    most variants have no rule of their own."""
-    key = (variant[1:], tuple(row[-4:] for row in rows))
-    if key not in known:
-        (is_discontinued, *own), suppliers = key
-        resolved = []
-        for mine, theirs, default, careful in zip(
-            own, zip(*suppliers, strict=True) if suppliers else [()] * 4, merchant[:4], _CAREFUL, strict=True
-        ):
-            said = [value for value in theirs if value is not None]
-            resolved.append(mine if mine is not None else careful(said) if said else default)
-        buffer_units, cap_units, threshold, allows_backorder = resolved
-        known[key] = Rule(
-            buffer_units=buffer_units,
-            cap_units=cap_units,
-            low_stock_threshold=threshold,
-            shows_count=merchant.shows_count,
-            allows_backorder=allows_backorder,
-            is_discontinued=is_discontinued,
-        )
-    return known[key]

@@ -37,8 +37,9 @@ def allocate(
     origin: str,
     reference: str,
 ) -> None:
-    """Take `units` off the variant's sources, the fullest first; what no source has goes to the fullest. Of a
-    bundle they are taken off the sources of its components."""
+    """Take `units` off the variant's sources: its own stock first, then the supplier that sells, then the fullest.
+    What no source has goes to the supplier that sells, else to the first of these. Of a bundle they are taken off
+    the sources of its components."""
     leaves = leaves_of(db, merchant_id, variant_id) if origin != bundles.ORIGIN else {}
     if leaves:
         sale = _insert(db, merchant_id, connection_id, variant_id, None, units, sold_at, origin, reference)
@@ -48,7 +49,10 @@ def allocate(
         return
     rooms = db.execute(
         sa.text("""
-            select i.source_id,
+            select i.source_id, max(s.kind) = 'own' as is_own,
+                   coalesce((select cast(p.sourcing ->> 'current' as bigint) = i.source_id from position p
+                              where p.merchant_id = i.merchant_id and p.variant_id = i.variant_id), false)
+                     as is_selling,
                    greatest(0, coalesce(max(case when o.quantity is null and o.is_word then s.in_stock_units
                                                  else o.quantity end), 0) / max(i.units_per_variant)
                      - coalesce((select sum(a.units) from allocation a
@@ -63,21 +67,24 @@ def allocate(
                                      and o.item_key = i.item_key
              where i.merchant_id = :m and i.variant_id = :v
              group by i.merchant_id, i.variant_id, i.source_id
-             order by room desc, i.source_id
+             order by is_own desc, is_selling desc, room desc, i.source_id
         """),
         {"m": merchant_id, "v": variant_id},
     ).all()
-    shares: list[tuple[int | None, int]] = []
+    shares: dict[int | None, int] = {}
     left = units
-    for source_id, room in rooms:
-        taken = min(left, room)
+    for row in rooms:
+        taken = min(left, row.room)
         if taken:
-            shares.append((source_id, taken))
+            shares[row.source_id] = taken
             left -= taken
     if left:
-        first = rooms[0].source_id if rooms else None
-        shares.append((first, left))
-    for source_id, taken in shares:
+        # Of what is sold beyond everything, the supplier that sells is to know; own stock cannot be ordered.
+        first = next((row.source_id for row in rooms if row.is_selling), None)
+        first = first or next((row.source_id for row in rooms if not row.is_own), None)
+        first = first or (rooms[0].source_id if rooms else None)
+        shares[first] = shares.get(first, 0) + left
+    for source_id, taken in shares.items():
         _insert(db, merchant_id, connection_id, variant_id, source_id, taken, sold_at, origin, reference)
 
 

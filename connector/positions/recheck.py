@@ -7,36 +7,38 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from connector.db import transaction
+from connector.positions import outages
 from connector.positions.decide import CHUNK, Cause, decide
 from connector.positions.lateness import learn_when_due
 from connector.positions.promises import settle_due
 
 
 def recheck(engine: sa.Engine, merchant_id: int, *, now: datetime) -> int:
-    """Decide every position of this merchant whose `recheck_at` has come. Returns how many changed. Promises
+    """Decide every position of this merchant whose `recheck_at` has come. Returns how many changed. First it
+    is noted which suppliers went out of service or came back, so that backups take over and hand back. Promises
     whose day has passed are settled, and once a day lateness is learnt anew."""
     with transaction(engine) as db:
+        outages.look(db, merchant_id, now=now)
         settle_due(db, merchant_id, now=now)
     learn_when_due(engine, merchant_id, now=now)
-    changed = 0
+    changed = after = 0
     while True:
         with engine.connect() as db:
             ids = list(
                 db.execute(
                     sa.text("""
                         select variant_id from position
-                         where merchant_id = :m and recheck_at <= :now order by variant_id limit :n
+                         where merchant_id = :m and recheck_at <= :now and variant_id > :after
+                         order by variant_id limit :n
                     """),
-                    {"m": merchant_id, "now": now, "n": CHUNK},
+                    {"m": merchant_id, "now": now, "after": after, "n": CHUNK},
                 ).scalars()
             )
         if not ids:
             return changed
-        decided = decide(engine, merchant_id, ids, now=now, cause=Cause("time"))
-        changed += decided.changed
-        if decided.changed == 0:
-            # Nothing moved on although its time had come: ask again at the next look, not for ever now.
-            return changed
+        changed += decide(engine, merchant_id, ids, now=now, cause=Cause("time")).changed
+        # What did not move on although its time had come is asked again at the next look, not for ever now.
+        after = ids[-1]
 
 
 def decide_all(engine: sa.Engine, merchant_id: int, *, now: datetime, cause: Cause) -> int:
