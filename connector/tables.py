@@ -11,11 +11,16 @@ from connector.db import SQLModel
 from connector.delivery import tables as delivery
 from connector.intake import tables as intake
 from connector.outbox import tables as outbox
+from connector.positions import delivery_tables as promised
 from connector.positions import tables as positions
 from connector.search import tables as search
 from connector.shoppers import tables as shoppers
 
-ROOMS = (accounts, installs, plans, outbox, catalog, positions, delivery, intake, shoppers, advertising, search)
+# fmt: off
+ROOMS = (
+    accounts, installs, plans, outbox, catalog, positions, promised, delivery, intake, shoppers, advertising, search,
+)
+# fmt: on
 metadata = SQLModel.metadata
 
 

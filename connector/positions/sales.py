@@ -31,6 +31,7 @@ from connector.positions.falls import (
 )
 from connector.positions.learn import lock
 from connector.positions.readings import NumberRead, fall_of, possible, was_done
+from connector.positions.windows import keep_windows
 
 
 @dataclass(slots=True)
@@ -111,6 +112,8 @@ def record_orders(
             else:
                 _give_back(db, merchant_id, connection_id, variant_id, listing_id, -delta, reference)
             touched.add(variant_id)
+        # Before the sale is decided: the last unit was still there when it was bought.
+        keep_windows(db, merchant_id, connection_id, order)
     return touched
 
 
