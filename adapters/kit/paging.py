@@ -1,7 +1,8 @@
 """Reading a list that comes in pages, whole or not at all.
 
-Three shapes: by key (the only one that nothing can be missed in while the list changes), by number or
-offset, and by what the server says comes next. Each ends with everything, or raises.
+Three shapes: by key (the only one that nothing can be missed in while the list changes; `by_server_key` where
+only the server knows how keys are sorted), by number or offset, and by what the server says comes next. Each
+ends with everything, or raises.
 
     ListMoved    the list changed under our feet: `live.LiveSource` reads it again from the beginning
     FileFault    the server's pages make no sense: code "paging"
@@ -52,6 +53,25 @@ def by_key(
             if not here > last:
                 raise _senseless(adapter, subject, "Its pages are not in the order that was asked for.")
             last = here
+            yield item
+    raise _senseless(adapter, subject, "Its pages do not end.")
+
+
+def by_server_key(
+    read: Callable[[str], Sequence[T]], key: Callable[[T], str], *, adapter: str, subject: str
+) -> Iterator[T]:
+    """As `by_key`, for texts that the server sorts by rules of its own (upper and lower case, accents), which
+    cannot be checked here: instead no key may come twice. `read("")` begins."""
+    last, seen = "", set[str]()
+    for _ in range(MOST_PAGES):
+        items = read(last)
+        if not items:
+            return
+        for item in items:
+            last = key(item)
+            if not last or last in seen:
+                raise _senseless(adapter, subject, "Its pages are not in the order that was asked for.")
+            seen.add(last)
             yield item
     raise _senseless(adapter, subject, "Its pages do not end.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from connector.ports.errors import Misconfigured
 
@@ -38,6 +39,33 @@ class Settings:
         if not value.isprintable() or not value.isascii():
             raise self.wrong(name, "It holds a character that no such key has.", "Copy it again.")
         return value
+
+    def long_secret(self, name: str, remedy: str) -> str:
+        """A secret of several lines, as a private key. Raises Misconfigured where it is missing."""
+        value = self._secrets.get(name, "").strip()
+        if not value:
+            raise self.wrong(name, "It is missing.", remedy)
+        return value
+
+    def needed(self, name: str, remedy: str) -> str:
+        """A text that must be there, on one line."""
+        value = self.text(name)
+        if not value:
+            raise self.wrong(name, "It is missing.", remedy)
+        if not value.isprintable():
+            raise self.wrong(name, "It is not one line of text.", remedy)
+        return value
+
+    def address(self, name: str, example: str) -> str:
+        """Scheme and host of a web address: people enter the page they know, APIs are at its root."""
+        try:
+            parts = urlsplit(self.text(name))
+            is_usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_usable = False
+        if not is_usable or parts.username or parts.password:
+            raise self.wrong(name, "This is no web address.", f"Enter it as {example}.")
+        return f"{parts.scheme}://{parts.netloc}"
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
         """One of `choices`, the first where the field is empty."""

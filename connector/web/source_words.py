@@ -105,4 +105,19 @@ def source_words(_: Callable[..., str]) -> Mapping[str, str]:
         "In days: stock that takes longer to leave the warehouse does not count. Empty: all counts.": _(
             "In days: stock that takes longer to leave the warehouse does not count. Empty: all counts."
         ),
+        "Where you sign in, as https://shop.frappe.cloud.": _(
+            "Where you sign in, as https://shop.frappe.cloud."
+        ),
+        "On the user's page: Settings, API Access.": _("On the user's page: Settings, API Access."),
+        "API secret": _("API secret"),
+        "It is shown once, when keys are generated.": _("It is shown once, when keys are generated."),
+        "available (empty): on hand less what is reserved; on_hand: all that is there.": _(
+            "available (empty): on hand less what is reserved; on_hand: all that is there."
+        ),
+        "Empty for all together; else their names, as in Stores - C. A group stands for what is in it.": _(
+            "Empty for all together; else their names, as in Stores - C. A group stands for what is in it."
+        ),
+        "no: restock dates are not taken from open purchase orders.": _(
+            "no: restock dates are not taken from open purchase orders."
+        ),
     }
