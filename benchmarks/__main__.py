@@ -30,6 +30,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "promise_scms_slip": ("benchmarks.promises",),
     "mapping_guess": ("benchmarks.mapping_guess",),
     "feed_memory": ("benchmarks.feed_memory",),
+    "guard_corpus": ("benchmarks.guard_corpus",),
 }
 """Name → the module and arguments that print its lines. Names that share them are measured in one go."""
 

@@ -33,7 +33,7 @@ READER = "2"
 
 SAMPLE_ROWS = 200
 
-_UNREADABLE = (
+UNREADABLE = (
     "unknown_quantity",
     "ambiguous_number",
     "number_format",
@@ -275,7 +275,7 @@ def examine(
             rows_before=snapshot.rows,
             before=known.before,
             after=np.where(known.is_usable, known.after, known.before),
-            unreadable=sum(issues.faults[code] for code in _UNREADABLE),
+            unreadable=sum(issues.faults[code] for code in UNREADABLE),
             lost=lost,
             missing_to_zero=to_zero,
             file_as_of=file_as_of,

@@ -98,6 +98,7 @@ class RowReader:
     def __init__(self, mapping: Mapping, columns: Sequence[str], today: date) -> None:
         self.issues = Issues()
         self.rows = 0
+        self.short_line = self._last_line = 0
         self.skipped = array("q")
         self.key_hashes = array("q")
         self.digests = array("q")
@@ -130,6 +131,7 @@ class RowReader:
     def line(self, row: RawRow) -> str | None:
         """The record as a COPY line (text format), or None when it is to be left out."""
         self.rows += 1
+        self._last_line = row.line
         cells = row.cells
         if len(cells) != self._width and not self._width_is_usable(row):
             return None
@@ -216,8 +218,16 @@ class RowReader:
             return None
         return Mapping.from_json({**self._mapping.to_json(), "decimal": decimal, "date_order": order})
 
+    @property
+    def ends_short(self) -> bool:
+        """Whether the last record, and no other, has fewer cells than the header: the file may be cut off."""
+        return 0 < self.short_line == self._last_line
+
     def _width_is_usable(self, row: RawRow) -> bool:
         """More cells are fine when they are empty; fewer when key and quantity are there."""
+        if len(row.cells) < self._width:
+            # One short record is a sign only where it is alone.
+            self.short_line = row.line if not self.short_line else -1
         if len(row.cells) > self._width:
             if not any(cell.strip() for cell in row.cells[self._width :]):
                 return True

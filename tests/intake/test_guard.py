@@ -38,8 +38,8 @@ DAY, LATER = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)
         ),
         (
             "keys_changed",
-            replace(QUIET, lost=501),
-            "501 of 1,000 known items are not in the file, although it has 1,000 rows: did the item codes change?",
+            replace(QUIET, lost=301),
+            "301 of 1,000 known items are not in the file, although it has 1,000 rows: did the item codes change?",
         ),
         (
             "many_to_zero",
@@ -63,12 +63,12 @@ DAY, LATER = datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 6, tzinfo=UTC)
         ),
         (
             "unit_change",
-            replace(QUIET, before=np.arange(10, 30) * 12, after=np.arange(10, 30)),
+            replace(QUIET, rows_before=80, before=np.arange(10, 30) * 12, after=np.arange(10, 30)),
             "20 quantities are all about a 12th of what they were: is it packs instead of pieces?",
         ),
         (
             "unit_change",
-            replace(QUIET, before=np.arange(10, 30), after=np.arange(10, 30) * 6),
+            replace(QUIET, rows_before=80, before=np.arange(10, 30), after=np.arange(10, 30) * 6),
             "20 quantities are all about 6 times what they were: is it packs instead of pieces?",
         ),
         (
@@ -88,7 +88,7 @@ def test_a_suspicious_file_is_held_with_the_numbers(case: str, evidence: Evidenc
         ("nothing changes", QUIET),
         ("half of the rows are left", replace(QUIET, rows=500)),
         ("a fifth cannot be read", replace(QUIET, unreadable=200)),
-        ("half of the items are gone", replace(QUIET, lost=500)),
+        ("three tenths of the items are gone", replace(QUIET, lost=300)),
         (
             "ten sell out",
             replace(QUIET, before=np.full(10, 5), after=np.zeros(10, dtype=np.int64), stocked_before=10),
@@ -96,8 +96,8 @@ def test_a_suspicious_file_is_held_with_the_numbers(case: str, evidence: Evidenc
         ("a fifth sells out", replace(QUIET, missing_to_zero=200, stocked_before=1000)),
         ("few rows are all equal", replace(QUIET, rows=19, rows_before=19, single_quantity=1)),
         (
-            "nineteen rows change by twelve",
-            replace(QUIET, before=np.arange(1, 20) * 12, after=np.arange(1, 20)),
+            "nine rows change by twelve",
+            replace(QUIET, before=np.arange(2, 11) * 12, after=np.arange(2, 11)),
         ),
         ("changes of all sizes", replace(QUIET, before=np.full(30, 100), after=np.arange(1, 31))),
         (
