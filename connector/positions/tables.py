@@ -21,7 +21,8 @@ class Source(SQLModel, table=True):
     is the plain lead time used where no date is stated. `missing_policy`: keep, zero_after (the number
     of misses in `missing_after`) or zero. `kind` "own": the merchant's own stock, else "supplier".
     `out_because` is why it does not count as usable since `out_since` (paused, failing, stale), "" while it does,
-    as `connector.positions.outages` last found it.
+    as `connector.positions.outages` last found it. `allowed`: what the guard lets pass for good, hold's
+    code → value (how far), run, by, at.
     """
 
     __tablename__ = "source"
@@ -45,6 +46,7 @@ class Source(SQLModel, table=True):
     mapping: dict[str, Any] = json_field()
     read_options: dict[str, Any] = json_field()
     mark: dict[str, Any] = json_field()
+    allowed: dict[str, Any] = json_field()
     every_s: int = 3600
     out_because: str = ""
     out_since: datetime | None = None
