@@ -34,7 +34,11 @@ NAMES = (
     "DISPO_CA_FILE",
     "DISPO_DATA_DIR",
     "DISPO_DEMO",
+    "DISPO_FEED_ACCEPTED",
+    "DISPO_FEED_DAYS",
     "DISPO_FEED_DIRECTORIES",
+    "DISPO_FEED_SOURCE_BYTES",
+    "DISPO_FEED_TOTAL_BYTES",
     "DISPO_LOG_LEVEL",
     "DISPO_MAX_FEED_BYTES",
     "DISPO_PLANS",
@@ -95,7 +99,8 @@ class Settings:
     "host:port" that may be called although they are private. `ca_file` is an extra bundle of
     certificates to trust, or empty. `smtp_*` is the installation's own mail, off while `smtp_host` is
     empty. `feed_directories` are the only directories a file feed may read. `max_feed_bytes` caps
-    one download. `apps` are our apps in platforms' app stores, by adapter; none: shops are connected by
+    one download. `feed_days` and so on say how long suppliers' files are kept (`connector.intake.retention`).
+    `apps` are our apps in platforms' app stores, by adapter; none: shops are connected by
     hand. `plans` is what the operator's plans allow; None: everything, to everybody.
     """
 
@@ -120,6 +125,10 @@ class Settings:
     log_level: LogLevel = "INFO"
     is_demo: bool = False
     max_feed_bytes: int = 2_000_000_000
+    feed_days: int = 90
+    feed_accepted: int = 14
+    feed_source_bytes: int = 2_000_000_000
+    feed_total_bytes: int = 20_000_000_000
     apps: Mapping[str, AppKeys] = field(default_factory=dict, repr=False)
     plans: Catalogue | None = None
 
@@ -167,6 +176,10 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         log_level=cast(LogLevel, choice_of(environ, "DISPO_LOG_LEVEL", get_args(LogLevel), "INFO")),
         is_demo=boolean_of(environ, "DISPO_DEMO"),
         max_feed_bytes=integer_of(environ, "DISPO_MAX_FEED_BYTES", 2_000_000_000, 1, 2**63 - 1),
+        feed_days=integer_of(environ, "DISPO_FEED_DAYS", 90, 1, 36_500),
+        feed_accepted=integer_of(environ, "DISPO_FEED_ACCEPTED", 14, 1, 10_000),
+        feed_source_bytes=integer_of(environ, "DISPO_FEED_SOURCE_BYTES", 2_000_000_000, 1, 2**63 - 1),
+        feed_total_bytes=integer_of(environ, "DISPO_FEED_TOTAL_BYTES", 20_000_000_000, 1, 2**63 - 1),
         apps=_apps(environ),
         plans=_plans(environ),
     )

@@ -19,7 +19,7 @@ from connector.delivery.scripts import look_after
 from connector.delivery.subscribe import subscribe_webhooks
 from connector.heartbeat import beating
 from connector.installs import handover
-from connector.intake import interrupted, runs, uploads
+from connector.intake import interrupted, retention, runs, uploads
 from connector.intake.runtime import SourceBusy
 from connector.outbox import attempts, upkeep
 from connector.outbox.messages import Turn
@@ -118,6 +118,10 @@ def _sync(rt: Runtime, merchant_id: int, source_id: int) -> None:
     except SourceBusy as busy:
         # Somebody started it by hand a moment ago: that run does what this one would.
         log.info("source is busy", merchant=merchant_id, source=source_id, run=busy.run_id)
+    policy = retention.Policy.of(rt.settings)
+    retention.tidy_large(
+        rt.engine, rt.data_dir, policy, rt.now(), merchant_id=merchant_id, source_id=source_id
+    )
 
 
 def _uploads(rt: Runtime, merchant_id: int, source_id: int) -> None:
@@ -201,6 +205,7 @@ def _upkeep(rt: Runtime, merchant_id: int, _: int) -> None:
     attempts.prune(rt.engine, KEEP_SETTLED)
     with transaction(rt.engine) as db:
         webhooks.prune(db, KEEP_SETTLED)
+    retention.tidy(rt.engine, rt.data_dir, retention.Policy.of(rt.settings), rt.now())
 
 
 DO: Mapping[str, Callable[[Runtime, int, int], None]] = {

@@ -154,6 +154,8 @@ def _apply(rt: Runtime, db: sa.Connection, source: SourceRow, run: Any) -> set[i
     affected |= written.variant_ids
     if is_file:
         _accept_file(db, source, run)
+        # Where it is older than what counted: what was sold since it was made counts again.
+        affected.update(variants_with_open_deductions(db, place.merchant_id, place.source_id))
     affected |= apply.match_new(db, place)
     apply.learn_lateness(db, place, run.id, rt.clock())
     applied = apply.applied_digests(db)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -34,6 +35,7 @@ from connector.intake.mapping import Guess, Mapping, guess
 from connector.intake.reading import Issue
 from connector.intake.records import SourceLock
 from connector.intake.runtime import Runtime
+from connector.intake.whatif import NOTHING, Effect, effect
 from connector.ports.errors import FileFault
 from connector.ports.suppliers import Feed, NotModified, Supplier, Table, TableShape
 
@@ -68,7 +70,8 @@ class Preview:
 
     `observed` compares with what was last accepted from this supplier, `stores` the matched listings
     with what their stores say now (this source alone, before buffers and caps). `matched` of `items`
-    read have a variant; `rejected` rows cannot be used.
+    read have a variant; `rejected` rows cannot be used. `effect` is what the stores would say in the end, decided
+    as a run decides; a file that would be held is worked out as if it were approved, held rows as if they were not.
     """
 
     shape: TableShape
@@ -86,6 +89,7 @@ class Preview:
     stores: Changes = Changes()
     holds: tuple[Hold, ...] = ()
     held_rows: int = 0
+    effect: Effect = NOTHING
     issues: list[Issue] = field(default_factory=list)
 
     @property
@@ -102,12 +106,14 @@ def preview(
     feed: Feed | None = None,
     mapping: MappingOf[str, Any] | None = None,
     dry_run: bool = False,
+    deadline_s: float | None = None,
 ) -> Preview:
     """Fetch (or take `feed`) and report; nothing is written.
 
     With `mapping` (as stored) the file is read under it instead of the source's own. The whole file is
-    read; with `dry_run` only what a run would read now, judged against what is known. Raises PortError as
-    a fetch does, SourceBusy, LookupError.
+    read; with `dry_run` only what a run would read now, judged against what is known. After `deadline_s`
+    seconds reading ends with a FileFault ("too_slow"), and working out the effect with a part of it. Raises
+    PortError as a fetch does, SourceBusy, LookupError.
     """
     directory = archive.directory_of(rt.data_dir, merchant_id, source_id)
     with rt.engine.connect() as db:
@@ -128,13 +134,44 @@ def preview(
                         "Run it once, or upload the file by hand.",
                         code="not_modified",
                     )
-                return _look(rt, db, source, supplier, fetched, dry_run)
+                watch = _Watch(source.name, deadline_s)
+                return _look(rt, db, source, supplier, fetched, dry_run, watch)
             finally:
                 shutil.rmtree(incoming, ignore_errors=True)
 
 
+class _Watch:
+    """Ends a look that takes too long for whoever waits for it."""
+
+    def __init__(self, name: str, deadline_s: float | None) -> None:
+        self._name, self._deadline_s, self._began = name, deadline_s, time.monotonic()
+
+    def left_s(self) -> float | None:
+        """Seconds that are left, at least one; None without a deadline."""
+        if self._deadline_s is None:
+            return None
+        return max(1.0, self._deadline_s - (time.monotonic() - self._began))
+
+    def __call__(self, stage: str, rows: int) -> None:
+        """Told how far reading is."""
+        if self._deadline_s is not None and time.monotonic() - self._began > self._deadline_s:
+            raise FileFault(
+                "intake",
+                self._name,
+                f"Working out what the file would do took longer than {self._deadline_s:.0f} s.",
+                "Use dispo sync --dry-run, or dispo runs replay, on the server: they take their time.",
+                code="too_slow",
+            )
+
+
 def _look(
-    rt: Runtime, db: sa.Connection, source: SourceRow, supplier: Supplier, fetched: Feed, dry_run: bool
+    rt: Runtime,
+    db: sa.Connection,
+    source: SourceRow,
+    supplier: Supplier,
+    fetched: Feed,
+    dry_run: bool,
+    watch: _Watch,
 ) -> Preview:
     table = supplier.open(fetched, options_of(source))
     sample = list(islice(table.rows(), SAMPLE_ROWS))
@@ -151,7 +188,7 @@ def _look(
         )
     with db.begin() as transaction:
         try:
-            return _compare(rt, db, source, table, fetched, guesses, dry_run)
+            return _compare(rt, db, source, table, fetched, guesses, dry_run, watch)
         finally:
             transaction.rollback()
 
@@ -164,6 +201,7 @@ def _compare(
     fetched: Feed,
     guesses: list[Guess],
     dry_run: bool,
+    watch: _Watch,
 ) -> Preview:
     known = read_snapshot(db, source.place)
     # Another version makes every record be read, so that counts and match rate are of the whole file.
@@ -175,7 +213,7 @@ def _compare(
         snapshot,
         today=rt.clock().date(),
         file_as_of=fetched.as_of,
-        tell=lambda stage, rows: None,
+        tell=watch,
     )
     place = source.place
     matching.match_staged(db, place.merchant_id, place.source_id, "incoming", found.mapping.to_json())
@@ -195,6 +233,19 @@ def _compare(
         )
     }
     first = islice(table.rows(), PREVIEW_ROWS)
+    observed = _changes(db, "select units_before, units_after from known where state = 0", {})
+    stores = _changes(db, _STORES.format(units=staging.units_of("i")), place.given)
+    if found.verdict.rows.any() and not found.verdict.file:
+        staging.hold_rows(db, found.verdict.rows)
+    now = rt.clock()
+    decided = effect(
+        db,
+        place,
+        file_as_of=min(fetched.as_of or now, now),
+        source_as_of=source.as_of,
+        now=now,
+        budget_s=watch.left_s(),
+    )
     return Preview(
         shape=table.shape,
         guesses=guesses,
@@ -206,10 +257,11 @@ def _compare(
         new=counts[2],
         missing=found.lost,
         rejected=found.rejected,
-        observed=_changes(db, "select units_before, units_after from known where state = 0", {}),
-        stores=_changes(db, _STORES.format(units=staging.units_of("i")), place.given),
+        observed=observed,
+        stores=stores,
         holds=found.verdict.file,
         held_rows=int(found.verdict.rows.sum()),
+        effect=decided,
         issues=found.issues.kept[:PREVIEW_ROWS],
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import threading
 from collections.abc import Mapping as MappingOf
 from dataclasses import asdict
 from datetime import datetime
@@ -73,7 +72,7 @@ def run(
                 rt.engine, merchant_id, source_id, trigger=trigger, now=started_at, run_id=run_id
             )
             try:
-                _Work(rt, db, merchant_id, source_id, run_id, started_at, decide).do(feed)
+                _Work(rt, db, merchant_id, source_id, run_id, started_at, decide, trigger).do(feed)
             except FileFault as fault:
                 fail_run(rt.engine, merchant_id, run_id, rt.clock(), fault)
             except BaseException as error:
@@ -98,8 +97,11 @@ class _Work:
         run_id: int,
         started_at: datetime,
         decide: Decide,
+        trigger: str,
     ) -> None:
         self.rt, self.db, self.decide = rt, db, decide
+        # A kept file that is read again proves nothing about the stock of now.
+        self.is_replay = trigger == "replay"
         self.merchant_id, self.source_id, self.run_id = merchant_id, source_id, run_id
         self.started_at = started_at
         self.tell = Progress(rt.engine, merchant_id, run_id)
@@ -130,17 +132,20 @@ class _Work:
                     "unchanged", "waiting", f"The same file as run {waiting}, which waits for your answer."
                 )
             table = supplier.open(fetched, options_of(source))
-            keeping = threading.Thread(
-                target=archive.keep, args=(fetched.path, self.directory, fetched.mark.sha256)
-            )
-            keeping.start()
+            keeping = archive.Keeping(fetched.path, self.directory, fetched.mark.sha256)
             try:
                 self._take(source, snapshot, fetched, table)
             finally:
-                keeping.join()
+                self._tell_kept(keeping.end())
         finally:
             shutil.rmtree(inbox, ignore_errors=True)
         return None
+
+    def _tell_kept(self, problem: str) -> None:
+        """That the file itself could not be kept is shown with the run; the stock does not wait for it."""
+        if problem:
+            with transaction(self.rt.engine) as db:
+                update_run(db, self.merchant_id, self.run_id, feed_path="", shape={"not_kept": problem})
 
     def _is_same(self, source: SourceRow, fetched: Feed) -> bool:
         if source.mark.get("reading") != source.reading():
@@ -191,7 +196,7 @@ class _Work:
                     ),
                     {**source.place.given, "cursor": cursor},
                 )
-            if source.confirms_unchanged:
+            if source.confirms_unchanged and not self.is_replay:
                 affected.update(variants_with_open_deductions(self.db, self.merchant_id, self.source_id))
                 self.db.execute(
                     sa.text(
@@ -217,10 +222,15 @@ class _Work:
                 today=self.started_at.date(),
                 file_as_of=fetched.as_of,
                 tell=self.tell,
+                at=self.started_at,
             )
             self.tell("write", found.evidence.rows)
             apply.write_issues(self.db, self.merchant_id, self.run_id, found.issues)
-            shape = {**asdict(table.shape), "mapping": found.mapping.to_json()}
+            shape = {
+                **asdict(table.shape),
+                "mapping": found.mapping.to_json(),
+                "learnt": found.entry.to_json(),
+            }
             if found.verdict.file:
                 self._hold_file(source, found, shape)
                 return
@@ -278,6 +288,9 @@ class _Work:
                 "mapping": json.dumps(found.mapping.to_json()),
             },
         )
+        if source.as_of is not None and self._as_of(fetched) < source.as_of:
+            # An older file: what was sold since it was made is not in its numbers, and counts again.
+            affected.update(variants_with_open_deductions(db, self.merchant_id, self.source_id))
         affected |= apply.match_new(db, place)
         apply.learn_lateness(db, place, self.run_id, self.started_at)
         digests = apply.next_snapshot(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from connector.intake.preview import Changes, PreviewRow, preview
+from connector.ports.errors import FileFault
 from tests.intake.conftest import MERCHANT, SOURCE, Shop
 
 TABLES = "run, run_issue, held_change, observation, snapshot, supplier_item, position, outbox_message, source, listing"
@@ -88,3 +91,60 @@ def test_what_would_be_held_is_said(shop: Shop) -> None:
     seen = preview(shop.rt, MERCHANT, SOURCE, dry_run=True)
 
     assert [hold.code for hold in seen.holds] == ["rows_vanished"]
+
+
+def test_a_dry_run_works_out_what_the_stores_would_say_with_buffer_cap_packs_and_sales(shop: Shop) -> None:
+    ids = {sku: shop.add_variant(sku) for sku in ("A-1", "B-2", "C-3", "D-4", "E-5")}
+    shop.all("update listing set price_minor = 250 where sku <> 'B-2' returning id")
+    shop.run("SKU,Stock\nA-1,9\nB-2,8\nC-3,0\nD-4,12\nE-5,3\n")
+    shop.all("update variant set buffer_units = 2 where sku = 'A-1' returning id")
+    shop.all("update variant set cap_units = 4 where sku = 'C-3' returning id")
+    shop.all("update supplier_item set units_per_variant = 6 where item_key = 'd-4' returning variant_id")
+    shop.all(
+        "insert into allocation (merchant_id, connection_id, variant_id, source_id, units, sold_at, origin)"
+        " values (1, 1, :variant, 1, 1, now() + interval '9 years', 'order') returning id",
+        variant=ids["E-5"],
+    )
+    shop.supplier.text = "SKU,Stock\nA-1,2\nB-2,5\nC-3,7\nD-4,12\nE-5,2\n"
+    before = _everything(shop)
+
+    seen = preview(shop.rt, MERCHANT, SOURCE, dry_run=True).effect
+
+    assert [(one.sku, one.danger, one.before, one.after) for one in seen.first] == [
+        ("A-1", "to_zero", 9, 0),
+        ("B-2", "down", 8, 5),
+        ("E-5", "down", 3, 1),
+        ("C-3", "back", 0, 4),
+    ]
+    assert seen.counts == {"to_zero": 1, "down": 2, "back": 1}
+    # 9 of A-1 and 2 of E-5; nobody knows what B-2 costs.
+    assert (seen.at_stake_minor, seen.unpriced) == (2750, 1)
+    assert (seen.concerned, seen.decided) == (4, 4)
+    assert _everything(shop) == before
+
+
+def test_a_dry_run_says_what_a_run_then_does(shop: Shop) -> None:
+    for sku in ("A-1", "B-2", "C-3"):
+        shop.add_variant(sku)
+    shop.source(missing_policy="zero")
+    shop.run("SKU,Stock\nA-1,9\nB-2,8\n")
+    shop.supplier.text = "SKU,Stock\nA-1,4\nC-3,5\n"
+
+    seen = preview(shop.rt, MERCHANT, SOURCE, dry_run=True).effect
+    shop.run()
+
+    assert {one.sku: (one.before, one.after) for one in seen.first} == {
+        "A-1": (9, 4),
+        "B-2": (8, 0),
+        "C-3": (None, 5),
+    }
+    assert shop.available() == {"A-1": 4, "B-2": 0, "C-3": 5}
+
+
+def test_a_look_that_takes_too_long_ends(shop: Shop) -> None:
+    shop.supplier.text = "SKU,Stock\nA-1,9\n"
+
+    with pytest.raises(FileFault, match="longer than 0 s") as caught:
+        preview(shop.rt, MERCHANT, SOURCE, deadline_s=0.0)
+
+    assert caught.value.code == "too_slow"

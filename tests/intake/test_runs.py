@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 from datetime import UTC, datetime, timedelta
 
@@ -470,16 +471,26 @@ def test_an_interrupted_run_that_applied_nothing_is_reported(
     ]
 
 
-def test_the_last_files_are_kept_compressed(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive, "KEPT_FILES", 2)
-    for units in (5, 6, 7):
+def test_files_are_kept_compressed_each_content_once(shop: Shop) -> None:
+    for units in (5, 6, 5):
         shop.run(f"SKU,Stock\nA-1,{units}\n")
 
     paths = [row[0] for row in shop.all("select feed_path from run order by id")]
-    exists = [(shop.rt.data_dir / path).exists() for path in paths]
-    assert exists == [False, True, True]
-    assert gzip.decompress((shop.rt.data_dir / paths[2]).read_bytes()) == b"SKU,Stock\nA-1,7\n"
+    assert paths[0] == paths[2] != paths[1]
+    assert gzip.decompress((shop.rt.data_dir / paths[1]).read_bytes()) == b"SKU,Stock\nA-1,6\n"
     assert sorted(path.suffix for path in (shop.rt.data_dir / "feeds/1/1").iterdir()) == [".gz", ".gz"]
+
+
+def test_a_full_disk_stops_no_stock(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, directory: Path, sha256: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(archive, "keep", full)
+
+    assert shop.run("SKU,Stock\nA-1,5\n").status == "applied"
+
+    assert shop.observed() == {"a-1": 5}
+    assert shop.all("select feed_path, shape ->> 'not_kept' from run") == [("", "no_space")]
 
 
 def test_a_change_of_the_mapping_reads_the_same_file_again(shop: Shop) -> None:
