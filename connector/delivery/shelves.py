@@ -4,6 +4,7 @@ number of items.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -113,7 +114,8 @@ def _variants_for(
                 "keys": [keys[external_id] for external_id in missing],
                 "gtins": [_gtin(item) for item in made],
                 "titles": [_title(item) for item in made],
-                "collections": [item.collections[0] if item.collections else "" for item in made],
+                "first": [item.collections[0] if item.collections else "" for item in made],
+                "collections": [_collections(item) for item in made],
             },
         )
         answer |= dict(zip(missing, ids, strict=True))
@@ -185,7 +187,8 @@ def _refresh(
 def _follow(
     db: sa.Connection, merchant_id: int, shown: Mapping[int | None, StoreListing], total: CatalogRead
 ) -> None:
-    """Take a changed SKU, barcode or title over into the variant, where no other item speaks for it too."""
+    """Take a changed SKU, barcode, title or collection over into the variant, where no other item speaks for it
+    too. One whose collections changed is decided again where there are rules for collections."""
     variants = [(variant_id, item) for variant_id, item in shown.items() if variant_id is not None]
     skus = [item.sku for _, item in variants]
     rows = db.execute(
@@ -197,11 +200,12 @@ def _follow(
             "keys": [sku_key(sku) for sku in skus],
             "gtins": [_gtin(item) for _, item in variants],
             "titles": [_title(item) for _, item in variants],
+            "collections": [_collections(item) for _, item in variants],
         },
-    )
+    ).all()
     renamed = {row.id for row in rows if row.is_renamed}
     total.renamed_ids |= renamed
-    total.variant_ids |= renamed
+    total.variant_ids |= renamed | {row.id for row in rows if row.is_moved and row.has_rules}
 
 
 def _is_unfinished(row: Any, item: StoreListing) -> bool:
@@ -241,6 +245,10 @@ def _title(item: StoreListing) -> str:
     return item.product_title + (f" – {item.variant_title}" if item.variant_title else "")
 
 
+def _collections(item: StoreListing) -> str:
+    return json.dumps(list(item.collections))
+
+
 def _gtin(item: StoreListing) -> str:
     """The barcode as it is compared; merchants also keep notes in that field, which match nothing."""
     try:
@@ -276,11 +284,12 @@ _NEXT_VARIANTS = sa.text("""
 """)
 
 _INSERT_VARIANTS = sa.text("""
-    insert into variant (merchant_id, id, sku, sku_key, gtin, title, collection)
-    select :m, n.id, n.sku, n.key, n.gtin, n.title, n.collection
+    insert into variant (merchant_id, id, sku, sku_key, gtin, title, collection, collections)
+    select :m, n.id, n.sku, n.key, n.gtin, n.title, n.first, cast(n.collections as jsonb)
       from unnest(cast(:ids as bigint[]), cast(:skus as text[]), cast(:keys as text[]),
-                  cast(:gtins as text[]), cast(:titles as text[]), cast(:collections as text[]))
-           as n(id, sku, key, gtin, title, collection)
+                  cast(:gtins as text[]), cast(:titles as text[]), cast(:first as text[]),
+                  cast(:collections as text[]))
+           as n(id, sku, key, gtin, title, first, collections)
 """)
 
 _FACTS = """
@@ -317,18 +326,23 @@ _REFRESH = sa.text(f"""
 # Live listings of one item at several places say the same. What is only spelt otherwise is no other code.
 _FOLLOW = sa.text("""
     with shown as (
-      select n.*, v.sku_key as old_key, v.gtin as old_gtin
+      select n.*, v.sku_key as old_key, v.gtin as old_gtin, v.collections as old_collections
         from unnest(cast(:ids as bigint[]), cast(:skus as text[]), cast(:keys as text[]),
-                    cast(:gtins as text[]), cast(:titles as text[])) as n(id, sku, key, gtin, title)
+                    cast(:gtins as text[]), cast(:titles as text[]), cast(:collections as text[]))
+             as n(id, sku, key, gtin, title, collections)
         join variant v on v.merchant_id = :m and v.id = n.id
-       where (v.sku, v.gtin, v.title) is distinct from (n.sku, n.gtin, n.title)
+       where (v.sku, v.gtin, v.title, v.collections)
+             is distinct from (n.sku, n.gtin, n.title, cast(n.collections as jsonb))
          and (select count(distinct (l.connection_id, l.external_id)) from listing l
                where l.merchant_id = :m and l.variant_id = n.id and not l.is_gone) = 1
        order by v.id for update of v)
-    update variant v set sku = s.sku, sku_key = s.key, gtin = s.gtin, title = s.title
+    update variant v set sku = s.sku, sku_key = s.key, gtin = s.gtin, title = s.title,
+                         collections = cast(s.collections as jsonb)
       from shown s
      where v.merchant_id = :m and v.id = s.id
-    returning v.id, (s.old_key, ltrim(s.old_gtin, '0')) is distinct from (s.key, s.gtin) as is_renamed
+    returning v.id, (s.old_key, ltrim(s.old_gtin, '0')) is distinct from (s.key, s.gtin) as is_renamed,
+              s.old_collections <> cast(s.collections as jsonb) as is_moved,
+              exists (select 1 from stock_rule where merchant_id = :m and level = 'collection') as has_rules
 """)
 
 # Nobody here writes these listings: what the store says is simply so.

@@ -27,6 +27,7 @@ class Explanation:
     movements: list[dict[str, Any]]
     incoming: list[dict[str, Any]] = field(default_factory=list)
     promise: dict[str, Any] = field(default_factory=dict)
+    sourcing: dict[str, Any] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """The explanation in sentences, the conclusion first."""
@@ -63,6 +64,7 @@ class Explanation:
                 f" (line {source['line']}, run {source['run']}), {source['deducted']} sold since,"
                 f" {source['per_variant']} make one."
             )
+        lines += sourcing_lines(self.sourcing, self.sources)
         rule = self.rule
         cap = "none" if rule.get("cap") is None else rule["cap"]
         lines.append(f"  Rule: buffer {rule.get('buffer', 0)}, cap {cap}, low at {rule.get('threshold', 0)}.")
@@ -105,8 +107,11 @@ def explain_row(db: sa.Connection, merchant_id: int, row: Any) -> Explanation:
     why = row.why or {}
     # One source may list it several times: its parts come in the order of the rows below.
     parts: dict[int, list[int]] = {}
+    roles: dict[int, dict[str, Any]] = {}
     for part in why.get("sources", []):
         parts.setdefault(part["source"], []).append(part["deducted"])
+        if "role" in part:
+            roles.setdefault(part["source"], {name: part[name] for name in _JUDGED if name in part})
     deducted = {source_id: iter(taken) for source_id, taken in parts.items()}
     sources = [
         {
@@ -118,6 +123,9 @@ def explain_row(db: sa.Connection, merchant_id: int, row: Any) -> Explanation:
             "deducted": next(deducted[source.source_id], 0) if source.source_id in deducted else 0,
             "per_variant": source.units_per_variant,
             "how": source.how,
+            "own": source.kind == "own",
+            **roles.get(source.source_id, {}),
+            **_outage(source),
         }
         for source in db.execute(_SOURCES, given)
     ]
@@ -169,7 +177,64 @@ def explain_row(db: sa.Connection, merchant_id: int, row: Any) -> Explanation:
             for coming in db.execute(_INCOMING, given)
         ],
         dict(why.get("promise") or {}),
+        dict(why.get("sourcing") or {}),
     )
+
+
+_JUDGED = ("role", "cost", "lead_time_days", "score", "priority", "returns_at")
+
+
+def _outage(source: Any) -> dict[str, Any]:
+    if not source.out_because:
+        return {}
+    return {"out_because": source.out_because, "out_since": source.out_since.isoformat(timespec="minutes")}
+
+
+def sourcing_lines(sourcing: dict[str, Any], sources: list[dict[str, Any]]) -> list[str]:
+    """Which supplier sells and why the others do not, in words; none where all are summed."""
+    if not sourcing:
+        return []
+    since = f" since {sourcing['since']}" if sourcing.get("since") else ""
+    lines = []
+    for source in {one["source"]: one for one in reversed(sources)}.values():
+        role = source.get("role", "")
+        measure = _measure(sourcing["strategy"], source)
+        if role == "sells":
+            said = "your own stock, sold first" if source["own"] else f"sells{since}{measure}"
+        elif role == "waiting":
+            said = (
+                f"goes before it{measure}, and is handed back to on {source['returns_at']} if it stays usable"
+            )
+        elif role == "standby":
+            said = f"stands by{measure}"
+        else:
+            why = {
+                "out": "has nothing to sell",
+                "unknown": "does not say how many there are",
+                "stale": "is silent past its limit",
+                "failing": "cannot be relied on: "
+                + ("it is paused" if source.get("out_because") == "paused" else "its last runs failed"),
+            }.get(role, "is not used")
+            gone = (
+                f" since {source['out_since']}"
+                if role in ("stale", "failing") and "out_since" in source
+                else ""
+            )
+            hours = sourcing["stable_hours"]
+            said = f"{why}{gone}{measure}; it counts again after {hours} h without a break"
+        lines.append(f"  {source['source']} {said}.")
+    return lines[::-1]
+
+
+def _measure(strategy: str, source: dict[str, Any]) -> str:
+    """By what it is judged, in brackets."""
+    name, words = {
+        "cheapest": ("cost", "costs {}"),
+        "fastest": ("lead_time_days", "{} days"),
+        "best_score": ("score", "score {}"),
+        "priority": ("priority", "priority {}"),
+    }.get(strategy, ("", ""))
+    return f" ({words.format(source[name])})" if name and source.get(name) is not None else ""
 
 
 def _date_lines(promise: dict[str, Any]) -> list[str]:
@@ -215,8 +280,8 @@ def _note(listing: Any) -> str:
 
 
 _SOURCES = sa.text("""
-    select s.name, i.source_id, o.quantity, coalesce(o.as_of, s.as_of) as as_of, o.line, o.run_id,
-           i.units_per_variant, i.how
+    select s.name, s.kind, s.out_because, s.out_since, i.source_id, o.quantity,
+           coalesce(o.as_of, s.as_of) as as_of, o.line, o.run_id, i.units_per_variant, i.how
       from supplier_item i
       join source s on s.merchant_id = i.merchant_id and s.id = i.source_id
       left join observation o on o.merchant_id = i.merchant_id and o.source_id = i.source_id

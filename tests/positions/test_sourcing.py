@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from connector.accounts.connections import pause, resume
 from connector.positions.falls import allocate
 from connector.positions.recheck import recheck
+from connector.positions.why import explain
 from tests.builders import NOW, World
 
 HOUR = timedelta(hours=1)
@@ -203,3 +204,30 @@ def test_silent_stock_shrinks_day_by_day_where_the_merchant_says_so(engine: sa.E
         return int(world.position(variant).available)
 
     assert [40, 28, 16, 4, 1, 1] == [at(0.9), at(1.1), at(2.1), at(3.1), at(4.1), at(90)]
+
+
+def test_it_is_said_who_sells_and_why_the_others_do_not(two: Two) -> None:
+    rule(two.world, "supplier", two.first, priority=1)
+    two.at(0)
+    for _ in range(3):
+        two.run(two.first, "failed")
+    two.at(1)
+    with two.world.engine.connect() as db:
+        over = [
+            line for line in explain(db, two.world.merchant_id, "VASE")[0].lines() if " since 2026" in line
+        ]
+    two.run(two.first, "applied")
+    two.at(2)
+    with two.world.engine.connect() as db:
+        back = [line for line in explain(db, two.world.merchant_id, "VASE")[0].lines() if "handed" in line]
+
+    names = [f"supplier {two.world._numbers - 1}", f"supplier {two.world._numbers}"]
+    assert [
+        f"  {names[0]} cannot be relied on: its last runs failed since 2026-11-22T13:00+00:00 (priority 1);"
+        " it counts again after 24 h without a break.",
+        f"  {names[1]} sells since 2026-11-22T13:00+00:00.",
+    ] == over
+    assert [
+        f"  {names[0]} goes before it (priority 1), and is handed back to on 2026-11-23T14:00+00:00"
+        " if it stays usable."
+    ] == back
