@@ -42,6 +42,35 @@ class Allowance:
             )
 
 
+class DayAllowance:
+    """The units an account may spend in a day of UTC, for readings that all cost about the same.
+
+    Readings are spread evenly over the day: spent at once, what a day has would leave the shop with the
+    numbers of the morning. With units U a day and readings of cost c, the next may begin
+    c · 86,400 / (U − c) seconds after the last, so that no day spends more than U: 400 of 50,000 are 697 s.
+    """
+
+    def __init__(self, environment: Environment, adapter: str, account: str, units: int) -> None:
+        self.units = units
+        self._adapter = adapter
+        self._budget = Budget(environment, f"{adapter}:{account}:day")
+
+    def claim(self, cost: int, subject: str) -> None:
+        """Take room for a reading of `cost` units, at most half a day's. Raises RateLimited, and takes nothing,
+        where it is too early for it."""
+        taken = self._budget.take(
+            cost, maximum=cost, restore_rate=(self.units - cost) / 86_400, longest_s=0.0
+        )
+        if taken is None:
+            raise RateLimited(
+                self._adapter,
+                subject,
+                f"A reading costs {cost:,} of the {self.units:,} points a day, so it is too early for the next.",
+                "Nothing was read; it is read when its turn comes. A shorter list is read more often.",
+                retry_after_s=self._budget.wait_s(cost),
+            )
+
+
 def account_of(key: str) -> str:
     """A name for the account behind a key, from which the key cannot be told: keys are long and random."""
     return hashlib.sha256(f"dispo account {key}".encode()).hexdigest()[:20]

@@ -96,6 +96,22 @@ def source_words(_: Callable[..., str]) -> Mapping[str, str]:
             "Where the answer says how many items there are; it is checked."
         ),
         "Calls/seconds the API allows, as in 60/60.": _("Calls/seconds the API allows, as in 60/60."),
+        "At CJ: My CJ, Authorization, API.": _("At CJ: My CJ, Authorization, API."),
+        "Warehouses in": _("Warehouses in"),
+        "Empty for all; else countries, as in US, DE.": _("Empty for all; else countries, as in US, DE."),
+        "all (empty): also what is still with the manufacturers; cj: only what CJ has itself.": _(
+            "all (empty): also what is still with the manufacturers; cj: only what CJ has itself."
+        ),
+        "Products": _("Products"),
+        "Empty for all of My Products; else their ids, separated by commas.": _(
+            "Empty for all of My Products; else their ids, separated by commas."
+        ),
+        "Calls a second": _("Calls a second"),
+        "By your level at CJ: 1 (empty), 2, 4 or 6.": _("By your level at CJ: 1 (empty), 2, 4 or 6."),
+        "Points a day": _("Points a day"),
+        "50000 (empty); more if CJ gives you more for your sales.": _(
+            "50000 (empty); more if CJ gives you more for your sales."
+        ),
         "Categories": _("Categories"),
         "Longest handling time": _("Longest handling time"),
         "In your BigBuy account, under API.": _("In your BigBuy account, under API."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapters.kit.live import LiveApi, LiveSource
 from adapters.suppliers.bigbuy.stock import BigBuyStock
+from adapters.suppliers.cj_dropshipping.stock import CJStock
 from adapters.suppliers.erpnext.stock import ErpnextStock
 from adapters.suppliers.json_api.listing import JsonListing
 from adapters.suppliers.odoo.stock import OdooStock
@@ -28,6 +29,10 @@ def json_api(api: JsonListing) -> LiveApi:
 
 
 def bigbuy(api: BigBuyStock) -> LiveApi:
+    return api
+
+
+def cj_dropshipping(api: CJStock) -> LiveApi:
     return api
 
 
