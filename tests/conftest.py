@@ -24,6 +24,7 @@ import pytest
 import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from hypothesis import settings as hypothesis_settings
+from werkzeug.routing import Rule
 
 from connector.embedded import EmbeddedServer, start_postgres, start_redis
 from connector.settings import NAMES, Settings
@@ -48,6 +49,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     which sits out a killed worker's lease, then whatever has a slow test."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: (item.path.name != "test_demo.py", item.path not in slow))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _rules_compiled_once() -> Iterator[None]:
+    """Keep the code that werkzeug compiles for a rule: most tests of pages make an application of their own,
+    and compiling its rules would take longer than their requests. The code depends on the rule alone."""
+    compiled: dict[Any, Any] = {}
+    compile_builder = Rule._compile_builder
+
+    def once(self: Rule, append_unknown: bool = True) -> Any:
+        key = (tuple(self._trace), repr(self.defaults), append_unknown)
+        if key not in compiled:
+            compiled[key] = compile_builder(self, append_unknown)
+        return compiled[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Rule, "_compile_builder", once)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,6 +11,7 @@ import ssl
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from socket import getaddrinfo
 from urllib.parse import urlsplit
@@ -146,11 +147,30 @@ class Watch:
         self._timer.cancel()
 
 
-def tls_context(environment: Environment, adapter: str) -> ssl.SSLContext:
+def tls_context(environment: Environment, adapter: str, of: str = "") -> ssl.SSLContext:
     """A context that verifies names and certificates against the system's store and `ca_file`.
 
-    Raises Misconfigured(field="ca_file") when that bundle cannot be read.
+    One for all connections, for reading the store takes longer than most calls; never change it. A library
+    that adds to its context names itself in `of`, and has its own. Raises Misconfigured(field="ca_file") when
+    that bundle cannot be read.
     """
+    path = environment.ca_file
+    try:
+        # Another file at the same path is another bundle.
+        stamp = Path(path).stat().st_mtime_ns if path else 0
+        return _context(path, stamp, of)
+    except (OSError, ssl.SSLError) as exc:
+        raise Misconfigured(
+            adapter,
+            Path(path).name,
+            "The bundle of certificates cannot be read.",
+            "Name a PEM file that Dispo may read.",
+            field="ca_file",
+        ) from exc
+
+
+@lru_cache(maxsize=8)
+def _context(ca_file: str, stamp: int, of: str) -> ssl.SSLContext:
     context = ssl.create_default_context()
     paths = ssl.get_default_verify_paths()
     if paths.cafile is None and paths.capath is None:
@@ -159,17 +179,8 @@ def tls_context(environment: Environment, adapter: str) -> ssl.SSLContext:
             import certifi
 
             context.load_verify_locations(certifi.where())
-    if environment.ca_file:
-        try:
-            context.load_verify_locations(environment.ca_file)
-        except (OSError, ssl.SSLError) as exc:
-            raise Misconfigured(
-                adapter,
-                Path(environment.ca_file).name,
-                "The bundle of certificates cannot be read.",
-                "Name a PEM file that Dispo may read.",
-                field="ca_file",
-            ) from exc
+    if ca_file:
+        context.load_verify_locations(ca_file)
     return context
 
 

@@ -132,6 +132,6 @@ class _GuardedAdapter(HTTPAdapter):
         class TlsPool(HTTPSConnectionPool):
             ConnectionCls = Tls
 
-        kwargs["ssl_context"] = guard.tls_context(environment, name)
+        kwargs["ssl_context"] = guard.tls_context(environment, name, of="requests")
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": TlsPool}
