@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from connector.accounts.tables import Connection
+from connector.availability.delivering import Window
 from connector.catalog.tables import Listing
 from connector.positions.tables import Position
-from connector.shoppers.stock import FROM_STOCK
+from connector.positions.windows import windows
+from connector.shoppers.stock import BUYABLE, FROM_STOCK
 
 _CONNECTION = Connection.__table__  # type: ignore[attr-defined]
 _LISTING = Listing.__table__  # type: ignore[attr-defined]
@@ -20,10 +23,12 @@ MOST_IDS = 100
 
 
 def badge_facts(
-    db: sa.Connection, public_key: str, external_ids: Sequence[str]
+    db: sa.Connection, public_key: str, external_ids: Sequence[str], now: datetime, country: str = ""
 ) -> dict[str, dict[str, Any]] | None:
     """For each known item of a store: state, and count, restock_on, restock_until where they may be
-    shown. At most 100 ids are answered; unknown ones are left out. None: there is no such store.
+    shown; `delivery`, the first and the last day an order placed now may reach `country` (two letters; "": the
+    merchant's first zone), where it can be bought and the merchant promises it. At most 100 ids are answered;
+    unknown ones are left out. None: there is no such store.
 
     Where the store's own number says that nothing is left, the answer is out_of_stock whatever we
     believe, and a count is never above the store's own.
@@ -40,6 +45,7 @@ def badge_facts(
     rows = db.execute(
         sa.select(
             _LISTING.c.external_id,
+            _POSITION.c.variant_id,
             sa.func.max(_LISTING.c.confirmed_available).label("confirmed"),
             _POSITION.c.state,
             _POSITION.c.shown_count,
@@ -61,7 +67,14 @@ def badge_facts(
         .group_by(_LISTING.c.external_id, *_POSITION.c)
         .order_by(_LISTING.c.external_id)
     )
-    return {row.external_id: _facts(row) for row in rows}
+    found = rows.all()
+    due = windows(db, store.merchant_id, [row.variant_id for row in found], now, country)
+    facts = {row.external_id: _facts(row) for row in found}
+    for row in found:
+        window = due.get(row.variant_id)
+        if isinstance(window, Window) and facts[row.external_id]["state"] in BUYABLE:
+            facts[row.external_id]["delivery"] = [window.on.isoformat(), window.until.isoformat()]
+    return facts
 
 
 def _facts(row: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from connector.i18n import gettext
 
 def script_words(locale: str) -> dict[str, str]:
     """Badge and form words by the names the script uses. "{n}" is a count, "{date}" a day, "{from}" and
-    "{to}" a window of days, "{seller}" the shop's name."""
+    "{to}" a window of days, "{days}" the same as the browser writes it, "{seller}" the shop's name."""
     _ = gettext(locale)
     return {
         "in_stock": _("In stock"),
@@ -25,6 +25,7 @@ def script_words(locale: str) -> dict[str, str]:
         "made_to_order": _("Made to order"),
         "out_of_stock": _("Out of stock"),
         "discontinued": _("No longer sold"),
+        "delivery": _("Delivery {days}"),
         "title": _("Tell me when it is back"),
         "email": _("E-mail address"),
         "units": _("How many"),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from base64 import b64encode
 from functools import cache
 from typing import Any
@@ -40,6 +41,7 @@ from connector.shoppers.words import script_words
 from connector.web.sign_up_limits import SignUpLimits
 
 CONSENT_VERSION = "2026-11"
+_COUNTRY = re.compile("[A-Z]{2}")
 MOST_BYTES = 16_384
 # The style is inside the page: behind a shop's own domain no address of ours would find it.
 STYLE = environment("en").get_template("storefront/page.css").render()
@@ -81,8 +83,9 @@ def storefront(rt: ShopperRuntime, limits: SignUpLimits) -> Blueprint:
     @routes.get("/s/<public_key>/availability")
     def availability(public_key: str) -> Response:
         ids = [part for part in request.args.get("ids", "").split(",") if part and "\0" not in part]
+        country = request.args.get("country", "").upper()
         with rt.engine.connect() as db:
-            items = badge_facts(db, public_key, ids)
+            items = badge_facts(db, public_key, ids, rt.now(), country if _COUNTRY.fullmatch(country) else "")
         if items is None:
             return _cors(_json({"error": "There is no such store."}, 404))
         answer = _json({"items": items})

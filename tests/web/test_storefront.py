@@ -8,6 +8,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from connector.i18n import TEMPLATES
+from connector.positions.shipping import checked, save_rule
 from connector.shoppers import links
 from connector.shoppers.words import script_words
 from connector.web.sign_up_limits import SignUpLimits, network_of
@@ -212,6 +214,29 @@ def test_badge_facts_are_data_and_cacheable(client: FlaskClient, world: World) -
         f"/s/{KEY}/availability?ids=501,unknown", headers={"If-None-Match": answer.headers["ETag"]}
     )
     assert again.status_code == 304
+
+
+def test_the_days_of_delivery_are_told_where_it_can_be_bought(client: FlaskClient, world: World) -> None:
+    zones = [
+        {"name": "France", "countries": ["FR"], "least_days": 0, "most_days": 0, "weekdays": list(range(7))},
+        {"name": "World", "least_days": 5, "most_days": 6, "weekdays": list(range(7))},
+    ]
+    rule = checked({"handling_days": 0, "weekdays": list(range(7)), "cut_off": "00:00", "zones": zones})
+    with world.engine.begin() as db:
+        save_rule(db, world.merchant_id, rule, actor="test", now=world.now())
+
+    def told(country: str = "") -> Any:
+        answer = client.get(f"/s/{KEY}/availability?ids=501&country={country}")
+        return answer.json["items"]["501"].get("delivery")
+
+    world.set_stock(9, confirmed=9)
+    # The cut-off is always over: the day after, at the merchant's place.
+    today = world.now().date()
+    assert [str(today + timedelta(days=1))] * 2 == told() == told("fr")
+    assert [str(today + timedelta(days=6)), str(today + timedelta(days=7))] == told("DE")
+    # What the store itself cannot sell is not promised either.
+    world.set_stock(9, confirmed=0)
+    assert told() is None
 
 
 def test_badge_facts_never_exceed_the_stores_own_number(client: FlaskClient, world: World) -> None:

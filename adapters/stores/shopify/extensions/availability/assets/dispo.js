@@ -28,6 +28,11 @@ let timer = 0;
 const badge = root.querySelector("[data-dispo-badge]") || root.appendChild(document.createElement("p"));
 badge.classList.add("dispo-badge");
 badge.setAttribute("role", "status");
+const heard = {};
+const due = document.createElement("p");
+due.className = "dispo-delivery";
+badge.after(due);
+const range = new Intl.DateTimeFormat(locale, { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
 if ("badgeOnly" in data) return void paint();
 const form = root.querySelector("form[data-dispo-form]");
 form.noValidate = true;
@@ -49,6 +54,9 @@ badge.hidden = !state;
 badge.dataset.state = state;
 const text = state && describe(state, facts);
 if (badge.textContent !== text) badge.textContent = text;
+const days = state && rank(state) < 5 && (heard[variant] || {}).delivery;
+const when = days ? say(words.delivery, { days: range.formatRange(...days.map(date)) }) : "";
+if (due.textContent !== when) due.textContent = when;
 return state;
 }
 function render() {
@@ -76,8 +84,9 @@ checkedAt[id] = Date.now();
 try {
 const answer = await fetch(`${base}/availability?ids=${encodeURIComponent(id)}`, { credentials: "omit", cache: "no-cache" });
 const fresh = answer.ok && (await answer.json()).items[id];
-if (fresh && isWorse(fresh, shown[id] || {})) {
-shown[id] = fresh;
+if (fresh) {
+heard[id] = fresh;
+if (isWorse(fresh, shown[id] || {})) shown[id] = fresh;
 render();
 }
 } catch { /* The page keeps what the shop wrote into it. */ }

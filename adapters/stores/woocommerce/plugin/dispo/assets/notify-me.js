@@ -8,7 +8,7 @@
       in_stock: "In stock", low_stock: "Low stock", low_stock_n: "Only {n} left",
       restocking: "Back soon", restocking_on: "Back on {date}", restocking_between: "Back between {from} and {to}",
       preorder: "Pre-order", backorder: "Available to order, delivered later", made_to_order: "Made to order",
-      out_of_stock: "Out of stock", discontinued: "No longer sold",
+      out_of_stock: "Out of stock", discontinued: "No longer sold", delivery: "Delivery {days}",
       title: "Tell me when it is back", email: "E-mail address", units: "How many", send: "Notify me", sending: "Sending…",
       consent: "{seller} may e-mail me once when this item is available again. I can end this at any time.",
       keep: "We keep your address until you are told, at most 12 months.", privacy: "Privacy notice",
@@ -20,7 +20,7 @@
       in_stock: "En stock", low_stock: "Stock faible", low_stock_n: "Plus que {n}",
       restocking: "Bientôt de retour", restocking_on: "De retour le {date}", restocking_between: "De retour entre le {from} et le {to}",
       preorder: "Précommande", backorder: "Sur commande, livré plus tard", made_to_order: "Fabriqué à la demande",
-      out_of_stock: "Épuisé", discontinued: "N’est plus vendu",
+      out_of_stock: "Épuisé", discontinued: "N’est plus vendu", delivery: "Livraison {days}",
       title: "Prévenez-moi de son retour", email: "Adresse e-mail", units: "Quantité", send: "Me prévenir", sending: "Envoi…",
       consent: "{seller} peut m’écrire une fois par e-mail au retour de cet article. Je peux arrêter à tout moment.",
       keep: "Votre adresse est conservée jusqu’au message, 12 mois au plus.", privacy: "Confidentialité",
@@ -37,6 +37,7 @@
   const CSS = `:where(.dispo-badge){display:flex;align-items:center;gap:.5em;margin:.5em 0;font-weight:600}
 :where(.dispo-badge)::before{content:"";width:.65em;height:.65em;border-radius:50%;background:var(--dispo-dot,#8a8a83);flex:none}
 .dispo-badge[data-state=in_stock]{--dispo-dot:#1f8a4c}.dispo-badge[data-state=low_stock]{--dispo-dot:#d97706}
+.dispo-delivery:empty{display:none}:where(.dispo-delivery){margin:.25em 0 .75em}
 .dispo-badge[data-state=restocking]{--dispo-dot:#d4b106}.dispo-badge[data-state=out_of_stock]{--dispo-dot:#c0392b}
 :where(.dispo-form){display:grid;gap:.6em;max-width:26em;margin:1em 0}.dispo-form[hidden],.dispo-form [hidden]{display:none!important}
 :where(.dispo-form h3){margin:0;font-size:1.1em}:where(.dispo-form label){display:grid;gap:.25em}
@@ -72,6 +73,12 @@
     const badge = root.querySelector("[data-dispo-badge]") || root.appendChild(document.createElement("p"));
     badge.classList.add("dispo-badge");
     badge.setAttribute("role", "status");
+    // When it would arrive: only as heard just now, never as a page was kept.
+    const heard = {};
+    const due = document.createElement("p");
+    due.className = "dispo-delivery";
+    badge.after(due);
+    const range = new Intl.DateTimeFormat(locale, { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
     if ("badgeOnly" in data) return void paint();
     const form = root.querySelector("form[data-dispo-form]") || root.appendChild(build());
     form.noValidate = true;
@@ -108,6 +115,9 @@
       badge.dataset.state = state;
       const text = state && describe(state, facts);
       if (badge.textContent !== text) badge.textContent = text;
+      const days = state && rank(state) < 5 && (heard[variant] || {}).delivery;
+      const when = days ? say(words.delivery, { days: range.formatRange(...days.map(date)) }) : "";
+      if (due.textContent !== when) due.textContent = when;
       return state;
     }
 
@@ -141,8 +151,9 @@
       try {
         const answer = await fetch(`${base}/availability?ids=${encodeURIComponent(id)}`, { credentials: "omit", cache: "no-cache" });
         const fresh = answer.ok && (await answer.json()).items[id];
-        if (fresh && isWorse(fresh, shown[id] || {})) {
-          shown[id] = fresh;
+        if (fresh) {
+          heard[id] = fresh;
+          if (isWorse(fresh, shown[id] || {})) shown[id] = fresh;
           render();
         }
       } catch { /* The page keeps what the shop wrote into it. */ }

@@ -33,6 +33,8 @@ final class Words {
 			'made_to_order'      => __( 'Made to order', 'dispo' ),
 			'out_of_stock'       => __( 'Out of stock', 'dispo' ),
 			'discontinued'       => __( 'No longer sold', 'dispo' ),
+			/* translators: {days} is a window of days like "Tue 24 – Thu 26 Nov". */
+			'delivery'           => __( 'Delivery {days}', 'dispo' ),
 			'title'              => __( 'Tell me when it is back', 'dispo' ),
 			'email'              => __( 'E-mail address', 'dispo' ),
 			'units'              => __( 'How many', 'dispo' ),
