@@ -14,7 +14,7 @@ from connector.accounts.schedule import Due
 from connector.advertising.links import read_account
 from connector.bootstrap import Runtime
 from connector.db import transaction
-from connector.delivery import badges, grants, incoming, notes, plans, reconcile, webhooks
+from connector.delivery import badges, grants, incoming, notes, plans, reconcile, shadow, webhooks
 from connector.delivery.scripts import look_after
 from connector.delivery.subscribe import subscribe_webhooks
 from connector.heartbeat import beating
@@ -38,6 +38,7 @@ log = structlog.get_logger()
 # One turn is worked at most this long before others of the same queue have theirs.
 SLICE_S = 10.0
 KEEP_SETTLED = timedelta(days=14)
+KEEP_SHADOW = timedelta(days=180)
 
 
 def serve(merchant_id: int, topic: str, connection_id: int, ring: str = "") -> int:
@@ -205,6 +206,7 @@ def _upkeep(rt: Runtime, merchant_id: int, _: int) -> None:
     attempts.prune(rt.engine, KEEP_SETTLED)
     with transaction(rt.engine) as db:
         webhooks.prune(db, KEEP_SETTLED)
+        shadow.prune(db, KEEP_SHADOW)
     retention.tidy(rt.engine, rt.data_dir, retention.Policy.of(rt.settings), rt.now())
 
 

@@ -12,7 +12,8 @@ from connector.delivery import foreign
 from connector.delivery.scripts import look_after
 from connector.positions.decide import enqueue_store
 
-_MANAGED = "l.is_managed and not l.is_excluded and not l.is_gone and l.problem = '' and l.yielded_at is null"
+MANAGED = "l.is_managed and not l.is_excluded and not l.is_gone and l.problem = '' and l.yielded_at is null"
+"""Of the table `listing l`: Dispo may write it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,11 @@ def difference(db: sa.Connection, merchant_id: int, connection_id: int) -> Diffe
     row = db.execute(
         sa.text(f"""
             select
-              count(*) filter (where {_MANAGED} and w = 0 and b > 0) as to_zero,
-              count(*) filter (where {_MANAGED} and w > 0 and w < b) as down,
-              count(*) filter (where {_MANAGED} and w > 0 and b <= 0) as back,
-              count(*) filter (where {_MANAGED} and b > 0 and w > b) as up,
-              count(*) filter (where {_MANAGED} and (w = b or (w = 0 and b < 0))) as same,
+              count(*) filter (where {MANAGED} and w = 0 and b > 0) as to_zero,
+              count(*) filter (where {MANAGED} and w > 0 and w < b) as down,
+              count(*) filter (where {MANAGED} and w > 0 and b <= 0) as back,
+              count(*) filter (where {MANAGED} and b > 0 and w > b) as up,
+              count(*) filter (where {MANAGED} and (w = b or (w = 0 and b < 0))) as same,
               count(*) filter (where l.is_managed and not l.is_gone and l.problem <> '') as unwritable,
               count(*) filter (where not l.is_managed and not l.is_gone) as unmatched
             from (select *, wanted_available as w, believed_available as b from listing) l
@@ -72,7 +73,7 @@ def samples(db: sa.Connection, merchant_id: int, connection_id: int, limit: int 
     rows = db.execute(
         sa.text(f"""
             select l.sku, l.title, l.believed_available, l.wanted_available, l.wanted_state from listing l
-             where l.merchant_id = :m and l.connection_id = :c and {_MANAGED}
+             where l.merchant_id = :m and l.connection_id = :c and {MANAGED}
                and l.wanted_available is distinct from l.believed_available
              order by (l.wanted_available = 0) desc, l.wanted_available - coalesce(l.believed_available, 0), l.id
              limit :n

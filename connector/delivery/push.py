@@ -42,8 +42,11 @@ def push(rt: DeliveryRuntime, claim: Claim) -> None:
         with transaction(rt.engine) as db:
             work.settle(db, gone)
     compares = store.capabilities.compare_and_set != "read_then_write"
-    if work.is_quantity and compares:
-        read(work, [row for row in work.open_rows() if row.is_ours and is_doubtful(row)])
+    if work.is_quantity:
+        # Where the store cannot compare by itself every write is preceded by a reading anyway; a store that is
+        # only read has no write.
+        doubtful = [row for row in work.open_rows() if row.is_ours and is_doubtful(row)]
+        read(work, [row for row in doubtful if compares or not row.may_write])
     _skip(work)
     _take_along(work)
     for rows, requests in _bundles(work):

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from connector.accounts.schedule import run_now
 from connector.db import transaction
+from connector.delivery import shadow
 from connector.delivery.catalog import CatalogRead, read_catalog
 from connector.delivery.runtime import DeliveryRuntime
 from connector.ports.errors import PortError, Unsupported
@@ -44,6 +45,7 @@ def reconcile(
         raise
     _finish(rt, merchant_id, reconciliation_id, found, "")
     _move_cursor(rt, merchant_id, connection_id, "catalog", started)
+    shadow.look(rt, merchant_id, connection_id)
     return found
 
 
