@@ -199,7 +199,8 @@ class StoreOrder:
     """An order as far as stock goes; it carries nobody's name.
 
     `holds_stock` is True when the platform has taken its lines off the store's number (WooCommerce:
-    processing, on-hold, completed; not pending or cancelled).
+    processing, on-hold, completed; not pending or cancelled). `country` is where the parcel goes (two letters),
+    "" where the platform does not tell without telling more.
     """
 
     order_id: str
@@ -207,6 +208,7 @@ class StoreOrder:
     updated_at: datetime
     holds_stock: bool
     lines: tuple[StoreOrderLine, ...]
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)

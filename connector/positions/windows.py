@@ -103,7 +103,8 @@ def keep_windows(db: sa.Connection, merchant_id: int, connection_id: int, order:
     if not lines or not order.holds_stock:
         return 0
     rule = rule_at(db, merchant_id, order.placed_at)
-    if rule is None or order.updated_at - order.placed_at > timedelta(days=1):
+    zone = rule.zone(order.country) if rule else None
+    if rule is None or zone is None or order.updated_at - order.placed_at > timedelta(days=1):
         return 0
     of_line = {
         row.line_id: row.variant_id
@@ -119,7 +120,9 @@ def keep_windows(db: sa.Connection, merchant_id: int, connection_id: int, order:
             {"m": merchant_id, "c": connection_id, "o": order.order_id},
         )
     }
-    found = _windows(db, merchant_id, sorted(set(of_line.values())), order.placed_at, "", rule, _POSITIONS_AT)
+    found = _windows(
+        db, merchant_id, sorted(set(of_line.values())), order.placed_at, order.country, rule, _POSITIONS_AT
+    )
     rows = [
         {
             "m": merchant_id,
@@ -130,7 +133,7 @@ def keep_windows(db: sa.Connection, merchant_id: int, connection_id: int, order:
             "on": window.on,
             "until": window.until,
             "basis": window.basis,
-            "zone": rule.zones[0].name,
+            "zone": zone.name,
             "at": order.placed_at,
         }
         for line_id, variant_id in sorted(of_line.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -169,6 +170,17 @@ def test_an_order_heard_of_after_its_item_sold_out_keeps_what_was_shown(world: W
     record(world, store, order("o-1", f"{1000 + variant}", 1, NOW), decides=False)
 
     assert [("o-1", variant, expected.on, expected.until, "stock", "France")] == kept(world)
+
+
+def test_an_order_keeps_the_window_of_the_country_it_goes_to(world: World) -> None:
+    store = world.store()
+    variant = world.sellable("A-1", 3, stores=[store])
+    promise(world, NOW - timedelta(hours=1))
+    far = shown(world, variant, "DE")
+
+    record(world, store, replace(order("o-1", f"{1000 + variant}", 1, NOW), country="DE"))
+
+    assert [("o-1", variant, far.on, far.until, "stock", "Elsewhere")] == kept(world)
 
 
 def test_nothing_is_kept_where_nothing_was_shown(world: World) -> None:

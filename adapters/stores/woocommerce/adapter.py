@@ -37,7 +37,7 @@ _VARIATION = (
     "id,parent_id,name,status,sku,global_unique_id,permalink,price,manage_stock,stock_quantity,"
     "date_modified_gmt,attributes,image"
 )
-_ORDER = "id,status,date_created_gmt,date_modified_gmt,date_paid_gmt,line_items"
+_ORDER = "id,status,date_created_gmt,date_modified_gmt,date_paid_gmt,line_items,shipping.country"
 _PLAIN = StoreCapabilities(
     compare_and_set="read_then_write",
     honours_keys=False,

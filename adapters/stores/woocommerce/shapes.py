@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,6 +18,8 @@ from connector.ports.stores import (
     StoreOrder,
     StoreOrderLine,
 )
+
+_COUNTRY = re.compile("[A-Z]{2}")
 
 HOLDS_STOCK = frozenset({"processing", "on-hold", "completed"})
 HOLDS_NONE = frozenset(
@@ -208,12 +211,15 @@ def order(row: Mapping[str, Any]) -> StoreOrder | None:
             taken = (whole(line.get("quantity")) or 0) if row.get("date_paid_gmt") else 0
             lines.append(StoreOrderLine(str(line.get("id")), str(sold), max(units, 0), taken))
     status = str(row.get("status"))
+    shipping = row.get("shipping")
+    country = shipping.get("country") if isinstance(shipping, dict) else ""
     return StoreOrder(
         order_id=str(row["id"]),
         placed_at=placed_at,
         updated_at=gmt(row.get("date_modified_gmt")) or placed_at,
         holds_stock=status in HOLDS_STOCK or (status not in HOLDS_NONE and has_taken),
         lines=tuple(lines),
+        country=country if isinstance(country, str) and _COUNTRY.fullmatch(country) else "",
     )
 
 

@@ -2,6 +2,7 @@
 require __DIR__ . '/bootstrap.php';
 
 use Dispo\Core_Notifications;
+use Dispo\Delivery;
 use Dispo\Live_Check;
 use Dispo\Page_Caches;
 
@@ -99,4 +100,32 @@ test( 'WooCommerce asks nobody where Dispo does', function () {
 	same( true, Core_Notifications::is_valid( true, $unknown ) );
 	World::$options['dispo_core_form'] = 'show';
 	same( true, Core_Notifications::is_valid( true, $known ) );
+} );
+test( 'the days of delivery stand in cart and checkout and are kept with the order', function () {
+	new WC_Product( 1, 5 );
+	new WC_Product( 2, 5 );
+	badge( 1, 'in_stock' );
+	badge( 2, 'in_stock' );
+	says( array( '1' => array( 'state' => 'in_stock', 'delivery' => array( '2026-11-24', '2026-11-26' ) ), '2' => array( 'state' => 'in_stock', 'delivery' => array( '<b>', '2026-13-40' ) ) ) );
+	connect();
+	World::$cart = new Cart( array( 1 => 1, 2 => 1 ) );
+	list( $one, $two ) = World::$cart->get_cart();
+	same( array( array( 'key' => 'Delivery', 'value' => 'November 24 – November 26' ) ), Delivery::in_cart( array(), $one ) );
+	same( array(), Delivery::in_cart( array(), $two ) );
+	$item = new class() {
+		public $kept = array();
+		public function add_meta_data( $key, $value, $unique ) { $this->kept[ $key ] = $value; }
+	};
+	Delivery::keep( $item, 'a', $one );
+	Delivery::keep( $item, 'b', $two );
+	same( array( 'Delivery' => 'November 24 – November 26' ), $item->kept );
+	same( 1, count( World::$calls ) );
+} );
+test( 'where Dispo is silent nothing is promised', function () {
+	new WC_Product( 1, 5 );
+	badge( 1, 'in_stock' );
+	connect();
+	World::$cart   = new Cart( array( 1 => 1 ) );
+	World::$answer = new WP_Error( 'http_request_failed', 'timed out' );
+	same( array(), Delivery::in_cart( array(), World::$cart->get_cart()[0] ) );
 } );

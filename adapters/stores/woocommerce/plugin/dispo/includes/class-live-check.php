@@ -112,6 +112,37 @@ final class Live_Check {
 	}
 
 	/**
+	 * What Dispo says of everything in the cart that it manages.
+	 *
+	 * @param \WC_Cart $cart The cart.
+	 * @return array Facts by id; empty when Dispo does not say.
+	 */
+	public static function facts( $cart ) {
+		$ids = array();
+		foreach ( $cart->get_cart() as $line ) {
+			if ( isset( $line['data'] ) && $line['data'] instanceof \WC_Product ) {
+				list( $id, $written ) = Facts::written( $line['data']->get_id() );
+				if ( null !== $written ) {
+					$ids[ $id ] = $id;
+				}
+			}
+		}
+		$live = $ids ? self::ask( array_values( $ids ) ) : null;
+		return is_array( $live ) ? array_filter( $live, 'is_array' ) : array();
+	}
+
+	/**
+	 * Where the parcel goes, as far as the shopper said.
+	 *
+	 * @return string Two letters, or ''.
+	 */
+	private static function country() {
+		$customer = function_exists( 'WC' ) && isset( WC()->customer ) ? WC()->customer : null;
+		$country  = is_object( $customer ) ? (string) $customer->get_shipping_country() : '';
+		return preg_match( '/^[A-Z]{2}$/D', $country ) ? $country : '';
+	}
+
+	/**
 	 * What Dispo says now.
 	 *
 	 * @param int[] $ids Items.
@@ -122,7 +153,9 @@ final class Live_Check {
 			return null;
 		}
 		sort( $ids );
-		$ids = implode( ',', array_slice( $ids, 0, 100 ) );
+		$country = self::country();
+		// Part of the key too: another country has other days.
+		$ids = rawurlencode( implode( ',', array_slice( $ids, 0, 100 ) ) ) . ( $country ? '&country=' . $country : '' );
 		if ( array_key_exists( $ids, self::$heard ) ) {
 			return self::$heard[ $ids ];
 		}
@@ -134,7 +167,7 @@ final class Live_Check {
 			return $kept;
 		}
 		$answer = wp_remote_get(
-			Settings::server() . '/s/' . Settings::key() . '/availability?ids=' . rawurlencode( $ids ),
+			Settings::server() . '/s/' . Settings::key() . '/availability?ids=' . $ids,
 			array(
 				'timeout'             => self::TIMEOUT_S,
 				'redirection'         => 0,

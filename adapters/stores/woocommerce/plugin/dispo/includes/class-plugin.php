@@ -29,6 +29,7 @@ final class Plugin {
 		Storefront::hook();
 		Structured_Data::hook();
 		Live_Check::hook();
+		Delivery::hook();
 		Page_Caches::hook();
 		Core_Notifications::hook();
 		Privacy::hook();

@@ -105,7 +105,7 @@ final class Words {
 	 * @param string $date Like 2026-12-12.
 	 * @return string
 	 */
-	private static function day( $date ) {
+	public static function day( $date ) {
 		$utc = new \DateTimeZone( 'UTC' );
 		$at  = \DateTimeImmutable::createFromFormat( '!Y-m-d', $date, $utc );
 		/* translators: A day of a month, in PHP's date format: "j F" is "12 December". */
