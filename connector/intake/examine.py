@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any
 
@@ -20,10 +20,13 @@ import numpy as np
 import sqlalchemy as sa
 
 from connector.intake import staging
-from connector.intake.guard import FIXED, Evidence, Limits, Verdict, judge
+from connector.intake.guard import Evidence, Limits, Verdict, judge
+from connector.intake.history import Entry, content_of, entry_of, learn, seen_on
+from connector.intake.learning import allowed_of, garbled_keys, notes, read_history, tail_of
 from connector.intake.mapping import Mapping, guess, mapping_from
 from connector.intake.reading import Issue, Issues, RowReader
 from connector.intake.scores import READ_FIELDS
+from connector.intake.signs import moves_of
 from connector.intake.staging import NO_DIGESTS, Known, Place, distinct, is_in
 from connector.ports.errors import FileFault
 from connector.ports.suppliers import Digests, ReadOptions, Table
@@ -58,6 +61,7 @@ class SourceRow:
     mapping: Mapping
     read_options: MappingOf[str, Any]
     mark: MappingOf[str, Any]
+    allowed: MappingOf[str, float] = field(default_factory=dict)
 
     def reading(self, mapping: Mapping | None = None) -> str:
         """Names the settings a file is read under: other settings read the same file again."""
@@ -78,6 +82,7 @@ class SnapshotRow:
 class Examined:
     """What a file would do. `mapping` is the one it was read under, signs and orders learnt included.
 
+    `entry` is what is remembered of the run once it is accepted, `limits` what it was judged by.
     All digests are sorted: of the `file`, those applied before (`old`), those read now from usable
     records (`read`, None where several became one) and from records left out on purpose (`skipped`)."""
 
@@ -93,6 +98,8 @@ class Examined:
     issues: Issues
     rejected: int
     lost: int
+    entry: Entry
+    limits: Limits
 
 
 def read_source(db: sa.Connection, merchant_id: int, source_id: int) -> SourceRow:
@@ -114,6 +121,7 @@ def read_source(db: sa.Connection, merchant_id: int, source_id: int) -> SourceRo
         mapping=Mapping.from_json(row.mapping),
         read_options=row.read_options,
         mark=row.mark,
+        allowed=allowed_of(row.allowed),
     )
 
 
@@ -217,12 +225,12 @@ def examine(
     today: date,
     file_as_of: datetime | None,
     tell: Callable[[str, int], None],
-    limits: Limits = FIXED,
+    at: datetime | None = None,
 ) -> Examined:
     """Read what is new in the file, compare it with the observations and judge it.
 
-    `tell(stage, rows)` is called as it goes on. Raises FileFault for a file that cannot be read under
-    the mapping, or has no rows.
+    `tell(stage, rows)` is called as it goes on; `at` is the moment of the run. Raises FileFault for a file that
+    cannot be read under the mapping, or has no rows.
     """
     mapping = mapping_for(source, table)
     tell("compare", 0)
@@ -250,10 +258,13 @@ def examine(
     issues = reader.issues
     issues.begin_with(notes_of(table))
     read: Digests | None = _sorted(reader.digests)
-    if len(twins) or len(distinct(_sorted(reader.key_hashes))) < len(reader.key_hashes):
-        for issue, lines in staging.resolve_duplicates(
+    items = len(distinct(_sorted(reader.key_hashes)))
+    duplicates = 0
+    if len(twins) or items < len(reader.key_hashes):
+        found, duplicates = staging.resolve_duplicates(
             db, mapping.duplicate_policy, mapping.columns[mapping.key_field]
-        ):
+        )
+        for issue, lines in found:
             issues.add(issue, lines)
         staging.compare(db, place)
         known = staging.read_known(db)
@@ -266,6 +277,12 @@ def examine(
     lost = staging.find_missing(db, place, gone)
     to_zero = staging.mark_missing_to_zero(db, source.missing_policy, source.missing_after)
     last = source.mark.get("file_as_of")
+    at = at or datetime.combine(today, datetime.min.time(), UTC)
+    history = read_history(db, place.merchant_id, place.source_id)
+    limits = learn(history, at, snapshot.rows)
+    content = content_of(file)
+    new = max(0, items - len(known.before))
+    is_first = snapshot.rows is None
     evidence = staging.evidence(
         db,
         place,
@@ -280,10 +297,23 @@ def examine(
             missing_to_zero=to_zero,
             file_as_of=file_as_of,
             last_file_as_of=datetime.fromisoformat(last) if last else None,
+            new=new,
+            tail=0 if is_first else tail_of(db, place, lost, len(in_order), limits.tail_items),
+            read=reader.rows,
+            fractions=issues.notes["fraction_floored"],
+            duplicates=duplicates,
+            garbled=garbled_keys(db) if new and not is_first else 0,
+            ends_short=reader.ends_short and reader.last_digest == int(in_order[-1]),
+            content=content,
+            seen_on=seen_on(history, content),
+            columns=table.shape.columns,
+            columns_before=history[-1].columns if history else (),
+            has_header=table.shape.header_line > 0 or bool(table.shape.fields),
         ),
         limits.zero_items,
     )
-    verdict = judge(evidence, limits)
+    verdict = judge(evidence, limits, source.allowed)
+    issues.begin_with(notes(evidence, verdict))
     return Examined(
         mapping=mapping,
         version=version_of(source, mapping, table),
@@ -297,6 +327,8 @@ def examine(
         issues=issues,
         rejected=issues.faults.total(),
         lost=lost,
+        entry=entry_of(evidence, moves_of(evidence.before, evidence.after), at),
+        limits=limits,
     )
 
 

@@ -102,9 +102,10 @@ def _file_holds(evidence: Evidence, moves: Moves, limits: Limits) -> list[Hold]:
     found = [rules.unreadable(evidence, limits)]
     if evidence.rows_before is not None:
         found += [
-            rules.vanished(evidence, limits),
-            rules.truncated(evidence, limits),
-            rules.keys(evidence, limits),
+            # One cause of missing items is enough to say.
+            rules.vanished(evidence, limits)
+            or rules.truncated(evidence, limits)
+            or rules.keys(evidence, limits),
             rules.columns(evidence),
             rules.zeros(evidence, goes_to_zero(evidence), limits),
             rules.equal(evidence, limits),

@@ -98,7 +98,7 @@ class RowReader:
     def __init__(self, mapping: Mapping, columns: Sequence[str], today: date) -> None:
         self.issues = Issues()
         self.rows = 0
-        self.short_line = self._last_line = 0
+        self.short_line = self._last_line = self.last_digest = 0
         self.skipped = array("q")
         self.key_hashes = array("q")
         self.digests = array("q")
@@ -131,7 +131,7 @@ class RowReader:
     def line(self, row: RawRow) -> str | None:
         """The record as a COPY line (text format), or None when it is to be left out."""
         self.rows += 1
-        self._last_line = row.line
+        self._last_line, self.last_digest = row.line, row.digest
         cells = row.cells
         if len(cells) != self._width and not self._width_is_usable(row):
             return None

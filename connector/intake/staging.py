@@ -8,7 +8,7 @@ the file does not have. Nothing here writes a permanent table, so a preview can 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -178,8 +178,9 @@ _DUPLICATE_KEYS = """
 """
 
 
-def resolve_duplicates(db: sa.Connection, policy: str, column: str) -> list[tuple[Issue, int]]:
-    """Leave one line per item in `incoming`, as `policy` says (hold, last, sum, max).
+def resolve_duplicates(db: sa.Connection, policy: str, column: str) -> tuple[list[tuple[Issue, int]], int]:
+    """Leave one line per item in `incoming`, as `policy` says (hold, last, sum, max). Returns the issues with
+    their numbers of lines, and how many items disagree.
 
     Lines that agree in quantity are no fault under any policy but "sum". Under "hold" items whose lines
     disagree become faulty; the answer has one issue for each, naming the lines, with the number of lines.
@@ -187,6 +188,7 @@ def resolve_duplicates(db: sa.Connection, policy: str, column: str) -> list[tupl
     """
     db.exec_driver_sql(f"create temp table twice on commit drop as {_DUPLICATE_KEYS}")
     issues = []
+    disagreeing = db.exec_driver_sql("select count(*) from twice where not is_agreed").scalar_one()
     if policy == "hold":
         for key, count, numbers, quantities in db.exec_driver_sql(
             "select item_key, lines, numbers[:20], quantities[:20] from twice where not is_agreed"
@@ -220,7 +222,7 @@ def resolve_duplicates(db: sa.Connection, policy: str, column: str) -> list[tupl
     db.exec_driver_sql("delete from incoming i using twice t where i.item_key = t.item_key")
     db.exec_driver_sql("insert into incoming select * from one")
     db.exec_driver_sql("drop table twice, one")
-    return issues
+    return issues, int(disagreeing)
 
 
 def _list(values: list[Any]) -> str:
@@ -260,7 +262,7 @@ def find_missing(db: sa.Connection, place: Place, gone: Digests | None) -> int:
     db.execute(
         sa.text(f"""
             create temp table missing on commit drop as
-            select o.item_key, o.missed_runs, {units_of("o")} as units_before, false as goes_to_zero
+            select o.item_key, o.missed_runs, o.line, {units_of("o")} as units_before, false as goes_to_zero
               from observation o
              where o.merchant_id = :merchant and o.source_id = :source {which}
                and not exists (select 1 from incoming i where i.item_key = o.item_key)
@@ -305,19 +307,7 @@ def evidence(db: sa.Connection, place: Place, found: Known, base: Evidence, limi
     usable = found.after[found.is_usable]
     if base.rows_before is not None and len(usable) and usable[0] != UNKNOWN and (usable == usable[0]).all():
         single = _single_quantity(db, place, int(usable[0]))
-    return Evidence(
-        rows=base.rows,
-        rows_before=base.rows_before,
-        before=base.before,
-        after=base.after,
-        unreadable=base.unreadable,
-        lost=base.lost,
-        missing_to_zero=base.missing_to_zero,
-        stocked_before=int(stocked),
-        single_quantity=single,
-        file_as_of=base.file_as_of,
-        last_file_as_of=base.last_file_as_of,
-    )
+    return replace(base, stocked_before=int(stocked), single_quantity=single)
 
 
 def _single_quantity(db: sa.Connection, place: Place, units: int) -> int | None:
