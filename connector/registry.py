@@ -29,6 +29,7 @@ ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
     },
     "suppliers": {
         "bigbuy": "adapters.suppliers.bigbuy:MANIFEST",
+        "business_central": "adapters.suppliers.business_central:MANIFEST",
         "cj_dropshipping": "adapters.suppliers.cj_dropshipping:MANIFEST",
         "erpnext": "adapters.suppliers.erpnext:MANIFEST",
         "file_feed": "adapters.suppliers.file_feed:MANIFEST",

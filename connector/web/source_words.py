@@ -136,4 +136,38 @@ def source_words(_: Callable[..., str]) -> Mapping[str, str]:
         "no: restock dates are not taken from open purchase orders.": _(
             "no: restock dates are not taken from open purchase orders."
         ),
+        "Tenant": _("Tenant"),
+        "Directory (tenant) ID of the app registration in Microsoft Entra.": _(
+            "Directory (tenant) ID of the app registration in Microsoft Entra."
+        ),
+        "Environment": _("Environment"),
+        "Its name, as Production.": _("Its name, as Production."),
+        "Application (client) ID of the app registration.": _(
+            "Application (client) ID of the app registration."
+        ),
+        "The value of a secret of the app registration.": _("The value of a secret of the app registration."),
+        "available (empty): inventory less open sales orders; on_hand: all inventory.": _(
+            "available (empty): inventory less open sales orders; on_hand: all inventory."
+        ),
+        "number (empty): the item's number; gtin: its barcode number.": _(
+            "number (empty): the item's number; gtin: its barcode number."
+        ),
+        "Locations": _("Locations"),
+        "Empty for all together; else codes, as in EAST, WEST. Needs a published web service.": _(
+            "Empty for all together; else codes, as in EAST, WEST. Needs a published web service."
+        ),
+        "Web service of entries": _("Web service of entries"),
+        "For locations: the name page 38 is published by. Empty: ItemLedgerEntries.": _(
+            "For locations: the name page 38 is published by. Empty: ItemLedgerEntries."
+        ),
+        "Web service of units": _("Web service of units"),
+        "The name page 5404 is published by, if orders are in other units than the items.": _(
+            "The name page 5404 is published by, if orders are in other units than the items."
+        ),
+        "Address of the API": _("Address of the API"),
+        "Empty: https://api.businesscentral.dynamics.com.": _(
+            "Empty: https://api.businesscentral.dynamics.com."
+        ),
+        "Address of the sign-in": _("Address of the sign-in"),
+        "Empty: https://login.microsoftonline.com.": _("Empty: https://login.microsoftonline.com."),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapters.kit.live import LiveApi, LiveSource
 from adapters.suppliers.bigbuy.stock import BigBuyStock
+from adapters.suppliers.business_central.stock import BusinessCentralStock
 from adapters.suppliers.cj_dropshipping.stock import CJStock
 from adapters.suppliers.erpnext.stock import ErpnextStock
 from adapters.suppliers.json_api.listing import JsonListing
@@ -37,4 +38,8 @@ def cj_dropshipping(api: CJStock) -> LiveApi:
 
 
 def erpnext(api: ErpnextStock) -> LiveApi:
+    return api
+
+
+def business_central(api: BusinessCentralStock) -> LiveApi:
     return api
