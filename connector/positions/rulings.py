@@ -295,6 +295,15 @@ def suppliers(db: sa.Connection, merchant_id: int) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
+def sku_of(db: sa.Connection, merchant_id: int, variant_id: int) -> str:
+    """The SKU of a variant, its title where it has none, "" where there is no such variant."""
+    found = db.execute(
+        sa.text("select coalesce(nullif(sku, ''), title) from variant where merchant_id = :m and id = :v"),
+        {"m": merchant_id, "v": variant_id},
+    ).scalar()
+    return str(found or "")
+
+
 def by_sku(
     db: sa.Connection, merchant_id: int, rows: Sequence[tuple[int, str, Mapping[str, Any]]]
 ) -> tuple[list[Change], list[str]]:

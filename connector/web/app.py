@@ -35,6 +35,7 @@ from connector.web.pages import (
     scripts,
     search,
     settings,
+    stock_rules,
     stores,
     suppliers,
 )
@@ -125,6 +126,7 @@ def create_app(rt: Runtime) -> Flask:
         plan,
         scripts,
         search,
+        stock_rules,
         stores,
         suppliers,
         settings,

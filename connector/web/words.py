@@ -292,6 +292,7 @@ class Words:
             "run.undo": _("undid a run"),
             "message.resend": _("sent a message again"),
             "rules.save": _("changed rules"),
+            "stock_rule.save": _("changed rules of suppliers, collections or products"),
             "plan.change": _("has another plan"),
             "plan.seen": _("read what changed in the plan"),
             "connection.pause": _("paused a connection"),

@@ -13,7 +13,17 @@ from connector.positions import kept as kept_dates
 from connector.web.pages.overview import kept
 from connector.web.queries import products
 from connector.web.queries.overview import SELLABLE_STATES
-from connector.web.view import chosen_locale, csv_file, number_arg, page, reading, stream
+from connector.web.rule_words import RuleWords
+from connector.web.view import (
+    chosen_locale,
+    csv_file,
+    gettext,
+    moment,
+    number_arg,
+    page,
+    reading,
+    stream,
+)
 from connector.web.words import Words
 
 routes = Blueprint("products", __name__)
@@ -81,6 +91,9 @@ def product(variant_id: int) -> Response:
         shown_days=_days(row),
         promise=arithmetic.get("promise"),
         named_by=named_by,
+        sourcing=arithmetic.get("sourcing"),
+        rule_words=RuleWords(gettext),
+        at=lambda text: moment(datetime.fromisoformat(text), chosen_locale()),
     )
 
 
