@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,9 +11,10 @@ import sqlalchemy as sa
 
 from connector.accounts.audit import record
 from connector.cli.frame import emit, json_option, merchant_id, merchant_option, open_runtime, table
+from connector.cli.previews import preview_json, preview_text
 from connector.cli.suppliers import outcome_line
 from connector.db import transaction
-from connector.intake import held, undo
+from connector.intake import archive, held, replay, undo
 from connector.intake.records import Outcome
 from connector.intake.runtime import NotPossible, SourceBusy
 
@@ -154,6 +156,68 @@ def undo_command(run_id: int, yes: bool, merchant: int | None, as_json: bool) ->
     if not yes:
         click.confirm(f"Undo run {run_id}? Its file is not taken again.", abort=True)
     _answer("undo", run_id, merchant, as_json, undo.undo)
+
+
+@runs.command("replay")
+@click.argument("run_id", type=int)
+@click.option(
+    "--dry", "is_dry", is_flag=True, help="Only say what would change; the default without --apply."
+)
+@click.option("--apply", "applies", is_flag=True, help="Let the file count.")
+@click.option("--older", is_flag=True, help="You mean this file although a newer one counts.")
+@click.option("--after-all", is_flag=True, help="You mean this file although it was rejected or undone.")
+@merchant_option
+@json_option
+def replay_command(
+    run_id: int,
+    is_dry: bool,
+    applies: bool,
+    older: bool,
+    after_all: bool,
+    merchant: int | None,
+    as_json: bool,
+) -> None:
+    """Read a run's file again, under the mapping and the rules of today; look, or with --apply let it count."""
+    if is_dry and applies:
+        raise click.UsageError("--dry and --apply exclude each other.")
+    with open_runtime() as rt:
+        owner = merchant_id(rt, merchant)
+        try:
+            if not applies:
+                seen = replay.look(rt, owner, run_id)
+                emit(preview_json(seen), as_json, lambda: preview_text(seen))
+                return
+            outcome = replay.replay(rt, owner, run_id, is_older_meant=older, is_refused_meant=after_all)
+        except LookupError as error:
+            raise click.ClickException(f"There is no run {run_id}. See: dispo runs list") from error
+        except (NotPossible, SourceBusy) as error:
+            raise click.ClickException(str(error)) from error
+        with transaction(rt.engine) as db:
+            record(db, owner, rt.now(), "cli", "run.replay", f"run {run_id}")
+    emit(outcome, as_json, outcome_line(outcome))
+
+
+@runs.command("file")
+@click.argument("run_id", type=int)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="To standard output else."
+)
+@merchant_option
+def file_command(run_id: int, output: Path | None, merchant: int | None) -> None:
+    """The file of a run, byte for byte as the supplier sent it."""
+    with open_runtime() as rt:
+        owner = merchant_id(rt, merchant)
+        with transaction(rt.engine) as db:
+            found = db.execute(
+                sa.text("select feed_path from run where merchant_id = :m and id = :r"),
+                {"m": owner, "r": run_id},
+            ).scalar()
+            if found is None:
+                raise click.ClickException(f"There is no run {run_id}. See: dispo runs list")
+            record(db, owner, rt.now(), "cli", "run.file", f"run {run_id}")
+        with click.open_file(str(output) if output else "-", "wb") as out:
+            for piece in archive.pieces(rt.data_dir, found):
+                out.write(piece)
 
 
 @click.group()

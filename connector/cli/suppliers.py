@@ -21,10 +21,11 @@ from connector.cli.frame import (
     settings_of,
     table,
 )
+from connector.cli.previews import preview_json, preview_text
 from connector.cli.stores import drain
 from connector.cli.supplier_access import accept_key, push_token
 from connector.intake import runs, sources, uploads
-from connector.intake.preview import Preview, preview
+from connector.intake.preview import preview
 from connector.intake.records import Outcome
 from connector.intake.runtime import SourceBusy
 from connector.ports.errors import PortError
@@ -62,6 +63,7 @@ def supplier() -> None:
     show_default=True,
     help="What a row that is missing from the file means.",
 )
+@click.option("--own", "is_own", is_flag=True, help="It is your own stock: sold first.")
 @click.option(
     "--set", "pairs", multiple=True, metavar="FIELD=VALUE", help="As delimiter=; or header_name=X-Key."
 )
@@ -70,7 +72,7 @@ def supplier() -> None:
 @json_option
 def connect(
     kind: str, address: str, name: str | None, every_s: int, lead_time_days: int | None, handover_hours: int,
-    max_age_hours: int | None, missing: str, pairs: tuple[str, ...], files: tuple[str, ...],
+    max_age_hours: int | None, missing: str, is_own: bool, pairs: tuple[str, ...], files: tuple[str, ...],
     merchant: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Connect a supplier's file: ADDRESS is https://… or a path below an allowed directory.
@@ -110,6 +112,7 @@ def connect(
             "handover_hours": handover_hours,
             "max_age_hours": max_age_hours,
             "missing_policy": missing,
+            "kind": "own" if is_own else "supplier",
         }
         source_id = sources.connect(rt, owner, adapter, name or address, config, secrets, every_s, rules)
     then = {
@@ -188,7 +191,7 @@ def look(supplier_id: int, merchant: int | None, as_json: bool) -> None:
     with open_runtime() as rt:
         owner = merchant_id(rt, merchant)
         found = _known(lambda: preview(rt, owner, supplier_id), supplier_id)
-    emit(_preview_json(found), as_json, lambda: _preview_text(found))
+    emit(preview_json(found), as_json, lambda: preview_text(found))
     if found.problem:
         raise click.exceptions.Exit(1)
 
@@ -209,9 +212,9 @@ def sync(supplier_id: int | None, waits: bool, dry_run: bool, merchant: int | No
         if dry_run:
             found = {one: _known(lambda one=one: preview(rt, owner, one, dry_run=True), one) for one in ids}
             emit(
-                {one: _preview_json(p) for one, p in found.items()},
+                {one: preview_json(p) for one, p in found.items()},
                 as_json,
-                lambda: "\n\n".join(_preview_text(p) for p in found.values()),
+                lambda: "\n\n".join(preview_text(p) for p in found.values()),
             )
             return
         outcomes, errors = _run_all(rt, owner, ids)
@@ -277,58 +280,6 @@ def _sources(rt: Runtime, owner: int) -> list[int]:
                 {"m": owner},
             ).scalars()
         )
-
-
-def _preview_json(found: Preview) -> dict[str, Any]:
-    return {
-        "shape": found.shape,
-        "guesses": found.guesses,
-        "problem": found.problem,
-        "rows": found.total_rows,
-        "items": found.items,
-        "matched": found.matched,
-        "new": found.new,
-        "missing": found.missing,
-        "rejected": found.rejected,
-        "observed": found.observed,
-        "stores": found.stores,
-        "holds": [str(hold) for hold in found.holds],
-        "sample": found.rows,
-    }
-
-
-def _preview_text(found: Preview) -> str:
-    shape = found.shape
-    lines = [
-        f"{shape.format}, {shape.encoding or 'no'} encoding, delimiter {shape.delimiter!r}, "
-        f"header in line {shape.header_line}."
-    ]
-    lines += [f"Note: {note.reason}" for note in shape.notes]
-    lines += [
-        f"  {guess.column!r} is {guess.field or 'not used'} ({guess.confidence:.0%})"
-        for guess in found.guesses
-    ]
-    lines.append(
-        table(
-            ("line", "item", "quantity", "cells"),
-            [
-                (row.line, row.item_key or "rejected", "" if row.quantity is None else row.quantity,
-                 " | ".join(row.cells)[:60])
-                for row in found.rows
-            ],
-            "The file has no rows.",
-        )
-    )  # fmt: skip
-    if found.problem:
-        return "\n".join([*lines, f"Not readable yet: {found.problem}"])
-    change = found.stores
-    lines.append(
-        f"{found.items} items, {found.matched} matched ({found.match_rate:.0%}), {found.rejected} rejected. "
-        f"In the stores: {change.to_zero} to zero, {change.down} down, {change.back} back, {change.up} up, "
-        f"{change.same} the same."
-    )
-    lines += [f"Would be held: {hold}" for hold in found.holds]
-    return "\n".join(lines)
 
 
 COMMANDS = (supplier, sync)

@@ -88,6 +88,10 @@ class Words:
             "quarantined": _("This file was rejected before"),
             "waiting": _("The same file waits for your answer"),
             "superseded": _("A newer file was accepted"),
+            "interrupted": _("The run was interrupted"),
+            "not_kept": _("The file is not kept any more"),
+            "damaged": _("The kept file is damaged"),
+            "too_slow": _("The file is too large to try here"),
         }.get(code, _("It could not be used"))
 
     def trigger(self, trigger: str) -> str:
@@ -100,6 +104,7 @@ class Words:
             "upload": _("uploaded"),
             "push": _("sent by the supplier"),
             "approval": _("after approval"),
+            "replay": _("a kept file read again"),
         }.get(trigger, trigger)
 
     def cause(self, cause: str, run_id: int | None = None, reference: str = "") -> str:

@@ -127,7 +127,7 @@ def test_the_owner_reaches_what_the_stranger_does_not(rule: Rule, owner: Person,
     for address in _addresses(rule, {**_ids(shop), "connection_id": shop.store_id}):
         if rule.endpoint in ("ads.ask_approve",):
             address = address.replace(str(shop.store_id), str(shop.ads_id))
-        if rule.endpoint == "mapping.index":
+        if rule.endpoint in ("mapping.index", "replay.dry_run", "replay.dry_effect"):
             address = address.replace(str(shop.store_id), str(shop.supplier_id))
         if rule.endpoint == "scripts.ask_off":
             # Only platforms whose pages take our script have it.

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from connector.accounts.audit import record
 from connector.db import transaction
-from connector.intake import held, undo
+from connector.intake import archive, held, undo
 from connector.intake.runtime import NotPossible, SourceBusy
 from connector.web.pages.overview import kept
 from connector.web.queries import runs
@@ -108,6 +108,7 @@ def run(run_id: int) -> Response:
         rows=rows[:SHOWN],
         next_waits=rows[SHOWN - 1].id if len(rows) > SHOWN else None,
         waiting=waiting,
+        is_kept=archive.is_kept(runtime().data_dir, row.feed_path),
         holds=(row.shape or {}).get("holds", []),
     )
 

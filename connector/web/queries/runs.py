@@ -51,7 +51,7 @@ def one(db: sa.Connection, merchant_id: int, run_id: int) -> sa.Row[Any] | None:
     anything over."""
     return db.execute(
         sa.text(f"""
-            select {_COLUMNS}, r.shape, s.connection_id,
+            select {_COLUMNS}, r.shape, r.feed_path, s.connection_id,
                    not exists (select 1 from run n where n.merchant_id = r.merchant_id
                                   and n.source_id = r.source_id and n.id > r.id
                                   and n.status in ('applied', 'partly_held')) as is_latest
