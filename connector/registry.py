@@ -35,6 +35,7 @@ ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
         "file_feed": "adapters.suppliers.file_feed:MANIFEST",
         "json_api": "adapters.suppliers.json_api:MANIFEST",
         "odoo": "adapters.suppliers.odoo:MANIFEST",
+        "printful": "adapters.suppliers.printful:MANIFEST",
     },
 }
 

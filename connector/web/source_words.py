@@ -112,6 +112,13 @@ def source_words(_: Callable[..., str]) -> Mapping[str, str]:
         "50000 (empty); more if CJ gives you more for your sales.": _(
             "50000 (empty); more if CJ gives you more for your sales."
         ),
+        "A private token of developers.printful.com.": _("A private token of developers.printful.com."),
+        "Selling regions": _("Selling regions"),
+        "Empty for worldwide; else Printful's names, as in europe, north_america.": _(
+            "Empty for worldwide; else Printful's names, as in europe, north_america."
+        ),
+        "Store number": _("Store number"),
+        "Only if the token is for a whole account.": _("Only if the token is for a whole account."),
         "Categories": _("Categories"),
         "Longest handling time": _("Longest handling time"),
         "In your BigBuy account, under API.": _("In your BigBuy account, under API."),

@@ -9,6 +9,7 @@ from adapters.suppliers.cj_dropshipping.stock import CJStock
 from adapters.suppliers.erpnext.stock import ErpnextStock
 from adapters.suppliers.json_api.listing import JsonListing
 from adapters.suppliers.odoo.stock import OdooStock
+from adapters.suppliers.printful.stock import PrintfulStock
 from connector.ports.incoming import SupplierIncomingReader
 from connector.ports.suppliers import Supplier
 
@@ -34,6 +35,10 @@ def bigbuy(api: BigBuyStock) -> LiveApi:
 
 
 def cj_dropshipping(api: CJStock) -> LiveApi:
+    return api
+
+
+def printful(api: PrintfulStock) -> LiveApi:
     return api
 
 
