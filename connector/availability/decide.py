@@ -137,6 +137,8 @@ def _choice(facts: VariantFacts, counted: list[tuple[SourceFacts, int]]) -> Choi
 def _role(source: SourceFacts, choice: Choice) -> dict[str, Any]:
     """What this source does, and by what it was judged."""
     said: dict[str, Any] = {"role": choice.reasons.get(source.source_id, "sells")}
+    if source.is_own:
+        said["own"] = True
     if source.cost is not None:
         said["cost"] = str((source.cost * source.units_per_variant).normalize())
     for name in ("lead_time_days", "score", "priority"):

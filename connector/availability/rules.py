@@ -50,6 +50,7 @@ FIELDS: Mapping[str, RuleField] = {
         RuleField("cheaper_percent", "number", 3, 0, 90, levels=_NEAR),
         RuleField("stale", "choice", "hide_date", choices=STALE_POLICIES),
         RuleField("shrink_percent", "number", 10, 1, 100),
+        RuleField("is_own", "yes", None, levels=("supplier",)),
         RuleField("priority", "number", None, 1, 999, levels=("supplier",)),
         RuleField("score", "number", None, 0, 100, levels=("supplier",)),
     )

@@ -21,6 +21,7 @@ from connector.cli.matching import COMMANDS as MATCHING
 from connector.cli.places import COMMANDS as PLACES
 from connector.cli.privacy import COMMANDS as PRIVACY
 from connector.cli.promises import COMMANDS as PROMISES
+from connector.cli.rules import COMMANDS as RULES
 from connector.cli.runs import COMMANDS as RUNS
 from connector.cli.search import COMMANDS as SEARCH
 from connector.cli.service import COMMANDS as SERVICE
@@ -45,6 +46,7 @@ for command in (
     *SUPPLIERS,
     *MAPPING,
     *MATCHING,
+    *RULES,
     *RUNS,
     *PROMISES,
     *ADS,

@@ -69,7 +69,7 @@ def connect(
     source's id. Raises the PortError of the check before anything is stored.
 
     `adapter` is the registry's name of a supplier. `rules` are `lead_time_days`, `max_age_hours` (None: not
-    said), `handover_hours` and `missing_policy`.
+    said), `handover_hours`, `missing_policy` and, for the merchant's own stock, `kind` "own".
     """
     kept = {key: value for key, value in secrets.items() if value}
     supplier = manifest("suppliers", adapter).build(config, kept, rt.environment)
@@ -91,9 +91,9 @@ def connect(
         source_id = db.execute(
             sa.text("""
                 insert into source (merchant_id, connection_id, name, every_s, lead_time_days, handover_hours,
-                                    max_age_hours, missing_policy, read_options)
+                                    max_age_hours, missing_policy, kind, read_options)
                 values (:m, :c, :name, :every, :lead_time_days, :handover_hours, :max_age_hours,
-                        :missing_policy, cast(:options as jsonb))
+                        :missing_policy, :kind, cast(:options as jsonb))
                 returning id
             """),
             {
@@ -102,6 +102,7 @@ def connect(
                 "name": name,
                 "every": every_s,
                 "options": json.dumps({key: config[key] for key in _READ_OPTIONS if config.get(key)}),
+                "kind": "supplier",
                 **rules,
             },
         ).scalar_one()

@@ -229,6 +229,7 @@ def _sources(
             taken = min(taken, (observed or 0) // row.units_per_variant)
             left[row.source_id] -= taken
         says = book.suppliers.get(row.source_id, {})
+        is_own = says.get("is_own", row.kind == "own")
         stale, shrink_percent = stale_policy(resolved, says)
         answer.append(
             SourceFacts(
@@ -240,9 +241,10 @@ def _sources(
                 max_age_hours=row.max_age_hours,
                 is_exact=not (row.is_at_least or row.is_word),
                 restock_on=row.restock_on,
-                lead_time_days=row.lead_time_days,
+                # Own stock is there or not; nothing is waited for.
+                lead_time_days=None if is_own else row.lead_time_days,
                 connection_id=row.connection_id,
-                is_own=row.kind == "own",
+                is_own=is_own,
                 is_failing=row.out_because in outages.FAILING,
                 cost=row.cost,
                 score=book.score_of(row.source_id, row.connection_id),

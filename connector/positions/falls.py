@@ -49,7 +49,9 @@ def allocate(
         return
     rooms = db.execute(
         sa.text("""
-            select i.source_id, max(s.kind) = 'own' as is_own,
+            select i.source_id, coalesce((select cast(r.says ->> 'is_own' as boolean) from stock_rule r
+                              where r.merchant_id = i.merchant_id and r.level = 'supplier'
+                                and r.subject = cast(i.source_id as text)), max(s.kind) = 'own') as is_own,
                    coalesce((select cast(p.sourcing ->> 'current' as bigint) = i.source_id from position p
                               where p.merchant_id = i.merchant_id and p.variant_id = i.variant_id), false)
                      as is_selling,

@@ -123,7 +123,7 @@ def explain_row(db: sa.Connection, merchant_id: int, row: Any) -> Explanation:
             "deducted": next(deducted[source.source_id], 0) if source.source_id in deducted else 0,
             "per_variant": source.units_per_variant,
             "how": source.how,
-            "own": source.kind == "own",
+            "own": bool(roles.get(source.source_id, {}).get("own")),
             **roles.get(source.source_id, {}),
             **_outage(source),
         }
@@ -181,7 +181,7 @@ def explain_row(db: sa.Connection, merchant_id: int, row: Any) -> Explanation:
     )
 
 
-_JUDGED = ("role", "cost", "lead_time_days", "score", "priority", "returns_at")
+_JUDGED = ("role", "own", "cost", "lead_time_days", "score", "priority", "returns_at")
 
 
 def _outage(source: Any) -> dict[str, Any]:

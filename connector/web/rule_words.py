@@ -38,6 +38,7 @@ class RuleWords:
             "cheaper_percent": _("Change only when cheaper by so many percent"),
             "stale": _("Stock past its time limit"),
             "shrink_percent": _("Then less by so many percent a day"),
+            "is_own": _("It is your own stock"),
             "priority": _("Place in the order"),
             "score": _("Score"),
         }[name]
@@ -52,6 +53,7 @@ class RuleWords:
             "stale": _(
                 "What becomes of a number older than the supplier's limit. Silence alone empties nothing."
             ),
+            "is_own": _("A stock system, a count or a warehouse of yours: sold first, nothing to wait for."),
             "priority": _("1 comes first."),
             "score": _("0 to 100, the higher the better. Empty: the share of restock dates it kept."),
         }.get(name, "")
