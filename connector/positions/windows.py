@@ -61,18 +61,19 @@ def windows(
     rule = rule_at(db, merchant_id, now)
     if rule is None:
         return {}
-    return _windows(db, merchant_id, variant_ids, now, country, rule, _POSITIONS)
+    return windows_under(db, merchant_id, variant_ids, now, country, rule)
 
 
-def _windows(
+def windows_under(
     db: sa.Connection,
     merchant_id: int,
     variant_ids: Sequence[int],
     at: datetime,
     country: str,
     rule: DeliveryRule,
-    query: sa.TextClause,
+    query: sa.TextClause = _POSITIONS,
 ) -> dict[int, Window | NoWindow]:
+    """As `windows`, by this rule instead of the one in force."""
     zone = rule.zone(country)
     if zone is None:
         return {}
@@ -120,7 +121,7 @@ def keep_windows(db: sa.Connection, merchant_id: int, connection_id: int, order:
             {"m": merchant_id, "c": connection_id, "o": order.order_id},
         )
     }
-    found = _windows(
+    found = windows_under(
         db, merchant_id, sorted(set(of_line.values())), order.placed_at, order.country, rule, _POSITIONS_AT
     )
     rows = [

@@ -36,6 +36,7 @@ from connector.web.pages import (
     scripts,
     search,
     settings,
+    shipping,
     stock_rules,
     stores,
     suppliers,
@@ -132,6 +133,7 @@ def create_app(rt: Runtime) -> Flask:
         stores,
         suppliers,
         settings,
+        shipping,
     ):
         app.register_blueprint(room.routes)
     app.after_request(_protect)

@@ -298,6 +298,7 @@ class Words:
             "message.resend": _("sent a message again"),
             "rules.save": _("changed rules"),
             "stock_rule.save": _("changed rules of suppliers, collections or products"),
+            "delivery.save": _("changed how you ship"),
             "plan.change": _("has another plan"),
             "plan.seen": _("read what changed in the plan"),
             "connection.pause": _("paused a connection"),
