@@ -15,6 +15,7 @@ from connector.accounts.merchants import AccountError
 from connector.cli.accounts import COMMANDS as ACCOUNTS
 from connector.cli.ads import COMMANDS as ADS
 from connector.cli.channels import COMMANDS as CHANNELS
+from connector.cli.delivery import COMMANDS as DELIVERY
 from connector.cli.frame import fail
 from connector.cli.mapping import COMMANDS as MAPPING
 from connector.cli.matching import COMMANDS as MATCHING
@@ -49,6 +50,7 @@ for command in (
     *RULES,
     *RUNS,
     *PROMISES,
+    *DELIVERY,
     *ADS,
     *SEARCH,
     *CHANNELS,
