@@ -89,6 +89,11 @@ class Article:
     store_units: int | None
     our_units: int | None
 
+    @property
+    def harm_s(self) -> int:
+        """Seconds on sale without stock, or hidden with it."""
+        return self.out_s + self.hidden_s
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -182,21 +187,6 @@ def report(
 def articles(db: sa.Connection, merchant_id: int, connection_id: int) -> Iterator[sa.Row[Any]]:
     """Every listing that ever differed, the worst first: the fields of `Article`."""
     return iter(db.execute(_ARTICLES, {"m": merchant_id, "c": connection_id, "n": None}))
-
-
-ALL_ARTICLES_HEAD = (
-    "listing_id",
-    "variant_id",
-    "sku",
-    "title",
-    "out_s",
-    "hidden_s",
-    "differs_s",
-    "units",
-    "minor",
-    "store_units",
-    "our_units",
-)
 
 
 def asks_at(db: sa.Connection, merchant_id: int) -> dict[int, tuple[datetime, datetime]]:

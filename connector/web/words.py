@@ -283,6 +283,10 @@ class Words:
             "privacy.done": _("ended a privacy request"),
             "store.stop_writing": _("stopped writing"),
             "store.go_on": _("went on writing"),
+            "store.watch": _("had a store watched"),
+            "store.watch_end": _("had a store watched no longer"),
+            "settings.import": _("brought settings along"),
+            "settings.import_undo": _("took brought settings back"),
             "ads.stop": _("stopped changing ads"),
             "ads.go_on": _("went on with ads"),
             "ads.approve": _("approved many pauses"),
@@ -341,6 +345,14 @@ class Words:
             rest = sentence.removeprefix(prefix)
             return f"{self._say('Not written:')} {self._say(rest)}"
         return self._say(sentence) if sentence else ""
+
+    def duration(self, seconds: int) -> str:
+        """How long, in one unit: seconds, minutes up to 90, else hours."""
+        if seconds >= 5400:
+            return self._count("%(num)s hour", "%(num)s hours", round(seconds / 3600))
+        if seconds >= 60 or seconds == 0:
+            return self._count("%(num)s minute", "%(num)s minutes", round(seconds / 60))
+        return self._count("%(num)s second", "%(num)s seconds", seconds)
 
     def units(self, count: int) -> str:
         """A number of sellable units."""

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from flask import Blueprint, current_app, g, request
 from werkzeug.wrappers import Response
 
-from connector.delivery import approval
+from connector.delivery import approval, shadow_report
 from connector.web.queries import connections, overview, runs
 from connector.web.queries.kept import Kept
 from connector.web.view import digest as mark_of
@@ -51,6 +51,7 @@ def _facts() -> dict[str, Any]:
             "health": kept().get(merchant_id, "health", lambda: connections.health(db, merchant_id, now)),
             "waiting": waiting,
             "differences": [_difference(db, store) for store in waiting.stores],
+            "watched": shadow_report.asks_at(db, merchant_id) if waiting.stores else {},
             "has": overview.has_anything(db, merchant_id),
         }
 
