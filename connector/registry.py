@@ -34,6 +34,7 @@ ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
         "erpnext": "adapters.suppliers.erpnext:MANIFEST",
         "file_feed": "adapters.suppliers.file_feed:MANIFEST",
         "json_api": "adapters.suppliers.json_api:MANIFEST",
+        "netsuite": "adapters.suppliers.netsuite:MANIFEST",
         "odoo": "adapters.suppliers.odoo:MANIFEST",
         "printful": "adapters.suppliers.printful:MANIFEST",
     },

@@ -15,13 +15,17 @@ from connector.ports.errors import FileFault, PortError, Rejected, Unauthorized
 EARLY_S = 60.0
 """A token is renewed so long before it ends."""
 Style = Literal["basic", "body"]
+_REFUSED = ("The client ID or its secret was refused.", "Enter both anew, and check the scope.")
 
 
 class ClientCredentials:
     """A bearer token of one client, fetched when it is first needed and kept in this process until it ends.
 
     `style` is where the client's own credentials go: an Authorization header, or the form ("body"). `extra`
-    are further fields of the form (audience, resource). Thread-safe; call it for the headers.
+    are further fields of the form (audience, resource), or other ones, as a refresh token with its
+    `grant_type`. `assertion` makes a signed statement of who the client is, which then takes the place of its
+    secret (RFC 7523, 2.2). `word` stands before the token in the header; `refused` are cause and remedy where
+    the platform says no. Thread-safe; call it for the headers.
     """
 
     def __init__(
@@ -34,6 +38,9 @@ class ClientCredentials:
         scope: str = "",
         style: Style = "basic",
         extra: Mapping[str, str] | None = None,
+        assertion: Callable[[], str] | None = None,
+        word: str = "Bearer",
+        refused: tuple[str, str] = _REFUSED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api
@@ -42,6 +49,9 @@ class ClientCredentials:
         self._scope = scope
         self._style = style
         self._extra = dict(extra or {})
+        self._assertion = assertion
+        self._word = word
+        self._refusal = refused
         self._clock = clock
         self._lock = threading.Lock()
         self._token = ""
@@ -52,14 +62,17 @@ class ClientCredentials:
         with self._lock:
             if renew or not self._token or self._clock() >= self._ends_at:
                 self._fetch()
-            return {"Authorization": f"Bearer {self._token}"}
+            return {"Authorization": f"{self._word} {self._token}"}
 
     def _fetch(self) -> None:
         form = {"grant_type": "client_credentials", **self._extra}
         if self._scope:
             form["scope"] = self._scope
         headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-        if self._style == "basic":
+        if self._assertion is not None:
+            form["client_assertion_type"] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+            form["client_assertion"] = self._assertion()
+        elif self._style == "basic":
             # Both parts are form-encoded before they are joined (RFC 6749, 2.3.1).
             pair = ":".join(quote(part, safe="") for part in self._client)
             headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode("ascii")
@@ -77,6 +90,9 @@ class ClientCredentials:
         except (Unauthorized, Rejected) as exc:
             raise self._refused() from exc
         token = found.get("access_token") if isinstance(found, dict) else None
+        if token is None and isinstance(found, dict) and "error" in found:
+            # Some say no with status 200.
+            raise self._refused()
         if not isinstance(token, str) or not token.isprintable() or not token.isascii():
             raise FileFault(
                 self._api.adapter,
@@ -92,8 +108,7 @@ class ClientCredentials:
         return Unauthorized(
             self._api.adapter,
             "the access token",
-            "The client ID or its secret was refused.",
-            "Enter both anew, and check the scope.",
+            *self._refusal,
         )
 
 

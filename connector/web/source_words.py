@@ -177,4 +177,27 @@ def source_words(_: Callable[..., str]) -> Mapping[str, str]:
         ),
         "Address of the sign-in": _("Address of the sign-in"),
         "Empty: https://login.microsoftonline.com.": _("Empty: https://login.microsoftonline.com."),
+        "Account": _("Account"),
+        "As 1234567, or 1234567_SB1 for a sandbox.": _("As 1234567, or 1234567_SB1 for a sandbox."),
+        "Of the integration record; it is shown once, when it is saved.": _(
+            "Of the integration record; it is shown once, when it is saved."
+        ),
+        "Certificate ID": _("Certificate ID"),
+        "From OAuth 2.0 Client Credentials Setup.": _("From OAuth 2.0 Client Credentials Setup."),
+        "Private key": _("Private key"),
+        "What the certificate was made of, from BEGIN to END.": _(
+            "What the certificate was made of, from BEGIN to END."
+        ),
+        "available (empty): on hand less what is committed; on_hand: all that is there.": _(
+            "available (empty): on hand less what is committed; on_hand: all that is there."
+        ),
+        "itemid (empty): the item's name or number; upccode: its UPC code.": _(
+            "itemid (empty): the item's name or number; upccode: its UPC code."
+        ),
+        "Empty for all together; else their names, as in East, West.": _(
+            "Empty for all together; else their names, as in East, West."
+        ),
+        "Empty: the account's own, ending in suitetalk.api.netsuite.com.": _(
+            "Empty: the account's own, ending in suitetalk.api.netsuite.com."
+        ),
     }

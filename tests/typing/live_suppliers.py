@@ -8,6 +8,7 @@ from adapters.suppliers.business_central.stock import BusinessCentralStock
 from adapters.suppliers.cj_dropshipping.stock import CJStock
 from adapters.suppliers.erpnext.stock import ErpnextStock
 from adapters.suppliers.json_api.listing import JsonListing
+from adapters.suppliers.netsuite.stock import NetSuiteStock
 from adapters.suppliers.odoo.stock import OdooStock
 from adapters.suppliers.printful.stock import PrintfulStock
 from connector.ports.incoming import SupplierIncomingReader
@@ -47,4 +48,8 @@ def erpnext(api: ErpnextStock) -> LiveApi:
 
 
 def business_central(api: BusinessCentralStock) -> LiveApi:
+    return api
+
+
+def netsuite(api: NetSuiteStock) -> LiveApi:
     return api

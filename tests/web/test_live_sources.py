@@ -127,7 +127,16 @@ def test_a_run_says_what_it_read_of_the_orders(owner: Person, shop: Shop) -> Non
 
 def test_the_settings_are_told_in_every_language() -> None:
     english = source_words(lambda text: text)
-    for name in ("bigbuy", "business_central", "cj_dropshipping", "erpnext", "json_api", "odoo", "printful"):
+    for name in (
+        "bigbuy",
+        "business_central",
+        "cj_dropshipping",
+        "erpnext",
+        "json_api",
+        "netsuite",
+        "odoo",
+        "printful",
+    ):
         for field in manifest("suppliers", name).fields:
             assert field.label in english
             assert field.help in english

@@ -22,7 +22,8 @@ from connector.web.view import flash, gettext, page, runtime
 routes = Blueprint("live_sources", __name__)
 
 EVERY_S = 900
-LONGEST = 2_000
+LONGEST, LONGEST_KEY = 2_000, 20_000
+"""Characters of a setting, and of a secret of several lines."""
 
 
 def _source(name: str) -> Manifest:
@@ -58,7 +59,7 @@ def add(adapter: str) -> Response:
         value = typed.get(f"s-{field.name}", "")
         if field.is_required and not value:
             errors[field.name] = _("This is needed.")
-        elif len(value) > LONGEST:
+        elif len(value) > (LONGEST_KEY if field.is_long else LONGEST):
             errors[field.name] = _("This is too long.")
     if errors:
         return _form(of, typed, errors, "", 422)
