@@ -92,7 +92,8 @@ class RuleWords:
             "stale": _("Silent past its time limit."),
             "failing": _("Paused.") if part.get("out_because") == "paused" else _("Its last runs failed."),
         }.get(role, "")
-        return f"{said} {_('It counts again after %(hours)s good hours.', hours=sourcing['stable_hours'])}"
+        again = _("It counts again after %(hours)s good hours.", hours=sourcing["stable_hours"])
+        return f"{said} {again}"
 
     def measure(self, part: Mapping[str, Any], strategy: str) -> str:
         """By what a supplier is judged under this strategy; empty where it is not known."""
