@@ -13,7 +13,9 @@ from connector.accounts import schedule
 from connector.accounts.connections import add_connection
 from connector.crypto import Keyring
 from connector.db import transaction
+from connector.intake.mapping import Mapping as ColumnMapping
 from connector.ports.learning import Learns
+from connector.ports.suppliers import Proposes
 from connector.registry import Environment, manifest
 
 BY_HAND = {"by_hand": "yes"}
@@ -76,6 +78,8 @@ def connect(
     supplier.check()
     # What the check learnt of the server is what every later run expects of it.
     config = {**config, **(supplier.learnt() if isinstance(supplier, Learns) else {})}
+    proposal = supplier.proposal() if isinstance(supplier, Proposes) else None
+    mapping = ColumnMapping(columns=proposal.columns, words=proposal.words).to_json() if proposal else {}
     with transaction(rt.engine) as db:
         connection_id = add_connection(
             db,
@@ -91,9 +95,9 @@ def connect(
         source_id = db.execute(
             sa.text("""
                 insert into source (merchant_id, connection_id, name, every_s, lead_time_days, handover_hours,
-                                    max_age_hours, missing_policy, kind, read_options)
+                                    max_age_hours, missing_policy, kind, read_options, mapping)
                 values (:m, :c, :name, :every, :lead_time_days, :handover_hours, :max_age_hours,
-                        :missing_policy, :kind, cast(:options as jsonb))
+                        :missing_policy, :kind, cast(:options as jsonb), cast(:mapping as jsonb))
                 returning id
             """),
             {
@@ -103,6 +107,7 @@ def connect(
                 "every": every_s,
                 "options": json.dumps({key: config[key] for key in _READ_OPTIONS if config.get(key)}),
                 "kind": "supplier",
+                "mapping": json.dumps(mapping),
                 **rules,
             },
         ).scalar_one()

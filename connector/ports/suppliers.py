@@ -6,11 +6,11 @@ already applied and parse only the rest. Cells are text; what they mean is decid
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -137,3 +137,21 @@ class Supplier(Protocol):
     def open(self, feed: Feed, options: ReadOptions) -> Table:
         """Detect encoding, delimiter and header; raises FileFault (html_page, empty, no_table,
         bad_encoding, bad_json) rather than guess."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What is known of a supplier's files before the first one came: `columns` field of `intake.mapping` →
+    column, `words` stock word → units."""
+
+    columns: Mapping[str, str]
+    words: Mapping[str, int] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Proposes(Protocol):
+    """A supplier that may know what its files' columns mean, as the exports of a hub. The merchant may correct
+    it like any mapping."""
+
+    def proposal(self) -> Proposal | None:
+        """What the mapping begins with; None where the columns are guessed from the first file. No network."""

@@ -46,6 +46,10 @@ def place_words(_: Callable[..., str]) -> Mapping[str, str]:
         "Scope": _("Scope"),
         "Audience": _("Audience"),
         "Where the client's secret goes": _("Where the client's secret goes"),
+        "It comes from": _("It comes from"),
+        "If it is a hub's file: doba, modalyst, salehoo, spocket or syncee.": _(
+            "If it is a hub's file: doba, modalyst, salehoo, spocket or syncee."
+        ),
         "Format": _("Format"),
         "Encoding": _("Encoding"),
         "Delimiter": _("Delimiter"),

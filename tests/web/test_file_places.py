@@ -68,7 +68,7 @@ def test_what_cannot_be_reached_is_said_and_nothing_is_saved(owner: Person, shop
 def test_a_supplier_who_sends_is_connected_and_gets_a_token_once(
     owner: Person, shop: Shop, rt: Runtime
 ) -> None:
-    answer = owner.post("/suppliers/file/push", {"name": "Pusher", "lead_time_days": "3"})
+    answer = owner.post("/suppliers/file/push", {"name": "Pusher", "lead_time_days": "3", "s-preset": "doba"})
     found = rows(
         shop,
         "select c.id, c.public_key, c.config ->> 'place', h.kind from connection c"
@@ -78,6 +78,10 @@ def test_a_supplier_who_sends_is_connected_and_gets_a_token_once(
     )
     assert 303 == answer.status_code
     connection_id, key, place, kind = found[0]
+    known = (
+        f"select mapping -> 'columns' from source where merchant_id = :m and connection_id = {connection_id}"
+    )
+    assert [({"sku": "item_sku", "quantity": "qty_avail"},)] == rows(shop, known)
     assert ("push", "supplier.upload", 1) == (place, kind, len(found))
 
     shown = owner.post(f"/connections/{connection_id}/push-token").text

@@ -8,6 +8,7 @@ from typing import Any
 from adapters.suppliers.file_feed.adapter import FileFeed
 from adapters.suppliers.file_feed.places import PLACES, text, transport_of, wrong
 from adapters.suppliers.file_feed.records import ADAPTER
+from adapters.suppliers.presets import Preset, presets
 from connector.ports.suppliers import ReadOptions
 from connector.registry import Environment, Field, Manifest
 
@@ -18,7 +19,18 @@ def build(config: Mapping[str, Any], secrets: Mapping[str, str], environment: En
     Raises Misconfigured, naming the field, for a missing or impossible setting.
     """
     transport, warning = transport_of(config, secrets, environment)
-    return FileFeed(transport, _options(config), environment, warning)
+    return FileFeed(transport, _options(config), environment, warning, _preset(config))
+
+
+def _preset(config: Mapping[str, Any]) -> Preset | None:
+    name = text(config, "preset").lower()
+    if not name:
+        return None
+    if name not in presets():
+        raise wrong(
+            "preset", f"Nothing is known of files of “{name}”.", f"Use one of: {', '.join(presets())}."
+        )
+    return presets()[name]
 
 
 def _options(config: Mapping[str, Any]) -> ReadOptions:
@@ -232,6 +244,13 @@ MANIFEST = Manifest(
             help="basic or body; basic if empty.",
             places=("https",),
             is_rare=True,
+        ),
+        Field(
+            "preset",
+            "It comes from",
+            is_required=False,
+            help="If it is a hub's file: doba, modalyst, salehoo, spocket or syncee.",
+            places=PLACES,
         ),
         Field(
             "format",

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from adapters.suppliers.file_feed.formats import is_document, open_table
 from adapters.suppliers.file_feed.transports import Head, NoAddress, Transport
+from adapters.suppliers.presets import Preset, presets
 from connector.ports.learning import Learns
-from connector.ports.suppliers import Feed, FetchMark, NotModified, ReadOptions, Table
+from connector.ports.suppliers import Feed, FetchMark, NotModified, Proposal, ReadOptions, Table, TableNote
 from connector.registry import Environment
 
 _DELIMITER_WORDS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
@@ -20,9 +21,22 @@ class FileFeed:
     """A supplier that publishes one complete file. See `connector.ports.suppliers.Supplier`."""
 
     def __init__(
-        self, transport: Transport, options: ReadOptions, environment: Environment, warning: str = ""
+        self,
+        transport: Transport,
+        options: ReadOptions,
+        environment: Environment,
+        warning: str = "",
+        preset: Preset | None = None,
     ) -> None:
         self._transport = transport
+        self._preset = preset
+        if preset is not None:
+            options = replace(
+                options,
+                format=options.format or preset.format,
+                delimiter=options.delimiter or preset.delimiter,
+            )
+            warning = f"{preset.says} {warning}".rstrip()
         self._options = options
         self._environment = environment
         self._warning = warning
@@ -44,9 +58,24 @@ class FileFeed:
         """See `connector.ports.learning.Learns`."""
         return self._transport.learnt() if isinstance(self._transport, Learns) else {}
 
+    def proposal(self) -> Proposal | None:
+        """See `connector.ports.suppliers.Proposes`: what the preset says of the columns."""
+        if self._preset is None or not self._preset.columns:
+            return None
+        return Proposal(self._preset.columns, self._preset.words)
+
     def open(self, feed: Feed, options: ReadOptions) -> Table:
-        """Open `feed` with `options`; what they leave empty is taken from the connection's settings."""
-        return self._open(feed, options, self._environment.max_feed_bytes)
+        """Open `feed` with `options`; what they leave empty is taken from the connection's settings. A note says
+        when the columns are those of a hub's file that nobody named."""
+        table = self._open(feed, options, self._environment.max_feed_bytes)
+        if self._preset is None:
+            for preset in presets().values():
+                if preset.fits(table.shape.columns):
+                    note = TableNote(
+                        0, "", "preset", f"This looks like a file of {preset.title}. {preset.says}"
+                    )
+                    table.shape = replace(table.shape, notes=(*table.shape.notes, note))
+        return table
 
     def _open(self, feed: Feed, options: ReadOptions, max_bytes: int) -> Table:
         own = self._options
