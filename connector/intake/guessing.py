@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from connector.intake.lexicon import ideas_of
-from connector.intake.profile import Profile, number_of, profile_of
+from connector.intake.profile import number_of, profile_of
 from connector.intake.scores import FIELDS, header_score
+from connector.intake.together import Seen, weigh_together
 from connector.intake.values import value_score
 
 SURE = 0.7
@@ -55,15 +56,6 @@ class Column:
     candidates: tuple[tuple[str, float], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    header: str
-    ideas: frozenset[str]
-    unknown: int
-    profile: Profile
-    numbers: tuple[float | None, ...]
-
-
 def guess(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Guess]:
     """The best column for each field, at most one field per column, most certain first.
 
@@ -87,7 +79,7 @@ def judge_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list
             for place, name in enumerate(FIELDS):
                 if name in ("quantity", "cost", "price") and scores[place] > -1.5:
                     scores[place] = min(0.8, scores[place] + 0.7)
-    _weigh_together(seen, table)
+    weigh_together(seen, table)
     chosen = _assign(table)
     answer = []
     for index, one in enumerate(seen):
@@ -117,81 +109,25 @@ def judge_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list
     return answer
 
 
-def _look(index: int, column: str, rows: Sequence[Sequence[str]]) -> _Seen:
+def _look(index: int, column: str, rows: Sequence[Sequence[str]]) -> Seen:
     cells = [row[index] if index < len(row) else "" for row in rows]
     ideas, unknown = ideas_of(column)
-    return _Seen(column, ideas, unknown, profile_of(cells), tuple(number_of(cell) for cell in cells))
+    return Seen(
+        header=column,
+        ideas=ideas,
+        unknown=unknown,
+        profile=profile_of(cells),
+        numbers=tuple(number_of(cell) for cell in cells),
+        is_filled=tuple(bool(cell.strip()) for cell in cells),
+    )
 
 
-def _score(name: str, one: _Seen) -> float:
+def _score(name: str, one: Seen) -> float:
     header = header_score(name, one.header)
     if one.unknown and header > 0:
         # Words nobody knows beside a known one may change what it means.
         header -= 0.5 * min(one.unknown, 2)
     return _PRIOR + header + value_score(name, one.profile, has_header=header != 0)
-
-
-def _weigh_together(seen: Sequence[_Seen], table: list[list[float]]) -> None:
-    """What one column says about another. Changes `table` in place."""
-    place = {name: index for index, name in enumerate(FIELDS)}
-
-    def lead(name: str, column: int) -> float:
-        return table[column][place[name]]
-
-    every = range(len(seen))
-    if not every:
-        return
-    # Stock words beside a column of numbers only repeat it; on their own they are the quantity.
-    numeric = [c for c in every if seen[c].profile.integer > 0.6 and lead("quantity", c) > 0.5]
-    for c in every:
-        profile = seen[c].profile
-        if profile.integer < 0.6 and profile.stock_word > 0.6 and lead("quantity", c) > -1 and numeric:
-            table[c][place["availability"]] = max(lead("availability", c), lead("quantity", c))
-            table[c][place["quantity"]] -= 4
-        elif profile.flag > 0.9 and "STOCK" in seen[c].ideas and any(n != c for n in numeric):
-            if profile.few and profile.distinct * profile.count <= 2:
-                table[c][place["availability"]] = max(lead("availability", c), 2.0)
-                table[c][place["quantity"]] -= 4
-        elif not numeric and profile.few:
-            table[c][place["availability"]] -= 6
-    # A supplier's own number is the item's code where there is no other.
-    codes = [c for c in every if lead("sku", c) > max(0.0, lead("supplier_sku", c))]
-    if not codes:
-        for c in every:
-            if lead("supplier_sku", c) > 0 and "MAKER" not in seen[c].ideas:
-                table[c][place["sku"]] = lead("supplier_sku", c) + 1.0
-                table[c][place["supplier_sku"]] -= 1.0
-    _weigh_prices(seen, table, place)
-
-
-def _weigh_prices(seen: Sequence[_Seen], table: list[list[float]], place: dict[str, int]) -> None:
-    """A bare "price" beside a retail price is what the merchant pays, beside a cost what his shopper pays;
-    and whoever pays, the cost is not above the price."""
-    cost, price = place["cost"], place["price"]
-    likely = [c for c in range(len(seen)) if max(table[c][cost], table[c][price]) > -0.5]
-    plain = [c for c in likely if not seen[c].ideas & {"COST", "RETAIL", "GROSS", "OLD"}]
-    for c in plain:
-        others = [o for o in likely if o != c]
-        is_retail = any("RETAIL" in seen[o].ideas or "GROSS" in seen[o].ideas for o in others)
-        is_cost = any("COST" in seen[o].ideas for o in others)
-        if is_retail and not is_cost and any(_is_below(seen[c], seen[o]) for o in others):
-            table[c][cost] += 3.5
-            table[c][price] -= 2.0
-        elif is_cost and not is_retail:
-            table[c][price] += 1.0
-            table[c][cost] -= 1.5
-    for a in likely:
-        for b in likely:
-            if a != b and table[a][cost] > 0 and table[b][price] > 0 and _is_below(seen[b], seen[a]):
-                table[a][cost] -= 1.0
-                table[b][price] -= 1.0
-
-
-def _is_below(low: _Seen, high: _Seen) -> bool:
-    pairs = [
-        (a, b) for a, b in zip(low.numbers, high.numbers, strict=True) if a is not None and b is not None
-    ]
-    return len(pairs) >= 3 and sum(a < b for a, b in pairs) > 0.9 * len(pairs)
 
 
 def _assign(table: Sequence[Sequence[float]]) -> dict[int, int]:
@@ -254,7 +190,7 @@ def _sigmoid(score: float) -> float:
     return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))
 
 
-def _reason(name: str, one: _Seen) -> str:
+def _reason(name: str, one: Seen) -> str:
     by_header = header_score(name, one.header) > 0
     profile = one.profile
     looks = ""

@@ -9,10 +9,17 @@ from datetime import date
 from functools import lru_cache
 from itertools import pairwise
 
-from connector.intake.dates import read_date, read_lead_time
+from connector.intake.dates import Order, read_date, read_lead_time
 from connector.intake.lexicon import CURRENCIES
 from connector.intake.normalise import CellFault, QuantityRules, read_number, read_quantity
-from connector.intake.words import FLAG_WORDS, STOCK_WORDS, UNITS_OF_MEASURE, UNKNOWN_WORDS, fold
+from connector.intake.words import (
+    COLOUR_WORDS,
+    FLAG_WORDS,
+    STOCK_WORDS,
+    UNITS_OF_MEASURE,
+    UNKNOWN_WORDS,
+    fold,
+)
 
 _LETTERS = re.compile(r"[^\W\d_]")
 _DATED = re.compile(
@@ -22,9 +29,12 @@ _DATED = re.compile(
 _PARTED = re.compile(r"\d{8}$|\d{1,4}([./-])\d{1,2}\1\d{1,4}(?!\d)|\d{1,2}/\d{4}$|\d{4}[-/]\d\d?$")
 _WEEK = re.compile(r"(?:KW|CW|wk|week|semaine|semana|settimana|tydzień)\W{0,2}\d", re.IGNORECASE)
 _ANY_DAY = date(2026, 1, 1)
+_ORDERS: tuple[Order, ...] = ("dmy", "mdy")
+_YEAR_WEEK = re.compile(r"\d{4}[-/ ]?(?:W|KW|wk)\d{1,2}", re.IGNORECASE)
 _INTEGER = re.compile(r"[+-]?\d{1,7}(?:[.,]0+)?")
 _MONEY = re.compile(r"[€$£¥]|\b(?:eur|usd|gbp|chf|pln)\b|zł", re.IGNORECASE)
 _DECIMALS = re.compile(r"[^\d.,]*[\d.,'’ ]*\d[.,]\d{1,4}[^\d.,]*")
+_MARKUP = re.compile(r"</?[a-z][a-z0-9]*[ />]", re.IGNORECASE)
 _BOUND = re.compile(r"[<>≥≤~+]|\d\s*[-–]\s*\d")
 
 
@@ -33,7 +43,8 @@ class Profile:
     """Shares of the cells that are filled: 0 to 1. `filled` is their share of all rows, `count` how many.
 
     `distinct` different values ÷ cells; `few` is True for at most three values in ten cells or more;
-    `median` of those that are numbers (None where most are not).
+    `median` of those that are numbers (None where most are not), `day` of those that are dates (days since
+    year 1); `length` characters in the middle, `markup` the share with HTML.
     """
 
     count: int = 0
@@ -62,6 +73,10 @@ class Profile:
     leading_zero: float = 0.0
     counted: bool = False
     median: float | None = None
+    length: float = 0.0
+    markup: float = 0.0
+    colour: float = 0.0
+    day: int | None = None
 
 
 def is_gtin(text: str) -> bool:
@@ -89,8 +104,9 @@ def profile_of(cells: Sequence[str]) -> Profile:
     def share(test: Callable[[str], object], among: Sequence[str] = filled) -> float:
         return sum(1 for one in among if test(one)) / len(filled)
 
-    dated = share(_is_date)
+    dated = share(lambda text: _day(text) is not None)
     ordered = sorted(numbers)
+    days = sorted(day for text in filled if (day := _day(text)) is not None) if dated > 0.5 else []
     return Profile(
         count=len(filled),
         filled=len(filled) / len(cells),
@@ -122,13 +138,11 @@ def profile_of(cells: Sequence[str]) -> Profile:
         leading_zero=share(lambda text: len(text) > 2 and text[0] == "0" and text.isdigit()),
         counted=_counts_up(whole) and len(whole) == len(filled),
         median=ordered[len(ordered) // 2] if len(numbers) * 2 > len(filled) else None,
+        length=sorted(map(len, filled))[len(filled) // 2],
+        markup=share(_MARKUP.search),
+        colour=share(lambda text: text in COLOUR_WORDS, folded),
+        day=days[len(days) // 2] if days else None,
     )
-
-
-def _has_decimals(text: str) -> bool:
-    if _INTEGER.fullmatch(text) or not _DECIMALS.fullmatch(text):
-        return False
-    return _number(text) is not None
 
 
 def number_of(cell: str) -> float | None:
@@ -150,21 +164,22 @@ def _number(text: str) -> float | None:
 
 
 @lru_cache(maxsize=20_000)
-def _is_date(text: str) -> bool:
+def _day(text: str) -> int | None:
+    """The day `text` is read as, None when it is no date; the order of day and month does not matter here."""
     # Bare numbers of five digits may be spreadsheet days, and are nearly always something else; a code with
     # letters is no date, and asking the free parser about each is slow.
-    if not _WEEK.match(text):
+    if not _WEEK.match(text) and not _YEAR_WEEK.fullmatch(text):
         if sum(map(str.isdigit, text)) < 3 or (text.isdigit() and len(text) != 8) or len(text) > 30:
-            return False
+            return None
         if not (_DATED if _LETTERS.search(text) else _PARTED).match(text):
-            return False
-    try:
-        return read_date(text, "dmy", _ANY_DAY) is not None
-    except CellFault:
+            return None
+    for order in _ORDERS:
         try:
-            return read_date(text, "mdy", _ANY_DAY) is not None
+            if (found := read_date(text, order, _ANY_DAY)) is not None:
+                return found.toordinal()
         except CellFault:
-            return False
+            continue
+    return None
 
 
 def _is_quantity(text: str) -> bool:

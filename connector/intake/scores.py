@@ -39,7 +39,7 @@ Rule = tuple[float, str, str]
 
 _NOT_CODE = (
     "QTY STOCK PRICE COST RETAIL DATE PACK MOQ MIN MAX OTHER CURRENCY LEAD RESTOCK UNIT "
-    "LOCATION BIN STATUS ORDER TAX"
+    "LOCATION BIN STATUS ORDER TAX PAST MEASURE"
 )
 
 _RULES: dict[str, tuple[Rule, ...]] = {
@@ -81,8 +81,12 @@ _RULES: dict[str, tuple[Rule, ...]] = {
         (-6.0, "QTY ORDER", "AVAIL"),
         *(
             (-6.0, idea, "")
-            for idea in ("RESERVED", "INCOMING", "ALERT", "MOQ", "PER", "OLD", "OTHER", "GTIN")
+            for idea in ("RESERVED", "INCOMING", "ALERT", "MOQ", "PER", "OLD", "OTHER", "GTIN", "TAX", "PAST")
         ),
+        (-6.0, "MEASURE", "STOCK AVAIL"),
+        (-6.0, "DELIVERY QTY", "AVAIL"),
+        (-5.0, "LEAD", ""),
+        (-5.0, "TIME", "STOCK AVAIL"),
         (-5.0, "MIN", ""),
         (-5.0, "MAX", ""),
         (-4.0, "PRICE", ""),
@@ -114,6 +118,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "restock_on": (
         (-4.0, "OTHER", ""),
+        (-4.0, "PAST", "RESTOCK"),
         (-5.0, "QTY", ""),
         (-3.0, "STOCK", "RESTOCK DATE"),
         (4.6, "RESTOCK DATE", ""),
@@ -123,6 +128,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
         (4.2, "DELIVERY DATE", ""),
         (4.4, "INCOMING DATE", ""),
         (4.2, "RESTOCK DELIVERY", ""),
+        (4.4, "RESTOCK AVAIL", ""),
         (3.8, "RESTOCK", "PRICE COST"),
         (2.0, "INCOMING", ""),
         (1.6, "DELIVERY", ""),
@@ -137,8 +143,11 @@ _RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "cost": (
         (-4.0, "OLD", ""),
-        (-4.0, "QTY", ""),
+        # "Price/pc" is the price of one; a bare count beside a cost word is none.
+        (-4.0, "QTY", "PRICE"),
         (-4.0, "STOCK", ""),
+        (-5.0, "DELIVERY", "PRICE"),
+        (-5.0, "MEASURE", "PRICE COST"),
         (-5.0, "OTHER", "PRICE COST"),
         (-5.0, "TAX", "PRICE COST NET"),
         (-2.0, "COST RETAIL GROSS", ""),
@@ -154,8 +163,10 @@ _RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "price": (
         (-4.0, "OLD", ""),
-        (-4.0, "QTY", ""),
+        (-4.0, "QTY", "PRICE"),
         (-4.0, "STOCK", ""),
+        (-5.0, "DELIVERY", "PRICE"),
+        (-5.0, "MEASURE", "PRICE RETAIL"),
         (-5.0, "OTHER", "PRICE RETAIL"),
         (-5.0, "TAX", "PRICE RETAIL GROSS"),
         (4.8, "RETAIL PRICE", "COST"),
@@ -218,7 +229,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
     "currency": ((4.8, "CURRENCY", "PRICE COST RETAIL"), (3.4, "CURRENCY", "")),
     "unit": (
         (-4.0, "GTIN", ""),
-        (-4.0, "PACK", ""),
+        (-2.0, "PACK", ""),
         (-4.0, "PRICE", ""),
         (-4.0, "COST", ""),
         (-4.0, "QTY", "UNIT"),

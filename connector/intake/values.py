@@ -11,7 +11,7 @@ def value_score(name: str, p: Profile, *, has_header: bool) -> float:
     An empty column proves nothing against its header, and is nothing without one.
     """
     if p.count == 0:
-        return -0.4 if has_header else -6.0
+        return -1.2 if has_header else -6.0
     return _VALUES[name](p, has_header)
 
 
@@ -70,6 +70,8 @@ def _quantity(p: Profile, has_header: bool) -> float:
         # Kilograms, or thousands grouped by the other sign: reading decides.
         score -= 0.9
     if p.stock_word > 0.6 and p.integer < 0.5:
+        # Red and green are a traffic light under a header that says so, else they are colours.
+        score -= 6.0 if p.colour > 0.5 and not has_header else 0.0
         score += 1.6
         return score if has_header else score + 2.6
     if p.bound > 0.1:
@@ -104,8 +106,10 @@ def _amount(p: Profile, has_header: bool) -> float:
     score = 0.8 if p.decimals > 0.5 else 0.0
     score += 0.8 if p.money > 0.5 else 0.0
     if has_header:
-        return score
-    return score + (1.3 if p.decimals > 0.8 or p.money > 0.8 else -5.0)
+        # Whole numbers that are often 0 are counts: "on the purchase list" is no price.
+        return score - (3.0 if p.integer > 0.95 and p.zero > 0.3 and p.money == 0 else 0.0)
+    # Decimals that no header explains may as well be weights.
+    return score + (1.3 if p.money > 0.8 else 0.9 if p.decimals > 0.8 else -5.0)
 
 
 def _cost(p: Profile, has_header: bool) -> float:
@@ -140,6 +144,7 @@ def _name(p: Profile, has_header: bool) -> float:
     score += 0.4 if p.distinct > 0.7 else -0.8
     score -= 2.0 if p.long > 0.6 else 0.0
     score -= 2.5 if p.coded > 0.8 else 0.0
+    score -= 2.0 if p.markup > 0.3 else 0.0
     return score if has_header else score + (1.0 if p.spaced > 0.6 and p.distinct > 0.7 else -4.0)
 
 
@@ -151,7 +156,7 @@ def _unit(p: Profile, has_header: bool) -> float:
     if p.number > 0.5:
         return -6.0
     if p.unit > 0.8:
-        return 1.4 if has_header else 1.0
+        return 1.4 if has_header else 3.4 if p.few or p.count < 8 else 1.0
     return -1.0 if has_header and p.few else -5.0
 
 

@@ -12,20 +12,26 @@ from typing import Literal
 
 Meaning = Literal["in", "low", "out"]
 
-_IN = """
-green|grün|vert|verde|groen|zielony
+_GREEN = "green|grün|vert|verde|groen|zielony"
+_YELLOW = (
+    "yellow|amber|orange|gelb|jaune|amarillo|ámbar|naranja|giallo|arancione|geel|oranje|amarelo|laranja|żółty"
+)
+_RED = "red|rot|rouge|rojo|rosso|rood|vermelho|czerwony"
+
+_IN = f"""
+{_GREEN}
 in stock|instock|available|yes|y|true|o|s|j|t|ok|ready|ready to ship|on hand|high|plenty|in|stock available
 en stock|disponible|disponibles|oui|dispo|stock disponible|disponible en stock
 auf lager|lagernd|ab lager|verfügbar|lieferbar|sofort lieferbar|sofort verfügbar|vorrätig|ja|auf vorrat
-en existencias|hay existencias|hay stock|con existencias|sí|si|en almacén|con stock
+en existencias|hay existencias|hay stock|con existencias|sí|si|sì|en almacén|con stock
 disponibile|disponibili|in magazzino|in pronta consegna|pronta consegna|a magazzino
 op voorraad|voorradig|beschikbaar|leverbaar|direct leverbaar|uit voorraad leverbaar
 em stock|em estoque|disponível|disponivel|sim|com stock
 dostępny|dostępna|dostępne|w magazynie|na stanie|tak|na magazynie|duża ilość|dużo
 """
 
-_LOW = """
-yellow|amber|orange|gelb|jaune|amarillo|ámbar|naranja|giallo|arancione|geel|oranje|amarelo|laranja|żółty|pomarańczowy
+_LOW = f"""
+{_YELLOW}|pomarańczowy
 low stock|low|limited|limited stock|few left|last items|last units|almost gone|last one
 stock faible|stock limité|faible|derniers articles|dernières pièces|bientôt épuisé|quelques pièces
 wenig bestand|geringer bestand|knapp|wenige verfügbar|nur noch wenige|restposten|gering
@@ -36,8 +42,8 @@ beperkte voorraad|bijna uitverkocht|laatste stuks|weinig|beperkt
 ostatnie sztuki|mało|niski stan|mała ilość|ostatnia sztuka
 """
 
-_OUT = """
-red|rot|rouge|rojo|rosso|rood|vermelho|czerwony
+_OUT = f"""
+{_RED}
 out of stock|outofstock|oos|sold out|unavailable|not available|no|n|false|none left|no stock|backorder|on backorder
 backordered|on order|pre-order|preorder|discontinued|out|awaiting stock|temporarily out of stock|not in stock
 épuisé|épuisée|épuisés|en rupture|rupture|rupture de stock|hors stock|indisponible|non disponible|non|pas en stock
@@ -81,6 +87,9 @@ def _table() -> dict[str, Meaning]:
 STOCK_WORDS: Mapping[str, Meaning] = _table()
 """Folded word → what it means."""
 
+COLOUR_WORDS: frozenset[str] = frozenset(fold(word) for word in listed(f"{_GREEN}|{_YELLOW}|{_RED}"))
+"""Folded stock words that are colours too."""
+
 UNKNOWN_WORDS: frozenset[str] = frozenset(fold(word) for word in listed(_UNKNOWN))
 """Folded words by which a supplier says that he does not say."""
 
@@ -105,7 +114,7 @@ imediato|od ręki
 FLAG_WORDS: frozenset[str] = frozenset(
     fold(word)
     for word in listed("""
-0|1|y|n|yes|no|true|false|t|f|x|ja|nein|j|oui|non|o|sí|si|s|nee|sim|não|nao|tak|nie|v|active|inactive|obsolete|eol
+0|1|y|n|yes|no|true|false|t|f|x|ja|nein|j|oui|non|o|sí|si|sì|s|nee|sim|não|nao|tak|nie|v|active|inactive|obsolete|eol
 nrnd|discontinued|aktiv|inaktiv|actif|inactif|activo|inactivo|attivo|disattivo|actief|inactief|ativo|inativo
 aktywny|nieaktywny|current|phase out|auslauf
 """)
@@ -118,6 +127,8 @@ UNITS_OF_MEASURE: frozenset[str] = frozenset(
 ea|each|pc|pcs|pce|piece|pieces|unit|units|un|u|st|stk|stck|stück|stueck|pck|pkg|pak|pack|pa|pce|pièce|pièces|pz|pzs
 pezzi|nr|ud|uds|unid|unidad|unidade|cx|szt|sztuk|kpl|op|stuks|stuk|set|sets|pair|pairs|paar|paire|m|mt|mtr|m2|m3
 kg|g|l|ml|cm|lb|oz|ft|box|bx|cs|case|ct|doz|dz|rol|rolle|roll|btl|fl|karton|krt|ve|kar|mb
+lot|lots|pkt|bag|bags|sac|tube|roll|rollo|rouleau|boite|boîte|carton|ctn|doos|ds|caja|cj|pza|pieza|peça|pç|cf|conf
+opak|zestaw|para|kit|bdl|ktn|ks|dose|dozen|tray|pallet|pal|bottle|botella|bouteille|flasche|fles
 """)
 )
 """Folded units that suppliers count in."""
