@@ -155,12 +155,8 @@ def _holds(one: Record, term: str) -> bool:
         return bool(value == right[1:-1])
     if right.startswith("NVL("):
         return bool((value or 0) > (one["quantityshiprecv"] or 0))
-    return {
-        "=": value == int(right),
-        ">": value > int(right),
-        ">=": value >= int(right),
-        "<=": value <= int(right),
-    }[how]
+    here, there = int(value), int(right)
+    return {"=": here == there, ">": here > there, ">=": here >= there, "<=": here <= there}[how]
 
 
 def _error(status: int, code: str, said: str) -> Reply:
