@@ -17,6 +17,7 @@ from connector.cli.ads import COMMANDS as ADS
 from connector.cli.channels import COMMANDS as CHANNELS
 from connector.cli.delivery import COMMANDS as DELIVERY
 from connector.cli.frame import fail
+from connector.cli.guard import COMMANDS as GUARD
 from connector.cli.mapping import COMMANDS as MAPPING
 from connector.cli.matching import COMMANDS as MATCHING
 from connector.cli.places import COMMANDS as PLACES
@@ -47,6 +48,7 @@ for command in (
     *PLACES,
     *SUPPLIERS,
     *MAPPING,
+    *GUARD,
     *MATCHING,
     *RULES,
     *RUNS,

@@ -15,6 +15,7 @@ from connector.cli.previews import preview_json, preview_text
 from connector.cli.suppliers import outcome_line
 from connector.db import transaction
 from connector.intake import archive, held, replay, undo
+from connector.intake.allowing import allow
 from connector.intake.records import Outcome
 from connector.intake.runtime import NotPossible, SourceBusy
 
@@ -130,11 +131,18 @@ def _answer(
 
 @runs.command("approve")
 @click.argument("run_id", type=int)
+@click.option("--always", is_flag=True, help="Let the same reason pass at this supplier from now on.")
 @merchant_option
 @json_option
-def approve(run_id: int, merchant: int | None, as_json: bool) -> None:
+def approve(run_id: int, always: bool, merchant: int | None, as_json: bool) -> None:
     """Apply what a run holds."""
-    _answer("approve", run_id, merchant, as_json, held.approve)
+    _answer("approve", run_id, merchant, as_json, _approve_always if always else held.approve)
+
+
+def _approve_always(rt: Any, owner: int, run_id: int) -> Outcome:
+    with transaction(rt.engine) as db:
+        allow(db, owner, run_id, actor="cli", now=rt.now())
+    return held.approve(rt, owner, run_id)
 
 
 @runs.command("reject")

@@ -32,7 +32,7 @@ class Limits:
     duplicate_items: int = 20
     fraction_share: float = 0.2  # quantities with decimals / rows read …
     fraction_items: int = 20
-    garbled_items: int = 3  # new item codes with letters of a wrong encoding
+    garbled_rows: int = 5  # rows with letters of a wrong encoding, beyond twice what there was before
     tail_items: int = 3  # known items of the file's last lines, all gone
     stale_items: int = 5  # items that an old file, sent again, would change
     row_factor: float = 50.0  # one quantity changing by more than this factor …
@@ -51,14 +51,15 @@ class Evidence:
     """What a run would do.
 
     `rows_before` rows of the last accepted file, None on a source's first run. `unreadable` rows whose
-    quantity cannot be read, `lost` known items that are not in the file, `tail` of them that stood below
-    its last line, `new` items not known before. `before` and `after` are the units of the known items whose
+    quantity cannot be read, `lost` known items that are not in the file, `tail` of them that stood below its
+    last line, `new` items not known before. `before` and `after` are the units of the known items whose
     record changed, UNKNOWN where not said; `missing_to_zero` items go to zero because they are missing.
     `stocked_before` known items with stock (0 when not needed). `single_quantity` the one quantity of the
-    whole file where it had several before, else None. `read` records that had to be read, `fractions` of
-    them with decimals in the quantity, `duplicates` items on several lines, `garbled` new codes in a wrong
-    encoding; `ends_short`: the last record is cut. `content` names what the file says, whatever its time
-    or name; `columns` and `has_header` how it is laid out.
+    whole file where it had several before, else None. `read` records that had to be read, `fractions` of them
+    with decimals in the quantity, `duplicates` items on several lines, `garbled` of them with letters of a
+    wrong encoding, where `garbled_before` were the most so far; `ends_short`: the last record is cut.
+    `content` names what the file says, whatever its time or name; `columns` and `has_header` how it is laid
+    out.
     """
 
     rows: int
@@ -78,6 +79,7 @@ class Evidence:
     fractions: int = 0
     duplicates: int = 0
     garbled: int = 0
+    garbled_before: int = 0
     ends_short: bool = False
     content: str = ""
     seen_on: str = ""
@@ -107,6 +109,21 @@ class Verdict:
     allowed: tuple[Hold, ...] = ()
 
 
+HARDEST: Mapping[str, float] = {
+    "rows_vanished": 0.9,
+    "keys_changed": 0.9,
+    "truncated": 0.5,
+    "many_to_zero": 0.6,
+    "column_shift": 0.5,
+    "decimal_change": 1.0,
+    "wild_change": 0.9,
+    "unit_change": 1.0,
+    "duplicate_rows": 1.0,
+    "unusual": 3.0,
+}
+"""How far "approve always" may go. A code that is not named here is asked about every time."""
+
+
 def goes_to_zero(evidence: Evidence) -> int:
     """How many known items with stock would have none, or no known quantity, afterwards."""
     return int(((evidence.before > 0) & (evidence.after <= 0)).sum()) + evidence.missing_to_zero
@@ -124,4 +141,5 @@ def counts_of(evidence: Evidence, moves: Moves) -> dict[str, int]:
         "unit": moves.in_unit,
         "changed": moves.changed,
         "new": evidence.new,
+        "garbled": evidence.garbled,
     }

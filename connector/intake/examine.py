@@ -21,8 +21,8 @@ import sqlalchemy as sa
 
 from connector.intake import staging
 from connector.intake.guard import Evidence, Limits, Verdict, judge
-from connector.intake.history import Entry, content_of, entry_of, learn, seen_on
-from connector.intake.learning import allowed_of, garbled_keys, notes, read_history, tail_of
+from connector.intake.history import Entry, content_of, entry_of, garbled_before, learn, seen_on
+from connector.intake.learning import allowed_of, notes, read_history, tail_of
 from connector.intake.mapping import Mapping, guess, mapping_from
 from connector.intake.reading import Issue, Issues, RowReader
 from connector.intake.scores import READ_FIELDS
@@ -302,7 +302,8 @@ def examine(
             read=reader.rows,
             fractions=issues.notes["fraction_floored"],
             duplicates=duplicates,
-            garbled=garbled_keys(db) if new and not is_first else 0,
+            garbled=reader.garbled,
+            garbled_before=garbled_before(history),
             ends_short=reader.ends_short and reader.last_digest == int(in_order[-1]),
             content=content,
             seen_on=seen_on(history, content),

@@ -3,8 +3,8 @@
 Every accepted run leaves one small `Entry`. `learn` turns the last LONGEST of them into limits of the
 supplier's own: the median and the spread (median absolute deviation) of each sign, never below the largest
 ordinary day, wider while there is little history, and always between a floor (below which an ordinary day
-would be held) and the fixed limit. An approved hold is the merchant's word that this is ordinary from now
-on: what was learnt of that sign before is forgotten.
+would be held) and the fixed limit. A run that was approved counts as an ordinary day; a reason approved twice
+lifts the fixed limit as well, up to HARDEST.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from connector.intake.evidence import FIXED, Evidence, Limits, counts_of
+from connector.intake.evidence import FIXED, HARDEST, Evidence, Limits, counts_of
 from connector.intake.signs import Moves
 from connector.ports.suppliers import Digests
 
@@ -81,44 +81,58 @@ def entry_of(evidence: Evidence, moves: Moves, at: datetime) -> Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Sign:
-    """Bounds of one learnt limit as shares of the rows, and the hold that speaks of it."""
+    """Bounds of one learnt limit as shares of the rows, the field of `Limits` with its fixed share, and the
+    holds that speak of it."""
 
     floor: float
     ceiling: float
+    field: str
     codes: tuple[str, ...]
-    items: float = 3.0
 
 
 _SIGNS: Mapping[str, _Sign] = {
-    "lost": _Sign(0.02, 0.3, ("rows_vanished", "keys_changed", "truncated", "unusual")),
-    "to_zero": _Sign(0.04, 0.2, ("many_to_zero", "unusual")),
-    "unreadable": _Sign(0.02, 0.2, ("column_shift",)),
-    "duplicates": _Sign(0.01, 0.1, ("duplicate_rows",)),
-    "fractions": _Sign(0.01, 0.2, ("decimal_change",)),
-    "wild": _Sign(0.08, 0.5, ("wild_change", "unit_change", "unusual")),
-    "unit": _Sign(0.03, 0.2, ("unit_change",), 8.0),
-    "changed": _Sign(0.1, 1.0, ("wild_change", "unit_change", "unusual")),
-    "new": _Sign(0.1, 1.0, ("keys_changed", "unusual")),
+    "lost": _Sign(0.02, 0.3, "lost_share", ("rows_vanished", "keys_changed", "truncated")),
+    "to_zero": _Sign(0.04, 0.2, "zero_share", ("many_to_zero",)),
+    "unreadable": _Sign(0.02, 0.2, "unreadable_share", ("column_shift",)),
+    "duplicates": _Sign(0.01, 0.1, "duplicate_share", ("duplicate_rows",)),
+    "fractions": _Sign(0.01, 0.2, "fraction_share", ("decimal_change",)),
+    "wild": _Sign(0.08, 0.5, "wild_share", ("wild_change",)),
+    "unit": _Sign(0.03, 0.2, "unit_share", ("unit_change",)),
+    "changed": _Sign(0.1, 1.0, "", ()),
+    "new": _Sign(0.1, 1.0, "", ()),
 }
-_ROWS_FLOOR, _ROWS_CEILING = 0.03, 0.5
+_ROWS_FLOOR, _ROWS_CEILING, _ROWS_HARDEST = 0.03, 0.5, 0.9
 _MOST_DAYS = 4.0
+_ITEMS = 3.0
+"""So many items are let pass whatever their share: among eighty articles one is 1.25 %."""
+_TWICE = 2
+"""A merchant who approved a reason so often has said that it is this supplier's way: then the fixed limit
+gives way too, up to HARDEST."""
+_JUMPS = (50.0, 1000.0)
 
 
 def learn(history: Sequence[Entry], at: datetime, rows_before: int | None) -> Limits:
     """The limits for a run at `at` after a file of `rows_before` rows; FIXED with too little history.
 
     `history` is in order, the newest last. Worked example: 20 runs of 1,000 rows of which each lost one item
-    teach at most 34 lost items: the floor of 2 % (20), twice its square root for chance (9), and 3 + 2.
+    teach at most 31.9 lost items: the floor of 2 % (20), twice its square root (8.9) for chance, and 3.
     """
     history = [entry for entry in history if entry.rows_before][-LONGEST:]
     if len(history) < LEAST or not rows_before:
         return FIXED
     pause = _pause(history, at)
-    expected = {
-        name: _most(name, sign, _since(history, sign.codes), rows_before, pause)
-        for name, sign in _SIGNS.items()
-    }
-    rows, on = _rows(_since(history, ("rows_vanished", "keys_changed", "truncated")), at, rows_before)
+    expected, shares = {}, {}
+    for name, sign in _SIGNS.items():
+        is_his_way = sum(bool(set(entry.approved) & set(sign.codes)) for entry in history) >= _TWICE
+        ceiling = max((HARDEST[code] for code in sign.codes), default=1.0) if is_his_way else sign.ceiling
+        share = _share(name, sign.floor, ceiling, history, pause)
+        items = share * rows_before
+        expected[name] = items + 2 * math.sqrt(items) + _ITEMS
+        if is_his_way and share > sign.ceiling:
+            shares[sign.field] = share
+    rows, on = _rows(history, at, rows_before, is_loose="lost_share" in shares)
+    if "lost_share" in shares:
+        shares["least_rows_share"] = min(FIXED.least_rows_share, rows[0] / rows_before)
     jump = max(entry.jump for entry in history)
     return replace(
         FIXED,
@@ -126,7 +140,8 @@ def learn(history: Sequence[Entry], at: datetime, rows_before: int | None) -> Li
         rows=rows,
         on=on,
         runs=len(history),
-        row_factor=float(np.clip(3 * jump, 10, FIXED.row_factor)),
+        row_factor=float(np.clip(1.5 * jump, *_JUMPS)),
+        **shares,  # type: ignore[arg-type]  # each names a share, which is a float
     )
 
 
@@ -143,12 +158,9 @@ def seen_on(history: Sequence[Entry], content: str) -> str:
     return f"{earlier[-1].at:%Y-%m-%d}"
 
 
-def _since(history: Sequence[Entry], codes: Sequence[str]) -> Sequence[Entry]:
-    """The history from the last approval of one of `codes` on."""
-    for index in range(len(history) - 1, -1, -1):
-        if set(history[index].approved) & set(codes):
-            return history[index:]
-    return history
+def garbled_before(history: Sequence[Entry]) -> int:
+    """The most rows with garbled letters that an accepted file had: some suppliers' always have some."""
+    return max((entry.counts.get("garbled", 0) for entry in history), default=0)
 
 
 def _pause(history: Sequence[Entry], at: datetime) -> float:
@@ -159,43 +171,45 @@ def _pause(history: Sequence[Entry], at: datetime) -> float:
     return float(np.clip((at.timestamp() - times[-1]) / usual, 1.0, _MOST_DAYS)) if usual > 0 else 1.0
 
 
-def _most(name: str, sign: _Sign, history: Sequence[Entry], rows_before: int, pause: float) -> float:
-    """At most so many items: the usual share with its spread, and room for chance among few items."""
+def _share(name: str, floor: float, ceiling: float, history: Sequence[Entry], pause: float) -> float:
+    """The largest share of the rows that is still ordinary."""
     shares = np.array([entry.counts.get(name, 0) / entry.rows_before for entry in history])
     middle = float(np.median(shares))
     spread = 1.4826 * float(np.median(np.abs(shares - middle)))
-    ordered = np.sort(shares)
-    # One day in thirty may have been a fault that nobody noticed.
-    top = float(ordered[-2] if len(ordered) >= 30 else ordered[-1])
+    top = float(shares.max())
     room = 1 + 4 / len(shares)
     share = room * max(middle + 5 * spread, 1.5 * top, (middle + 2 * spread) * pause)
-    share = float(np.clip(share, sign.floor, sign.ceiling))
-    items = share * rows_before
-    return items + 2 * math.sqrt(items) + sign.items + 2
+    return float(np.clip(share, floor, ceiling))
 
 
-def _rows(history: Sequence[Entry], at: datetime, rows_before: int) -> tuple[tuple[int, int], str]:
+def _rows(
+    history: Sequence[Entry], at: datetime, rows_before: int, *, is_loose: bool
+) -> tuple[tuple[int, int], str]:
     """((fewest, most) rows expected, "on a Monday" where the weekday tells).
 
-    The last file and, where the weekdays differ, the same day of the weeks before are what this one is
-    compared with; how far the files of the past were from theirs says how far this one may be.
+    The last file or, where this weekday's files are of another size, those of the same weekday are what this
+    one is compared with; how far the files of the past were from theirs says how far this one may be.
     """
-    weekly = [entry for entry in history if entry.at.weekday() == at.weekday()]
-    levels, on = [rows_before], ""
+    weekly = [entry.rows for entry in history if entry.at.weekday() == at.weekday()]
     others = [entry.rows for entry in history if entry.at.weekday() != at.weekday()]
+    level, on = float(rows_before), ""
+    steps = [abs(math.log(max(entry.rows, 1) / entry.rows_before)) for entry in history]
     if len(weekly) >= WEEKS and others:
-        usual, rest = np.median([e.rows for e in weekly]), np.median(others)
-        if abs(usual - rest) > 0.1 * rest:
-            levels, on = [int(np.median([e.rows for e in weekly[-WEEKS:]]))], f"on a {DAYS[at.weekday()]}"
-            steps = [abs(math.log(max(e.rows, 1) / usual)) for e in weekly]
-    if not on:
-        steps = [abs(math.log(max(e.rows, 1) / e.rows_before)) for e in history]
+        usual, rest = float(np.median(weekly)), float(np.median(others))
+        if abs(usual - rest) > max(0.1 * rest, abs(rows_before - rest)):
+            level, on = float(np.median(weekly[-WEEKS:])), f"on a {DAYS[at.weekday()]}"
+            steps = [abs(math.log(max(rows, 1) / usual)) for rows in weekly]
     middle = float(np.median(steps))
     spread = 1.4826 * float(np.median(np.abs(np.array(steps) - middle)))
     far = (1 + 4 / len(steps)) * max(middle + 5 * spread, 1.5 * max(steps))
-    far = float(np.clip(far, _ROWS_FLOOR, -math.log(_ROWS_CEILING)))
-    chance = 2 + 2 * math.sqrt(far * levels[0])
-    low = min(levels) * math.exp(-far) - chance
-    # Small steps add up: what is left after weeks of them is held against the level of the whole history.
-    low = max(low, 0.6 * float(np.median([entry.rows for entry in history]))) if not on else low
-    return (max(0, math.floor(low)), math.ceil(max(levels) * math.exp(far) + chance)), on
+    far = float(np.clip(far, _ROWS_FLOOR, -math.log(1 - (_ROWS_HARDEST if is_loose else _ROWS_CEILING))))
+    chance = 2 + 2 * math.sqrt(far * level)
+    low, high = level * math.exp(-far) - chance, level * math.exp(far) + chance
+    if not is_loose:
+        # Small steps add up: what is left after weeks of them is held against the level of the whole history.
+        since = next((n for n in range(len(history) - 1, -1, -1) if set(history[n].approved) & _FEWER), 0)
+        low = max(low, 0.6 * float(np.median([entry.rows for entry in history[since:]])))
+    return (max(0, math.floor(low)), math.ceil(high)), on
+
+
+_FEWER = frozenset({"rows_vanished", "keys_changed", "truncated"})

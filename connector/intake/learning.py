@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from connector.intake.evidence import Evidence, Verdict
 from connector.intake.history import LONGEST, Entry
 from connector.intake.reading import Issue
-from connector.intake.signs import garbled
 from connector.intake.staging import Place
 
 _SHOWN_COLUMNS = 6
@@ -55,15 +54,6 @@ def tail_of(db: sa.Connection, place: Place, lost: int, rows: int, least: int) -
             place.given,
         ).scalar_one()
     )
-
-
-def garbled_keys(db: sa.Connection) -> int:
-    """How many items of `incoming` that are new have letters of a wrong encoding in their code."""
-    keys = db.exec_driver_sql(
-        "select item_key from incoming i where item_key ~ '[^ -~]'"
-        " and not exists (select 1 from known k where k.item_key = i.item_key) limit 10000"
-    ).scalars()
-    return garbled(keys)
 
 
 def notes(evidence: Evidence, verdict: Verdict) -> list[Issue]:

@@ -24,6 +24,7 @@ from connector.intake.normalise import (
     read_cost,
     read_quantity,
 )
+from connector.intake.signs import GARBLED
 from connector.intake.words import UNKNOWN_WORDS, fold
 from connector.ports.suppliers import RawRow
 
@@ -89,16 +90,17 @@ class RowReader:
     """Reads the records of one file under one mapping.
 
     `line(row)` gives the record as a line for COPY into the staging table, or None when it has no key.
-    `issues`, `rows` (records seen), `key_hashes` (one per staged line, to find duplicates), `digests` (of
-    the usable ones) and `skipped` (of those left out on purpose) grow as it reads, the digests as signed
-    64-bit numbers; so do the proofs of decimal sign and date order. Raises KeyError for a mapping without a key
-    or a quantity column: the caller checks that first.
+    `issues`, `rows` (records seen), `garbled` (of them with letters of a wrong encoding), `key_hashes` (one
+    per staged line, to find duplicates), `digests` (of the usable ones) and `skipped` (of those left out on
+    purpose) grow as it reads, the digests as signed 64-bit numbers; so do the proofs of decimal sign and date
+    order. Raises KeyError for a mapping without a key or a quantity column: the caller checks that first.
     """
 
     def __init__(self, mapping: Mapping, columns: Sequence[str], today: date) -> None:
         self.issues = Issues()
         self.rows = 0
         self.short_line = self._last_line = self.last_digest = 0
+        self.garbled = 0
         self.skipped = array("q")
         self.key_hashes = array("q")
         self.digests = array("q")
@@ -133,6 +135,9 @@ class RowReader:
         self.rows += 1
         self._last_line, self.last_digest = row.line, row.digest
         cells = row.cells
+        text = "".join(cells)
+        if not text.isascii() and GARBLED.search(text):
+            self.garbled += 1
         if len(cells) != self._width and not self._width_is_usable(row):
             return None
         digest = row.digest

@@ -47,12 +47,6 @@ def truncated(evidence: Evidence, limits: Limits) -> Hold | None:
 def keys(evidence: Evidence, limits: Limits) -> Hold | None:
     """Known items are gone, or their codes changed."""
     before, lost = evidence.rows_before or 0, evidence.lost
-    if evidence.garbled >= limits.garbled_items and lost >= evidence.garbled:
-        sentence = (
-            f"{evidence.garbled:,} new item codes have letters of another encoding and {lost:,} known items are "
-            "gone: did the file's encoding change?"
-        )
-        return Hold("wrong_encoding", sentence, lost / max(before, 1))
     if lost > limits.lost_items and lost > limits.lost_share * before:
         if evidence.rows >= 0.9 * before:
             sentence = (
@@ -70,6 +64,18 @@ def keys(evidence: Evidence, limits: Limits) -> Hold | None:
             f" ({learnt(limits)})."
         )
         return Hold(code, sentence, lost / max(before, 1))
+    return None
+
+
+def encoding(evidence: Evidence, limits: Limits) -> Hold | None:
+    """Letters read in another encoding than the file's. Codes with such letters name other items."""
+    count, before = evidence.garbled, evidence.garbled_before
+    if count >= limits.garbled_rows + 2 * before:
+        usual = f", where at most {before:,} had" if before else ""
+        sentence = (
+            f"{count:,} rows have letters of another encoding (“Ã©” for “é”){usual}: did the encoding change?"
+        )
+        return Hold("wrong_encoding", sentence, count / max(evidence.rows, 1))
     return None
 
 
@@ -133,7 +139,7 @@ def unit(evidence: Evidence, moves: Moves, limits: Limits) -> Hold | None:
     known = max(evidence.rows_before or 0, 1)
     is_most = moves.in_unit >= 0.6 * moves.comparable and moves.comparable >= 0.5 * moves.changed
     is_many = moves.in_unit > limits.unit_share * known
-    if moves.in_unit < limits.unit_rows or moves.in_unit <= limits.expected.get("unit", 0.0):
+    if moves.in_unit <= limits.expected.get("unit", limits.unit_rows - 1):
         return None
     if not is_many and not (is_most and moves.in_unit > 0.05 * known):
         return None
@@ -204,13 +210,25 @@ def stale(evidence: Evidence, moves: Moves, limits: Limits) -> Hold | None:
     return None
 
 
+_CAUSES = (
+    ("rows", "lost"),
+    ("to_zero",),
+    ("unreadable",),
+    ("duplicates",),
+    ("fractions",),
+    ("wild", "unit", "changed"),
+)
+"""Signs that one cause moves together count once. New items alone do no harm."""
+
+
 def together(used: Mapping[str, float], limits: Limits, most: float) -> list[Hold]:
     """Several signs that are each within their limit; [] or one hold. `used` are shares of the limits."""
-    score = sum(min(share, 1.0) ** 2 for share in used.values())
-    strong = sorted(((share, name) for name, share in used.items() if share >= 0.6), reverse=True)
+    found = [max((min(used.get(name, 0.0), 1.0), name) for name in names) for names in _CAUSES]
+    score = sum(share**2 for share, _ in found)
+    strong = sorted(((share, name) for share, name in found if share >= 0.6), reverse=True)
     if score < most or len(strong) < 2:
         return []
-    names = ", ".join(f"{NAMES[name]} {100 * min(share, 9):.0f} %" for share, name in strong[:4])
+    names = ", ".join(f"{NAMES[name]} {100 * share:.0f} %" for share, name in strong[:4])
     sentence = (
         f"No single limit is passed, but several are nearly used up at once: {names} ({learnt(limits)})."
     )
@@ -219,7 +237,6 @@ def together(used: Mapping[str, float], limits: Limits, most: float) -> list[Hol
 
 NAMES: Mapping[str, str] = {
     "rows": "fewer rows",
-    "more_rows": "more rows",
     "lost": "missing items",
     "to_zero": "items to zero",
     "unreadable": "unreadable quantities",

@@ -7,7 +7,6 @@ holds them against limits; `history` keeps them and learns the limits.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,10 +29,11 @@ _WINDOW = 0.1
 _SMALL = 2
 """Below so many units rounding hides the factor: 1 → 2 says nothing about packs."""
 
-_JUMP_UNITS = 100
+_JUMP_UNITS = 500
 
 # UTF-8 read as Windows-1252 or Latin-1 leaves these pairs, in lower case too; the other way leaves U+FFFD.
-_GARBLED = re.compile("\ufffd|[\u00c3\u00e3\u00c2\u00e2\u00c5\u00e5][\u0080-\u00bf\u0152-\u2122]")
+GARBLED = re.compile("\ufffd|[\u00c3\u00e3\u00c2\u00e2\u00c5\u00e5][\u0080-\u00bf\u0152-\u2122]")
+"""Letters that were read in a wrong encoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Moves:
     """How the known items moved. `changed` say another number, `to_zero` and `from_zero` cross zero,
     `wild` move by more than WILD_FACTOR and WILD_UNITS, `comparable` have a factor worth naming (see
     `unit_of`), `in_unit` of them the most common one, `unit` (above 1: more than before; 0 when none).
-    `jump` the largest factor among changes of 100 units or more, 1 when there is none."""
+    `jump` the largest factor among changes of 500 units or more, 1 when there is none."""
 
     changed: int = 0
     to_zero: int = 0
@@ -106,8 +106,3 @@ def _most_common(ordered: npt.NDArray[np.float64]) -> tuple[float, int]:
     counts = ends - np.arange(len(ordered))
     best = int(np.argmax(counts))
     return float(np.median(ordered[best : ends[best]])), int(counts[best])
-
-
-def garbled(keys: Iterable[str]) -> int:
-    """How many item codes show that their letters were read in the wrong encoding."""
-    return sum(1 for key in keys if _GARBLED.search(key))

@@ -15,10 +15,10 @@ import numpy as np
 from connector.intake.evidence import Evidence, Limits, Verdict
 from connector.intake.examine import UNREADABLE, SourceRow, mapping_for
 from connector.intake.guard import UNKNOWN, judge
-from connector.intake.history import Entry, content_of, entry_of, learn, seen_on
+from connector.intake.history import Entry, content_of, entry_of, garbled_before, learn, seen_on
 from connector.intake.mapping import Mapping
 from connector.intake.reading import RowReader
-from connector.intake.signs import garbled, moves_of
+from connector.intake.signs import moves_of
 from connector.intake.staging import Place
 from connector.ports.suppliers import Table
 
@@ -93,7 +93,8 @@ class Trial:
             read=reader.rows,
             fractions=reader.issues.notes["fraction_floored"],
             duplicates=duplicates,
-            garbled=garbled(key for key in items if key not in self.known) if has_before else 0,
+            garbled=reader.garbled,
+            garbled_before=garbled_before(self.history),
             ends_short=reader.ends_short,
             content=content,
             seen_on=seen_on(self.history, content),
