@@ -22,6 +22,7 @@ from connector.cli.frame import (
     settings_of,
     table,
 )
+from connector.cli.why import why
 from connector.db import transaction
 from connector.delivery import approval, reconcile
 from connector.delivery.scripts import look_after
@@ -30,7 +31,6 @@ from connector.installs import leave
 from connector.outbox import upkeep
 from connector.outbox.messages import Turn, due_turns
 from connector.ports.errors import PortError
-from connector.positions.why import explain
 from connector.registry import ADAPTERS, manifest
 
 
@@ -338,19 +338,6 @@ def _serve(rt: Runtime, turn: Turn) -> bool:
 def _counts(rt: Runtime, owner: int) -> list[upkeep.PendingCount]:
     with rt.engine.connect() as db:
         return upkeep.pending_counts(db, owner)
-
-
-@click.command()
-@click.argument("sku")
-@merchant_option
-@json_option
-def why(sku: str, merchant: int | None, as_json: bool) -> None:
-    """Why a SKU shows what it shows: sources, deductions, rule, stores, last movements."""
-    with open_runtime() as rt, rt.engine.connect() as db:
-        found = explain(db, merchant_id(rt, merchant), sku)
-    if not found:
-        raise click.ClickException(f"No variant has the SKU {sku!r}. SKUs are compared without case.")
-    emit(found, as_json, lambda: "\n\n".join("\n".join(one.lines()) for one in found))
 
 
 @click.command("doctor")

@@ -41,6 +41,7 @@ from connector.web.pages import (
     stock_rules,
     stores,
     suppliers,
+    trace,
 )
 from connector.web.people import people as people_of_shop
 from connector.web.relay import Relayed
@@ -117,6 +118,7 @@ def create_app(rt: Runtime) -> Flask:
     for room in (
         overview,
         products,
+        trace,
         runs,
         replay,
         people,

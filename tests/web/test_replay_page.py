@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,3 +111,44 @@ def test_a_file_that_is_gone_is_said(night: Night, owner: Person, rt: Runtime) -
 
     assert owner.get(f"/runs/{night.cut}/file").status_code == 303
     assert "not kept any more" in owner.get(f"/runs/{night.cut}/replay").text
+
+
+def test_a_product_shows_the_suppliers_line_and_what_was_written(night: Night, owner: Person) -> None:
+    variant = night.scalar("select id from variant where sku = 'N-004'")
+    listing = night.scalar("select id from listing where variant_id = :v", v=variant)
+    night.shop.execute(
+        "insert into delivery_attempt (merchant_id, connection_id, topic, operation, request, digest,"
+        " idempotency_key, status, created_at, sent_at)"
+        " values (:m, :c, 'store.quantity', 'set', cast(:request as jsonb), '', gen_random_uuid(), 'succeeded',"
+        " now() + interval '1 s', now() + interval '1 s')",
+        c=night.shop.store_id,
+        request=json.dumps({"items": [{"listing_id": listing, "quantity": 2, "expected": 12}]}),
+    )
+
+    text = owner.get(f"/products/{variant}/trace").text
+
+    cells = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", text)
+    assert cells == [("SKU", "N-004"), ("Stock", "2"), ("Désignation", "Lampe 4")]
+    assert "stock.csv, line 6" in text
+    assert "confirmed by the store" in text
+    assert f'<a href="/runs/{night.good}">run {night.good}</a>' in text
+
+
+def test_where_a_code_stopped_is_said(night: Night, owner: Person) -> None:
+    night.take({5: 13}, rows=SKUS)
+    path = night.directory / "stock.csv"
+    text = path.read_text(encoding="utf-8").replace("N-005,13", "N-005,9000")
+    path.write_text(text + "X-9,4,Sans fiche\nBAD-1,beaucoup,Illisible\n", encoding="utf-8")
+    feed = uploads.from_disk(path)
+    run(night.rt, night.shop.merchant_id, night.source_id, trigger="upload", feed=feed)
+    night.shop.execute("delete from supplier_item where variant_id = :v", v=night.shop.variants["A-13"])
+
+    for code, said in (
+        ("n-005", "Its row waits for your answer: Unusually large change."),
+        ("X-9", "no product in your stores has this code"),
+        ("A-13", "no supplier lists it"),
+        ("bad-1", "Its row in the supplier"),
+        ("N-006", "Nothing stops it"),
+        ("never-heard-of", "Nobody knows this code"),
+    ):
+        assert said in html.unescape(owner.get(f"/products/why?q={code}").text), code
