@@ -118,11 +118,16 @@ class Api:
         the call takes of the rate. The call must be harmless to repeat, whatever its method.
         """
         subject = subject or f"{method} {safe_url(url)}"
-        failed, waited_s, renewed = 0, 0.0, False
+        failed, waited_s, renewed, renews = 0, 0.0, False, False
         while True:
             waited_s += self._wait(subject, cost, PATIENCE_S - waited_s)
+            # Not tried again here: whoever fetches a token has waited and tried again already, and both
+            # together would wait for an hour.
+            signed, renews = (self._sign(renews) if self._sign else {}), False
             try:
-                return self._once(method, url, subject, params, json, content, headers, accepts, renewed)
+                return self._once(
+                    method, url, subject, params, json, content, {**signed, **(headers or {})}, accepts
+                )
             except RateLimited as error:
                 self._budget.close(error.retry_after_s)
                 if error.retry_after_s > PATIENCE_S - waited_s:
@@ -130,7 +135,7 @@ class Api:
             except Unauthorized:
                 if self._sign is None or renewed:
                     raise
-                renewed = True
+                renewed = renews = True
             except Retryable:
                 failed += 1
                 if failed >= self._tries:
@@ -172,18 +177,16 @@ class Api:
         params: Mapping[str, Any] | None,
         body: Any,
         content: bytes | None,
-        headers: Mapping[str, str] | None,
+        headers: Mapping[str, str],
         accepts: tuple[int, ...],
-        renewed: bool,
     ) -> httpx2.Response:
-        signed = self._sign(renewed) if self._sign else {}
         answer = self._client.request(
             method,
             url,
             params=params,
             json=body,
             content=content,
-            headers={**signed, **(headers or {})},
+            headers=headers,
             is_read=True,
         )
         judged = self._judge(answer, subject) if self._judge else None
