@@ -12,13 +12,15 @@ from connector.delivery import tables as delivery
 from connector.intake import tables as intake
 from connector.outbox import tables as outbox
 from connector.positions import delivery_tables as promised
+from connector.positions import price_tables as prices
 from connector.positions import tables as positions
 from connector.search import tables as search
 from connector.shoppers import tables as shoppers
 
 # fmt: off
 ROOMS = (
-    accounts, installs, plans, outbox, catalog, positions, promised, delivery, intake, shoppers, advertising, search,
+    accounts, installs, plans, outbox, catalog, positions, promised, prices, delivery, intake, shoppers, advertising,
+    search,
 )
 # fmt: on
 metadata = SQLModel.metadata

@@ -1,0 +1,304 @@
+"""Prices against costs: margins, what sells below its floor, and what each price should be by the merchant's rules.
+
+Nothing here changes a price: it tells, and proposes. A listing is judged by the cost of the source that sells it; of
+several, by the highest, so that no floor is broken by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from babel.numbers import get_currency_precision
+
+from connector.availability.pricing import (
+    MOST_PERCENT,
+    NAMES,
+    ROUNDINGS,
+    Margin,
+    Proposal,
+    Tax,
+    floor_price,
+    margin,
+    nearest,
+    propose,
+)
+from connector.ports.errors import Misconfigured
+
+PAGE = 5_000
+LEVELS = ("merchant", "supplier", "collection", "sku")
+Problem = Literal["", "no_cost", "currency"]
+NOTHING_SAID = Proposal("no_rule")
+
+_RULES = sa.text("select level, subject, says from price_rule where merchant_id = :m")
+
+_LISTINGS = sa.text("""
+    select l.id, l.variant_id, v.sku, v.title, v.collections, l.price_minor, c.name as store,
+           coalesce(c.config ->> 'currency', m.currency) as currency, m.currency as own_currency,
+           p.why -> 'sources' as sources, costs.each as costs
+      from listing l
+      join variant v on v.merchant_id = l.merchant_id and v.id = l.variant_id
+      join connection c on c.merchant_id = l.merchant_id and c.id = l.connection_id and c.status <> 'ended'
+      join merchant m on m.id = l.merchant_id
+      left join position p on p.merchant_id = l.merchant_id and p.variant_id = l.variant_id
+      left join lateral (
+           select jsonb_agg(jsonb_build_array(i.source_id, cast(o.cost * i.units_per_variant as text), o.run_id)
+                            order by i.source_id, i.item_key) as each
+             from supplier_item i
+             join observation o on o.merchant_id = i.merchant_id and o.source_id = i.source_id
+                               and o.item_key = i.item_key and o.cost is not null
+            where i.merchant_id = l.merchant_id and i.variant_id = l.variant_id
+           ) costs on true
+     where l.merchant_id = :m and l.id > :after and l.price_minor is not null and not l.is_gone
+       and (:variant = 0 or l.variant_id = :variant)
+     order by l.id limit :n
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One listing's price. `cost` is that of one variant unit from `source_id`, as run `run_id` brought it; both
+    None where no cost is known ("no_cost"). "currency": the cost is in another currency than the store, so nothing
+    is worked out. `floor` None: there is none. Sums are whole units of `currency`."""
+
+    listing_id: int
+    variant_id: int
+    sku: str
+    title: str
+    store: str
+    currency: str
+    price: Decimal
+    problem: Problem = ""
+    cost: Decimal | None = None
+    source_id: int = 0
+    run_id: int = 0
+    margin: Margin | None = None
+    floor: Decimal | None = None
+    proposal: Proposal = NOTHING_SAID
+
+    @property
+    def is_below(self) -> bool:
+        """Whether it sells below its floor."""
+        return self.floor is not None and self.price < self.floor
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBook:
+    """The merchant's rules by level and subject."""
+
+    rules: Mapping[tuple[str, str], Mapping[str, Any]]
+
+    @property
+    def merchant(self) -> Mapping[str, Any]:
+        """What is said of everything."""
+        return self.rules.get(("merchant", ""), {})
+
+    @property
+    def tax(self) -> Tax:
+        """Whether shop prices include tax, and how much."""
+        return Tax(
+            bool(self.merchant.get("tax_included")), Decimal(str(self.merchant.get("tax_percent") or 0))
+        )
+
+    def with_rule(self, level: str, subject: str, says: Mapping[str, Any]) -> PriceBook:
+        """The book with one rule replaced, for a preview; empty `says` takes it away."""
+        rules = {key: value for key, value in self.rules.items() if key != (level, subject)}
+        return PriceBook({**rules, (level, subject): dict(says)} if says else rules)
+
+
+def read_book(db: sa.Connection, merchant_id: int) -> PriceBook:
+    """The rules as they are kept."""
+    return PriceBook({(row.level, row.subject): row.says for row in db.execute(_RULES, {"m": merchant_id})})
+
+
+def judged(db: sa.Connection, merchant_id: int, book: PriceBook, *, variant_id: int = 0) -> Iterator[Judged]:
+    """Every priced listing of the merchant, or of one variant, in order of its id."""
+    after = 0
+    while True:
+        given = {"m": merchant_id, "after": after, "n": PAGE, "variant": variant_id}
+        rows = db.execute(_LISTINGS, given).all()
+        for row in rows:
+            yield _judge(row, book)
+        if len(rows) < PAGE:
+            return
+        after = rows[-1].id
+
+
+def _judge(row: Any, book: PriceBook) -> Judged:
+    digits = get_currency_precision(row.currency)
+    base: dict[str, Any] = {
+        "listing_id": row.id,
+        "variant_id": row.variant_id,
+        "sku": row.sku,
+        "title": row.title,
+        "store": row.store,
+        "currency": row.currency,
+        "price": Decimal(row.price_minor).scaleb(-digits),
+    }
+    found = _cost(row.costs or (), row.sources or ())
+    if found is None:
+        return Judged(**base, problem="no_cost")
+    source_id, cost, run_id = found
+    said: dict[str, Any] = {"cost": cost, "source_id": source_id, "run_id": run_id}
+    currencies = book.merchant.get("cost_currency") or {}
+    if currencies.get(str(source_id), row.own_currency) != row.currency:
+        return Judged(**base, **said, problem="currency")
+    collections = (book.rules.get(("collection", name.casefold())) for name in row.collections or ())
+    rule = nearest(
+        [
+            book.rules.get(("sku", str(row.variant_id)), {}),
+            next((one for one in collections if one), {}),
+            book.rules.get(("supplier", str(source_id)), {}),
+            book.merchant,
+        ]
+    )
+    return Judged(
+        **base,
+        **said,
+        margin=margin(base["price"], cost, book.tax),
+        floor=floor_price(cost, rule, book.tax, digits),
+        proposal=propose(base["price"], cost, rule, book.tax, digits),
+    )
+
+
+def _cost(costs: Any, sources: Any) -> tuple[int, Decimal, int] | None:
+    """The source whose cost counts: of those that sell and have some the dearest, else of all."""
+    selling = {one["source"] for one in sources if one.get("units") and one.get("role", "sells") == "sells"}
+    each = [(int(source), Decimal(cost), int(run)) for source, cost, run in costs]
+    counted = [one for one in each if one[0] in selling] or each
+    return max(counted, key=lambda one: one[1]) if counted else None
+
+
+def checked_says(level: str, given: Mapping[str, str], source_ids: Collection[int] = ()) -> dict[str, Any]:
+    """What a rule says, as it is kept, from texts; empty ones are not said. Raises Misconfigured with the field."""
+    says: dict[str, Any] = {}
+    for name in NAMES:
+        text = given.get(name, "").strip()
+        if not text:
+            continue
+        if name == "rounding":
+            if text not in (*ROUNDINGS, "none"):
+                raise _wrong(name, f"{text!r} is no rounding", f"Use one of: none, {', '.join(ROUNDINGS)}.")
+            says[name] = text
+            continue
+        most = Decimal(99) if name == "floor_percent" else MOST_PERCENT
+        least = -most if name.startswith("markup") else Decimal(0)
+        says[name] = str(_number(name, text, least, most))
+    if level == "merchant":
+        says["tax_included"] = given.get("tax_included") == "1"
+        says["tax_percent"] = str(
+            _number("tax_percent", given.get("tax_percent", "") or "0", Decimal(0), Decimal(100))
+        )
+        says["cost_currency"] = {}
+        for source in sorted(source_ids):
+            code = given.get(f"cost_currency{source}", "").strip().upper()
+            if not code:
+                continue
+            if len(code) != 3 or not (code.isascii() and code.isalpha()):
+                raise _wrong(f"cost_currency{source}", f"{code!r} is no currency", "Use a code like EUR.")
+            says["cost_currency"][str(source)] = code
+    return says
+
+
+def _number(name: str, text: str, least: Decimal, most: Decimal) -> Decimal:
+    try:
+        found = Decimal(text.replace(",", ".").removesuffix("%").strip())
+    except InvalidOperation as exc:
+        raise _wrong(name, f"{text!r} is no number", f"Use a number from {least} to {most}.") from exc
+    if not found.is_finite() or not least <= found <= most:
+        raise _wrong(name, f"{text} is out of range", f"Use a number from {least} to {most}.")
+    return found
+
+
+def _wrong(field: str, cause: str, remedy: str) -> Misconfigured:
+    return Misconfigured("prices", f"price rule, {field}", cause, remedy, field=field)
+
+
+def save_rule(
+    db: sa.Connection,
+    merchant_id: int,
+    level: str,
+    subject: str,
+    says: Mapping[str, Any],
+    actor: str,
+    now: datetime,
+) -> None:
+    """Keep a rule in place of the one of this level and subject; empty `says` takes it away."""
+    key = {"m": merchant_id, "l": level, "s": subject}
+    if not says:
+        db.execute(
+            sa.text("delete from price_rule where merchant_id = :m and level = :l and subject = :s"), key
+        )
+        return
+    db.execute(
+        sa.text("""
+            insert into price_rule (merchant_id, level, subject, says, actor, changed_at)
+            values (:m, :l, :s, cast(:says as jsonb), :actor, :now)
+                on conflict (merchant_id, level, subject)
+                do update set says = excluded.says, actor = excluded.actor, changed_at = excluded.changed_at
+        """),
+        {**key, "says": json.dumps(dict(says)), "actor": actor, "now": now},
+    )
+
+
+@dataclass(slots=True)
+class Summary:
+    """What the prices come to: how many listings are priced, how many sell below their floor, would change, would
+    change too far to do it unseen, have no known cost or one in another currency; and the most telling of them."""
+
+    listings: int = 0
+    below: int = 0
+    changes: int = 0
+    held: int = 0
+    no_cost: int = 0
+    currency: int = 0
+    worst: tuple[Judged, ...] = ()
+    largest: tuple[Judged, ...] = ()
+
+
+def summary(db: sa.Connection, merchant_id: int, book: PriceBook, samples: int = 25) -> Summary:
+    """The prices under these rules: those furthest below their floor and the largest changes first."""
+    found = Summary()
+    below: list[Judged] = []
+    moved: list[Judged] = []
+    for one in judged(db, merchant_id, book):
+        found.listings += 1
+        found.no_cost += one.problem == "no_cost"
+        found.currency += one.problem == "currency"
+        if one.is_below:
+            below.append(one)
+        if one.proposal.state in ("change", "held"):
+            moved.append(one)
+            found.held += one.proposal.state == "held"
+        # Only the most telling are kept, also of a million.
+        if len(below) > 4 * samples:
+            found.below += len(below) - samples
+            below = _worst(below, samples)
+        if len(moved) > 4 * samples:
+            found.changes += len(moved) - samples
+            moved = _largest(moved, samples)
+    found.below += len(below)
+    found.changes += len(moved)
+    found.worst, found.largest = tuple(_worst(below, samples)), tuple(_largest(moved, samples))
+    return found
+
+
+def count_below(db: sa.Connection, merchant_id: int) -> int:
+    """How many listings sell below their floor; costs nothing while no floor is set."""
+    book = read_book(db, merchant_id)
+    if not any("floor_percent" in says or "floor_amount" in says for says in book.rules.values()):
+        return 0
+    return sum(one.is_below for one in judged(db, merchant_id, book))
+
+
+def _worst(found: list[Judged], most: int) -> list[Judged]:
+    return sorted(found, key=lambda one: (one.price / one.floor if one.floor else Decimal(1), one.listing_id))[:most]
+
+
+def _largest(found: list[Judged], most: int) -> list[Judged]:
+    return sorted(found, key=lambda one: (-abs(one.proposal.change_percent or Decimal(0)), one.listing_id))[:most]
