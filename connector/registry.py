@@ -33,6 +33,7 @@ ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
         "cj_dropshipping": "adapters.suppliers.cj_dropshipping:MANIFEST",
         "erpnext": "adapters.suppliers.erpnext:MANIFEST",
         "file_feed": "adapters.suppliers.file_feed:MANIFEST",
+        "inventory_source": "adapters.suppliers.inventory_source:MANIFEST",
         "json_api": "adapters.suppliers.json_api:MANIFEST",
         "netsuite": "adapters.suppliers.netsuite:MANIFEST",
         "odoo": "adapters.suppliers.odoo:MANIFEST",

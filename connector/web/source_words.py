@@ -119,6 +119,14 @@ def source_words(_: Callable[..., str]) -> Mapping[str, str]:
         ),
         "Store number": _("Store number"),
         "Only if the token is for a whole account.": _("Only if the token is for a whole account."),
+        "Where the Retailer API is, as your API documentation names it.": _(
+            "Where the Retailer API is, as your API documentation names it."
+        ),
+        "Refresh token": _("Refresh token"),
+        "In your account, under API.": _("In your account, under API."),
+        "Catalogues": _("Catalogues"),
+        "Their numbers, as in 5310, 5311.": _("Their numbers, as in 5310, 5311."),
+        "If Inventory Source gave you one.": _("If Inventory Source gave you one."),
         "Categories": _("Categories"),
         "Longest handling time": _("Longest handling time"),
         "In your BigBuy account, under API.": _("In your BigBuy account, under API."),

@@ -7,6 +7,7 @@ from adapters.suppliers.bigbuy.stock import BigBuyStock
 from adapters.suppliers.business_central.stock import BusinessCentralStock
 from adapters.suppliers.cj_dropshipping.stock import CJStock
 from adapters.suppliers.erpnext.stock import ErpnextStock
+from adapters.suppliers.inventory_source.stock import InventorySourceStock
 from adapters.suppliers.json_api.listing import JsonListing
 from adapters.suppliers.netsuite.stock import NetSuiteStock
 from adapters.suppliers.odoo.stock import OdooStock
@@ -40,6 +41,10 @@ def cj_dropshipping(api: CJStock) -> LiveApi:
 
 
 def printful(api: PrintfulStock) -> LiveApi:
+    return api
+
+
+def inventory_source(api: InventorySourceStock) -> LiveApi:
     return api
 
 

@@ -132,6 +132,7 @@ def test_the_settings_are_told_in_every_language() -> None:
         "business_central",
         "cj_dropshipping",
         "erpnext",
+        "inventory_source",
         "json_api",
         "netsuite",
         "odoo",
