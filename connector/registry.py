@@ -38,6 +38,7 @@ ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
         "netsuite": "adapters.suppliers.netsuite:MANIFEST",
         "odoo": "adapters.suppliers.odoo:MANIFEST",
         "printful": "adapters.suppliers.printful:MANIFEST",
+        "zoho_inventory": "adapters.suppliers.zoho_inventory:MANIFEST",
     },
 }
 

@@ -208,4 +208,16 @@ def source_words(_: Callable[..., str]) -> Mapping[str, str]:
         "Empty: the account's own, ending in suitetalk.api.netsuite.com.": _(
             "Empty: the account's own, ending in suitetalk.api.netsuite.com."
         ),
+        "Organization": _("Organization"),
+        "Its number, at Settings, Organization Profile.": _("Its number, at Settings, Organization Profile."),
+        "Of the Self Client in Zoho's API console.": _("Of the Self Client in Zoho's API console."),
+        "Made once, as the help page says.": _("Made once, as the help page says."),
+        "Data center": _("Data center"),
+        "How your Zoho address ends: com (empty), eu, in, com.au, jp, ca, sa or com.cn.": _(
+            "How your Zoho address ends: com (empty), eu, in, com.au, jp, ca, sa or com.cn."
+        ),
+        "physical (empty) or accounting: available for sale; on_hand: all that is there.": _(
+            "physical (empty) or accounting: available for sale; on_hand: all that is there."
+        ),
+        "Empty: the data center's.": _("Empty: the data center's."),
     }

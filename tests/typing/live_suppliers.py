@@ -12,6 +12,7 @@ from adapters.suppliers.json_api.listing import JsonListing
 from adapters.suppliers.netsuite.stock import NetSuiteStock
 from adapters.suppliers.odoo.stock import OdooStock
 from adapters.suppliers.printful.stock import PrintfulStock
+from adapters.suppliers.zoho_inventory.stock import ZohoStock
 from connector.ports.incoming import SupplierIncomingReader
 from connector.ports.suppliers import Supplier
 
@@ -57,4 +58,8 @@ def business_central(api: BusinessCentralStock) -> LiveApi:
 
 
 def netsuite(api: NetSuiteStock) -> LiveApi:
+    return api
+
+
+def zoho_inventory(api: ZohoStock) -> LiveApi:
     return api
