@@ -61,10 +61,29 @@ class Words:
             "all_equal": _("All quantities are the same"),
             "unit_change": _("The unit seems to have changed"),
             "stale_file": _("The file is older than the last one"),
+            "truncated": _("The file is cut off"),
+            "decimal_change": _("The quantities have decimals"),
+            "wild_change": _("The quantities jump up and down"),
+            "duplicate_rows": _("Many items are there twice"),
+            "wrong_encoding": _("The letters seem to be in another encoding"),
+            "unusual": _("Several things are unusual at once"),
             "large_change": _("Unusually large change"),
             "missing": _("Not in the file any more"),
             "faulty": _("Its row cannot be read"),
         }.get(reason, reason)
+
+    def sign(self, name: str) -> str:
+        """What the guard counts in a supplier's file."""
+        _ = self._say
+        return {
+            "lost": _("Missing items"),
+            "to_zero": _("Items going to zero"),
+            "unreadable": _("Unreadable quantities"),
+            "duplicates": _("Items on several lines"),
+            "fractions": _("Quantities with decimals"),
+            "wild": _("Quantities that double or halve"),
+            "unit": _("Quantities that move by one factor"),
+        }.get(name, name)
 
     def fault(self, code: str) -> str:
         """What is wrong with a file that was not used, or why nothing could be fetched."""
@@ -303,6 +322,7 @@ class Words:
             "rules.save": _("changed rules"),
             "stock_rule.save": _("changed rules of suppliers, collections or products"),
             "delivery.save": _("changed how you ship"),
+            "price_rule.save": _("changed a rule for prices"),
             "plan.change": _("has another plan"),
             "plan.seen": _("read what changed in the plan"),
             "connection.pause": _("paused a connection"),

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 from connector.accounts.audit import record
 from connector.db import transaction
 from connector.intake import archive, held, undo
+from connector.intake.allowing import can_allow
 from connector.intake.runtime import NotPossible, SourceBusy
 from connector.web.pages.overview import kept
 from connector.web.queries import runs
@@ -80,6 +81,11 @@ def export() -> Response:
     )  # fmt: skip
 
 
+def of_merchant(run_id: int) -> Any:
+    """The run when it is this merchant's, else 404."""
+    return _run(run_id)
+
+
 def _run(run_id: int) -> Any:
     with reading() as db:
         row = runs.one(db, g.merchant_id, run_id)
@@ -97,6 +103,7 @@ def run(run_id: int) -> Response:
         issues = runs.issues(db, g.merchant_id, run_id, limit=SHOWN + 1, after=issued or 0)
         rows = runs.held(db, g.merchant_id, run_id, limit=SHOWN + 1, after=waits or 0)
         waiting = runs.held_count(db, g.merchant_id, run_id)
+        dangers = runs.held_dangers(db, g.merchant_id, run_id)
     return page(
         "run",
         run=row,
@@ -106,7 +113,9 @@ def run(run_id: int) -> Response:
         issues=issues[:SHOWN],
         next_issued=issues[SHOWN - 1].id if len(issues) > SHOWN else None,
         rows=rows[:SHOWN],
-        next_waits=rows[SHOWN - 1].id if len(rows) > SHOWN else None,
+        next_waits=(waits or 0) + SHOWN if len(rows) > SHOWN else None,
+        dangers=dangers,
+        can_allow=row.status == "held" and bool(can_allow((row.shape or {}).get("holds", []))),
         waiting=waiting,
         is_kept=archive.is_kept(runtime().data_dir, row.feed_path),
         holds=(row.shape or {}).get("holds", []),

@@ -117,26 +117,46 @@ ISSUES_EXPORT = sa.text("""
 def held(
     db: sa.Connection, merchant_id: int, run_id: int, *, limit: int = PAGE, after: int = 0
 ) -> list[sa.Row[Any]]:
-    """The rows a run held, with the variants they are bought as."""
+    """The rows a run held, the most dangerous first, with the variants they are bought as; `after` so many."""
     return list(
         db.execute(
-            sa.text(f"{_HELD} and h.id > :after order by h.id limit :n"),
+            sa.text(_HELD.format(danger=_DANGER, more="order by danger, id offset :after limit :n")),
             {"m": merchant_id, "r": run_id, "after": after, "n": limit},
         )
     )
 
 
+_DANGER = """case when quantity_before > 0 and coalesce(quantity_after, 0) <= 0 then 0
+                 when quantity_before is null then 4
+                 when quantity_after < quantity_before then 1
+                 when quantity_after = quantity_before then 5
+                 when quantity_before <= 0 then 2 else 3 end"""
 _HELD = """
     select h.id, h.item_key, h.status, h.reason, h.quantity_before, h.quantity_after, v.variant_id, v.sku, v.title
-      from held_change h
+      from (select *, {danger} as danger from held_change where merchant_id = :m and run_id = :r {more}) h
       left join lateral (
            select i.variant_id, x.sku, x.title from supplier_item i
              join variant x on x.merchant_id = i.merchant_id and x.id = i.variant_id
             where i.merchant_id = h.merchant_id and i.source_id = h.source_id and i.item_key = h.item_key
             order by i.variant_id limit 1) v on true
-     where h.merchant_id = :m and h.run_id = :r
+     order by h.danger, h.id
 """
-HELD_EXPORT = sa.text(f"{_HELD} order by h.id")
+HELD_EXPORT = sa.text(_HELD.format(danger=_DANGER, more=""))
+
+_DANGERS = ("to_zero", "down", "back", "up", "new", "same")
+
+
+def held_dangers(db: sa.Connection, merchant_id: int, run_id: int) -> dict[str, int]:
+    """How many held rows would sell out, go down, come back, go up, are new or stay, whatever was answered."""
+    rows = db.execute(
+        sa.text(
+            f"select {_DANGER} as danger, count(*) from held_change"  # noqa: S608 - constants of this module
+            " where merchant_id = :m and run_id = :r group by 1"
+        ),
+        {"m": merchant_id, "r": run_id},
+    )
+    found = {row[0]: row[1] for row in rows}
+    return {name: found.get(place, 0) for place, name in enumerate(_DANGERS)}
 
 
 def held_count(db: sa.Connection, merchant_id: int, run_id: int) -> int:
