@@ -14,6 +14,7 @@ import click
 from connector.accounts.merchants import AccountError
 from connector.cli.accounts import COMMANDS as ACCOUNTS
 from connector.cli.ads import COMMANDS as ADS
+from connector.cli.brought import COMMANDS as BROUGHT
 from connector.cli.channels import COMMANDS as CHANNELS
 from connector.cli.delivery import COMMANDS as DELIVERY
 from connector.cli.frame import fail
@@ -50,6 +51,7 @@ for command in (
     *MAPPING,
     *GUARD,
     *MATCHING,
+    *BROUGHT,
     *RULES,
     *RUNS,
     *PROMISES,

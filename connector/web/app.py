@@ -21,9 +21,9 @@ from connector.web.assets import static_files
 from connector.web.feeds import feeds
 from connector.web.pages import (
     ads,
+    brought,
     connections,
     file_places,
-    guard,
     live_sources,
     mapping,
     matching,
@@ -126,7 +126,6 @@ def create_app(rt: Runtime) -> Flask:
         ads,
         connections,
         file_places,
-        guard,
         live_sources,
         mapping,
         matching,
@@ -139,6 +138,7 @@ def create_app(rt: Runtime) -> Flask:
         stores,
         suppliers,
         settings,
+        brought,
         shipping,
     ):
         app.register_blueprint(room.routes)

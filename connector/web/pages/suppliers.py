@@ -14,6 +14,7 @@ from connector.accounts.audit import record
 from connector.accounts.connections import connection
 from connector.db import transaction
 from connector.intake import sources, uploads
+from connector.intake.settings_file import MOST_BYTES as MOST_SETTINGS_BYTES
 from connector.ports.errors import Misconfigured
 from connector.registry import ADAPTERS, Manifest, manifest
 from connector.web.pages.matching import MOST_FILE_BYTES
@@ -35,6 +36,8 @@ def allow_files() -> None:
         request.max_content_length = uploads.MOST_BYTES + _FORM_BYTES
     elif request.endpoint == "matching.declare":
         request.max_content_length = MOST_FILE_BYTES + _FORM_BYTES
+    elif request.endpoint == "brought.look":
+        request.max_content_length = MOST_SETTINGS_BYTES + _FORM_BYTES
 
 
 @routes.get("/suppliers/new")
