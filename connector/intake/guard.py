@@ -73,6 +73,8 @@ def strain(evidence: Evidence, moves: Moves, limits: Limits) -> dict[str, float]
     """How much of its learnt limit each sign uses, 0 and up; {} while nothing is learnt."""
     counts = counts_of(evidence, moves)
     used = {name: counts[name] / most for name, most in limits.expected.items() if most > 0}
+    if limits.expected.get("changed", 0) > 0.6 * (evidence.rows_before or 0):
+        used.pop("changed", None)  # where most rows always change, that says nothing
     if limits.rows is not None and evidence.rows_before:
         room = max(1.0, evidence.rows_before - limits.rows[0])
         used["rows"] = max(0.0, (evidence.rows_before - evidence.rows) / room)

@@ -23,7 +23,7 @@ from connector.intake.signs import Moves
 from connector.ports.suppliers import Digests
 
 LONGEST = 60
-LEAST = 5
+LEAST = 3
 """Fewer accepted runs than this teach nothing: the fixed limits hold."""
 WEEKS = 3
 """A weekday is told apart once it came so often."""
@@ -106,8 +106,8 @@ _MOST_DAYS = 4.0
 _ITEMS = 3.0
 """So many items are let pass whatever their share: among eighty articles one is 1.25 %."""
 _TWICE = 2
-"""A merchant who approved a reason so often has said that it is this supplier's way: then the fixed limit
-gives way too, up to HARDEST."""
+"""A merchant who approved a reason so often, or as many runs beyond the fixed limit, has said that it is this
+supplier's way: then the fixed limit gives way too, up to HARDEST."""
 _JUMPS = (50.0, 1000.0)
 
 
@@ -123,7 +123,12 @@ def learn(history: Sequence[Entry], at: datetime, rows_before: int | None) -> Li
     pause = _pause(history, at)
     expected, shares = {}, {}
     for name, sign in _SIGNS.items():
-        is_his_way = sum(bool(set(entry.approved) & set(sign.codes)) for entry in history) >= _TWICE
+        beyond = (
+            entry.counts.get(name, 0) > sign.ceiling * entry.rows_before
+            or set(entry.approved) & set(sign.codes)
+            for entry in history
+        )
+        is_his_way = bool(sign.codes) and sum(map(bool, beyond)) >= _TWICE
         ceiling = max((HARDEST[code] for code in sign.codes), default=1.0) if is_his_way else sign.ceiling
         share = _share(name, sign.floor, ceiling, history, pause)
         items = share * rows_before
