@@ -5,6 +5,7 @@ The file is opened by the adapter that opens suppliers' files, so that every for
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
@@ -58,7 +59,11 @@ def judge_file(path: Path, options: ReadOptions | None = None, *, rows: int = SA
     Raises Misconfigured for a file that cannot be read at all, FileFault for one that is no table.
     """
     supplier: Supplier = manifest("suppliers", _FILE).build(sources.BY_HAND, {}, Environment())
-    return judge_table(supplier.open(uploads.from_disk(path), options or ReadOptions()), rows=rows)
+    # Reading may unpack or recode beside the file, and what it makes there must not stay with the merchant.
+    with tempfile.TemporaryDirectory(prefix="dispo-judge-") as directory:
+        aside = Path(directory) / path.name
+        aside.symlink_to(path.resolve())
+        return judge_table(supplier.open(uploads.from_disk(aside), options or ReadOptions()), rows=rows)
 
 
 def judge_table(table: Table, *, rows: int = SAMPLE_ROWS) -> Judged:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Literal
 
-from connector.intake.words import STOCK_NOUNS, STOCK_WORDS, UNKNOWN_WORDS, fold
+from connector.intake.words import STOCK_NOUNS, STOCK_WORDS, UNKNOWN_WORDS, Meaning, fold, stock_word
 
 Sign = Literal["", ".", ","]
 
@@ -210,10 +210,8 @@ def read_quantity(text: str, rules: QuantityRules) -> Quantity:
         return Quantity(None)
     if folded in rules.words:
         return Quantity(rules.words[folded], is_word=True)
-    meaning = STOCK_WORDS.get(folded)
-    if meaning is not None:
-        units = {"in": None, "low": rules.low_stock_units, "out": 0}[meaning]
-        return Quantity(units, is_word=True)
+    if (meaning := STOCK_WORDS.get(folded)) is not None:
+        return _said(meaning, rules)
     if (found := _PLAIN.fullmatch(folded)) is not None:
         return _finish(_number(found["n"], rules), text, rules)
     if (found := _TRAILING_MINUS.fullmatch(folded)) is not None:
@@ -231,7 +229,13 @@ def read_quantity(text: str, rules: QuantityRules) -> Quantity:
         words = {word.strip(" .,!:") for word in (found["before"], found["after"])} - {""}
         if all(STOCK_WORDS.get(w) in ("in", "low") or w in STOCK_NOUNS for w in words):
             return _finish(_number(found["n"], rules), text, rules)
+    if (meaning := stock_word(text)) is not None:
+        return _said(meaning, rules)
     raise CellFault("unknown_quantity", f"“{_short(text)}” is neither a number nor a known stock word.")
+
+
+def _said(meaning: Meaning, rules: QuantityRules) -> Quantity:
+    return Quantity({"in": None, "low": rules.low_stock_units, "out": 0}[meaning], is_word=True)
 
 
 def _number(text: str, rules: QuantityRules) -> Decimal:

@@ -15,10 +15,10 @@ from connector.intake.normalise import CellFault, QuantityRules, read_number, re
 from connector.intake.words import (
     COLOUR_WORDS,
     FLAG_WORDS,
-    STOCK_WORDS,
     UNITS_OF_MEASURE,
     UNKNOWN_WORDS,
     fold,
+    stock_word,
 )
 
 _LETTERS = re.compile(r"[^\W\d_]")
@@ -125,7 +125,7 @@ def profile_of(cells: Sequence[str]) -> Profile:
         carton=share(lambda text: len(text) == 14 and is_gtin(text)),
         date=dated,
         quantity=share(_is_quantity),
-        stock_word=share(lambda text: text in STOCK_WORDS, folded),
+        stock_word=share(lambda text: stock_word(text) is not None),
         flag=share(lambda text: text in FLAG_WORDS, folded),
         bound=0.0 if dated else share(_BOUND.search),
         days=share(_is_lead_time),

@@ -61,6 +61,11 @@ _RULES: dict[str, tuple[Rule, ...]] = {
         (2.2, "ITEM", _NOT_CODE + " NAME LOCATION"),
         (2.0, "STYLE", _NOT_CODE + " NAME"),
         (1.6, "ID", _NOT_CODE),
+        # Codes under a header that names something else are something else's codes.
+        *(
+            (-3.0, idea, "NUM SKU ITEM ID")
+            for idea in ("NAME", "OTHER", "PAST", "LOCATION", "BIN", "CURRENCY")
+        ),
     ),
     "supplier_sku": (
         (-4.0, "GTIN", ""),

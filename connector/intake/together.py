@@ -76,6 +76,11 @@ def _weigh_codes(seen: Sequence[Seen], table: Table) -> None:
         is_code = one.profile.distinct > 0.9 and one.profile.spaced == 0 and one.profile.count > 2
         if is_bare and is_code and any("NAME" in o.ideas and table[n][_NAME] > 0 for n, o in enumerate(seen)):
             table[c][sku] += 1.0
+    if not any(scores[sku] > max(0.0, scores[supplier_sku]) for scores in table if scores[sku] > 0.8):
+        for c, one in enumerate(seen):
+            # Product feeds call the item's code "id"; a bare number would be the row of a database.
+            if one.ideas == {"ID"} and one.profile.coded > 0.8 and one.profile.distinct > 0.9:
+                table[c][sku] += 0.7
     if not any(scores[sku] > max(0.0, scores[supplier_sku]) for scores in table):
         for c, one in enumerate(seen):
             if table[c][supplier_sku] > 0 and "MAKER" not in one.ideas:

@@ -6,6 +6,7 @@ row fault, never a guess.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Literal
@@ -32,7 +33,7 @@ dostępny|dostępna|dostępne|w magazynie|na stanie|tak|na magazynie|duża iloś
 
 _LOW = f"""
 {_YELLOW}|pomarańczowy
-low stock|low|limited|limited stock|few left|last items|last units|almost gone|last one
+low stock|low|limited|limited stock|limited availability|few left|last items|last units|almost gone|last one
 stock faible|stock limité|faible|derniers articles|dernières pièces|bientôt épuisé|quelques pièces
 wenig bestand|geringer bestand|knapp|wenige verfügbar|nur noch wenige|restposten|gering
 pocas unidades|últimas unidades|stock bajo|existencias limitadas|bajo
@@ -45,7 +46,8 @@ ostatnie sztuki|mało|niski stan|mała ilość|ostatnia sztuka
 _OUT = f"""
 {_RED}
 out of stock|outofstock|oos|sold out|unavailable|not available|no|n|false|none left|no stock|backorder|on backorder
-backordered|on order|pre-order|preorder|discontinued|out|awaiting stock|temporarily out of stock|not in stock
+backordered|back order|pre order
+on order|pre-order|preorder|discontinued|out|awaiting stock|temporarily out of stock|not in stock
 épuisé|épuisée|épuisés|en rupture|rupture|rupture de stock|hors stock|indisponible|non disponible|non|pas en stock
 sur commande|en réappro|en réapprovisionnement|fin de série épuisée|arrêté
 ausverkauft|nicht auf lager|nicht lagernd|nicht verfügbar|nicht lieferbar|vergriffen|nein|ausgelaufen|kein bestand
@@ -86,6 +88,19 @@ def _table() -> dict[str, Meaning]:
 
 STOCK_WORDS: Mapping[str, Meaning] = _table()
 """Folded word → what it means."""
+
+_SCHEMA = re.compile(r"https?://schema\.org/", re.IGNORECASE)
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+def stock_word(text: str) -> Meaning | None:
+    """What `text` means as a stock word, None when it is none; "in_stock", "InStock" and schema.org's
+    addresses, as product feeds write them, included."""
+    if (found := STOCK_WORDS.get(fold(text))) is not None or not any(map(str.isalpha, text)):
+        return found
+    spelt = _HUMP.sub(" ", _SCHEMA.sub("", text.strip())).replace("_", " ").replace("-", " ")
+    return STOCK_WORDS.get(fold(spelt))
+
 
 COLOUR_WORDS: frozenset[str] = frozenset(fold(word) for word in listed(f"{_GREEN}|{_YELLOW}|{_RED}"))
 """Folded stock words that are colours too."""

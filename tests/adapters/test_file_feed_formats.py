@@ -279,6 +279,27 @@ def test_the_header_is_found(
     assert cells(table)[0] == first
 
 
+def test_polish_is_told_by_its_letters_inside_words(opened: Opener) -> None:
+    text = "Indeks;Nazwa;Ilość\r\n" + "".join(f"A-{n};Kubek żółty;{n}\r\n" for n in range(9))
+
+    table = opened(text.encode("cp1250"))
+
+    assert (table.shape.encoding, table.shape.columns) == ("cp1250", ("Indeks", "Nazwa", "Ilość"))
+
+
+def test_a_line_that_groups_the_columns_is_not_their_header(opened: Opener) -> None:
+    table = opened(b"Item;;Stock;\ncode;name;free;reserved\nA-1;Lamp;4;1\nA-2;Chair;7;0\nA-3;;0;2\n")
+
+    assert (table.shape.header_line, table.shape.columns) == (2, ("code", "name", "free", "reserved"))
+    assert [["A-1", "Lamp", "4", "1"], ["A-2", "Chair", "7", "0"], ["A-3", "", "0", "2"]] == cells(table)
+
+
+def test_digits_that_were_kept_from_a_spreadsheet_are_read(opened: Opener) -> None:
+    table = opened(b'sku,ean,qty\nA-1,"=""0400638133393""",4\nA-2,="036000291452",5\n')
+
+    assert [["A-1", "0400638133393", "4"], ["A-2", "036000291452", "5"]] == cells(table)
+
+
 def test_a_chosen_header_line_is_used(opened: Opener) -> None:
     content = b"1;2\nsku;qty\nunit;pieces\nA;1\n"
     table = opened(content, header_line=3)

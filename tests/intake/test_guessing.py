@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
 from benchmarks.header_sets import DATA, read_sets
 from connector.intake.guessing import SURE, Column, judge_columns
+from connector.intake.judging import judge_file
 from connector.intake.lexicon import ideas_of
 
 _EANS = ["4006381333931", "96385074", "036000291452", "4012345678901", "5901234123457", "8711253001202"]
@@ -32,6 +34,9 @@ def _column(columns: list[Column], name: str) -> Column:
         ("P.V.P.", {"RETAIL"}, 0),
         ("Lieferantenartikelnummer", {"SUPPLIER", "ITEM", "NUM"}, 0),
         ("Wysokość xyzzy", set(), 2),
+        ("Item #", {"SKU"}, 0),
+        ("MwSt %", {"TAX", "MEASURE"}, 0),
+        ("Letzter EK", {"PAST", "COST"}, 0),
     ],
 )
 def test_a_header_is_cut_into_what_its_words_mean(header: str, ideas: set[str], unknown: int) -> None:
@@ -96,6 +101,70 @@ def test_a_file_without_a_header_is_proposed_from_its_values_and_asked_about() -
     assert [one.field for one in columns] == ["gtin", "name", "quantity", "price"]
     assert _column(columns, "column 3").is_asked
     assert not _column(columns, "column 1").is_asked
+
+
+def test_what_is_free_goes_before_what_is_there_and_is_sure() -> None:
+    rows = [[f"A-{n}", str(n * 3 + n % 4), str(n * 3)] for n in range(12)]
+
+    columns = judge_columns(["Artikelcode", "Voorraad", "Vrije voorraad"], rows)
+
+    assert [one.field for one in columns] == ["sku", "", "quantity"]
+    assert not _column(columns, "Vrije voorraad").is_asked
+
+
+def test_a_date_that_stands_where_nothing_is_left_is_the_date_of_return() -> None:
+    rows = [f"A-{n};{n % 4 * 5};{'' if n % 4 else '2026-12-24'};2024-03-0{n % 9 + 1}" for n in range(16)]
+
+    found = _fields("SKU;Stock;Qwerty;Zuletzt gekauft", *rows)
+
+    assert found == {"SKU": "sku", "Stock": "quantity", "Qwerty": "restock_on"}
+
+
+def test_yes_and_no_and_colours_are_no_stock_words_under_a_header_that_asks_no_such_thing() -> None:
+    rows = [f"A-{n};{n};{'nein' if n % 5 else 'ja'};{'rosso' if n % 3 else 'verde'}" for n in range(1, 13)]
+
+    assert _fields("SKU;Bestand;Zerbrechlich;Variante", *rows) == {"SKU": "sku", "Bestand": "quantity"}
+
+
+def test_the_first_of_numbered_price_lists_is_the_price() -> None:
+    rows = [f"A-{n};{n};{n + 1},90;{n + 4},90;{n + 9},90" for n in range(12)]
+
+    assert _fields("SKU;Bestand;EK;VK2;VK1", *rows) == {
+        "SKU": "sku",
+        "Bestand": "quantity",
+        "EK": "cost",
+        "VK1": "price",
+    }
+
+
+def test_decimals_that_no_header_explains_are_no_sure_price() -> None:
+    rows = [[f"A-{n}", str(n), f"{n}.25", f"{n}.75"] for n in range(12)]
+
+    columns = judge_columns(["sku", "stock", "G.W. (kg)", "Xyzzy"], rows)
+
+    assert [one.field for one in columns if one.field and not one.is_asked] == ["sku", "quantity"]
+
+
+def test_of_two_bare_prices_the_lower_is_what_the_merchant_pays() -> None:
+    rows = [f"A-{n};{n};{2 * n + 5}.50;{n + 1}.20" for n in range(12)]
+
+    found = _fields("sku;stock;price A;price B", *rows)
+
+    assert (found["price A"], found["price B"]) == ("price", "cost")
+
+
+def test_the_name_is_the_short_text_and_not_the_description() -> None:
+    rows = [f"A-{n};{n};<p>Lamp {n} in red, with a shade</p>;Lamp {n} red" for n in range(12)]
+
+    assert _fields("sku;stock;Description;Title", *rows)["Title"] == "name"
+
+
+def test_judging_a_file_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "feed.csv"
+    path.write_bytes("sku;stock\r\nA-1;3\r\nA-2;4\r\n".encode("utf-16"))
+
+    assert [one.field for one in judge_file(path).columns] == ["sku", "quantity"]
+    assert [path] == list(tmp_path.iterdir())
 
 
 def test_the_reason_names_header_and_values() -> None:

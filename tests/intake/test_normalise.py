@@ -96,6 +96,21 @@ def test_stock_words_are_known_in_eight_languages(language: str, inside: str, lo
     assert read_quantity(f" {outside}. ", PLAIN) == Quantity(0, is_word=True)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("in_stock", Quantity(None, is_word=True)),
+        ("InStock", Quantity(None, is_word=True)),
+        ("OUT_OF_STOCK", Quantity(0, is_word=True)),
+        ("https://schema.org/OutOfStock", Quantity(0, is_word=True)),
+        ("limited_availability", Quantity(1, is_word=True)),
+        ("sì", Quantity(None, is_word=True)),
+    ],
+)
+def test_stock_words_are_known_as_product_feeds_spell_them(text: str, expected: Quantity) -> None:
+    assert expected == read_quantity(text, QuantityRules())
+
+
 def test_the_merchants_own_words_count_first() -> None:
     rules = QuantityRules(words={"in stock": 40, "bald": 0})
 

@@ -49,6 +49,8 @@ _ALPHABETS = (
 )
 _LATIN = ("cp1252", "cp1254", "cp1250", "iso8859-2", "mac_roman", "cp850", "cp852")
 _SYMBOLS = frozenset("€°²³½¼¾µ®™©–—‘’“”«»×·")
+# A sign between letters is a letter of another encoding: Polish "żółty" read as cp1252 is "¿ó³ty".
+_TORN = re.compile(r"(?<=[^\W\d_])[¿¡ªº°²³¹½¼¾®©«»×·](?=[^\W\d_])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +204,11 @@ def _latin(suspects: bytes) -> str:
         except UnicodeDecodeError:
             continue
         high = Counter(one for one in text if ord(one) > 127 and one not in _SYMBOLS)
-        total = sum(high.values())
+        torn = Counter(_TORN.findall(text))
+        total = sum(high.values()) + sum(count for one, count in torn.items() if one in _SYMBOLS)
         if not total:
             continue
+        high.subtract({one: count for one, count in torn.items() if one not in _SYMBOLS})
         for alphabet in _ALPHABETS:
             # A few foreign names in the list are allowed.
             if sum(count for one, count in high.items() if one in alphabet) >= 0.95 * total:

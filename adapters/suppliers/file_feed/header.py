@@ -93,12 +93,26 @@ def header_index(rows: list[list[str]], width: int) -> int | None:
         if sum(_is_number(row[column]) for row in body) > 0.6 * sum(bool(row[column].strip()) for row in body)
     ]
     if _names_columns(rows[first], numeric):
-        return first
+        return first + 1 if _is_group_row(rows, first, width, numeric) else first
     # A header with a delimiter too many or too few stands right above the data.
     for at in range(first - 1, -1, -1):
         if abs(len(rows[at]) - width) == 1 and _filled(rows[at]) >= least:
             return at if _names_columns(rows[at], numeric) else None
     return None
+
+
+def _is_group_row(rows: list[list[str]], at: int, width: int, numeric: list[int]) -> bool:
+    """True when the row at `at` only groups the columns ("Prices" above two of them) that the next one names:
+    it has gaps, and the next has words even where the data has numbers."""
+    if at + 1 >= len(rows) or not numeric:
+        return False
+    below = rows[at + 1]
+    return (
+        len(below) == width
+        and _filled(rows[at]) < _filled(below)
+        and all(below[column].strip() for column in numeric)
+        and _names_columns(below, numeric)
+    )
 
 
 def _names_columns(row: list[str], numeric: list[int]) -> bool:

@@ -88,6 +88,12 @@ class LineTable:
                 position += len(block.records)
 
 
+def as_text(cell: str) -> str:
+    """The text of a cell written so that a spreadsheet keeps its digits: `="0400638"` is "0400638"."""
+    is_formula = len(cell) >= 3 and cell.startswith('="') and cell.endswith('"')
+    return cell[2:-1].replace('""', '"') if is_formula else cell
+
+
 def open_delimited(
     path: Path, encoding: encodings.Encoding, used: str, options: ReadOptions, subject: str
 ) -> LineTable:
@@ -99,12 +105,14 @@ def open_delimited(
         raise empty(subject, "It has a header but no rows.")
     splitter = Splitter(path, delimiter, has_quotes=encodings.holds(path, b'"'))
     has_nul = encodings.holds(path, b"\0")
+    has_formulas = encodings.holds(path, b'="')
 
     def parse(found: list[bytes], strays: frozenset[int]) -> list[list[str]]:
         texts = [record.decode(encoding.name) for record in found]
         if has_nul:  # PostgreSQL stores none, and no cell means one
             texts = [text.replace("\0", "") for text in texts]
-        return delimiters.split_cells(texts, delimiter, strays)
+        rows = delimiters.split_cells(texts, delimiter, strays)
+        return [[as_text(cell) for cell in row] for row in rows] if has_formulas else rows
 
     shape = TableShape(_FORMAT_OF.get(delimiter, "csv"), used, delimiter, header.line, header.columns)
     plain = delimiter.encode("ascii")
