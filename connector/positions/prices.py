@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -288,12 +289,12 @@ def summary(db: sa.Connection, merchant_id: int, book: PriceBook, samples: int =
     return found
 
 
-def count_below(db: sa.Connection, merchant_id: int) -> int:
-    """How many listings sell below their floor; costs nothing while no floor is set."""
+def count_below(db: sa.Connection, merchant_id: int, most: int = 100_000) -> int:
+    """How many of the first `most` listings sell below their floor; costs nothing while no floor is set."""
     book = read_book(db, merchant_id)
     if not any("floor_percent" in says or "floor_amount" in says for says in book.rules.values()):
         return 0
-    return sum(one.is_below for one in judged(db, merchant_id, book))
+    return sum(one.is_below for one in islice(judged(db, merchant_id, book), most))
 
 
 def _worst(found: list[Judged], most: int) -> list[Judged]:

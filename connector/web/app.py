@@ -32,6 +32,7 @@ from connector.web.pages import (
     people,
     places,
     plan,
+    prices,
     products,
     replay,
     runs,
@@ -142,6 +143,7 @@ def create_app(rt: Runtime) -> Flask:
         settings,
         brought,
         shipping,
+        prices,
     ):
         app.register_blueprint(room.routes)
     app.after_request(_protect)

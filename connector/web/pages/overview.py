@@ -9,6 +9,7 @@ from flask import Blueprint, current_app, g, request
 from werkzeug.wrappers import Response
 
 from connector.delivery import approval, shadow_report
+from connector.positions.prices import count_below
 from connector.web.queries import connections, overview, runs
 from connector.web.queries.kept import Kept
 from connector.web.view import digest as mark_of
@@ -52,6 +53,7 @@ def _facts() -> dict[str, Any]:
             "waiting": waiting,
             "differences": [_difference(db, store) for store in waiting.stores],
             "watched": shadow_report.asks_at(db, merchant_id) if waiting.stores else {},
+            "below": kept().get(merchant_id, "prices", lambda: count_below(db, merchant_id)),
             "has": overview.has_anything(db, merchant_id),
         }
 
