@@ -140,7 +140,7 @@ def _role(source: SourceFacts, choice: Choice) -> dict[str, Any]:
     if source.is_own:
         said["own"] = True
     if source.cost is not None:
-        said["cost"] = str((source.cost * source.units_per_variant).normalize())
+        said["cost"] = f"{(source.cost * source.units_per_variant).normalize():f}"
     for name in ("lead_time_days", "score", "priority"):
         if (value := getattr(source, name)) is not None:
             said[name] = value

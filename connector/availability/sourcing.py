@@ -131,6 +131,8 @@ def choose(
     held_back = max(0, buffer_units - own_units) if policy.adds_own else buffer_units
     problems = {one.source_id: _problem(one, held_back) for one in suppliers}
     usable = [one for one in suppliers if not problems[one.source_id]]
+    # Where none is usable, whoever last said that it has enough goes on selling.
+    sellable = [one for one in suppliers if (one.units or 0) > held_back]
     known = kept if kept.strategy == policy.strategy else Sourcing()
     ready = {one.source_id: known.ready.get(one.source_id, now) for one in usable}
     rank = _rank(policy.strategy)
@@ -139,10 +141,10 @@ def choose(
     chosen = current
     later: dict[int, datetime] = {}
     if current is None or (problems[current.source_id] and usable):
-        chosen = min(usable or _with_units(suppliers) or suppliers, key=rank, default=None)
+        chosen = min(usable or sellable or suppliers, key=rank, default=None)
     elif problems[current.source_id]:
-        if not current.units:
-            chosen = min(_with_units(suppliers), key=rank, default=current)
+        if current not in sellable:
+            chosen = min(sellable, key=rank, default=current)
     else:
         free_at = known.since + policy.stable if known.since else now
         better = [one for one in usable if _is_better(one, current, policy)]
@@ -220,10 +222,6 @@ def _problem(one: Candidate, held_back: int) -> str:
     if one.units is None:
         return UNKNOWN
     return "" if one.units > held_back else OUT
-
-
-def _with_units(suppliers: Sequence[Candidate]) -> list[Candidate]:
-    return [one for one in suppliers if one.units]
 
 
 def _rank(strategy: str) -> Callable[[Candidate], tuple[Any, ...]]:

@@ -35,7 +35,9 @@ class RuleBook:
         are the ids of its sources, each with what its own row says of IN_MERCHANT. Answers are kept: most variants
         have no rule of their own."""
         says = self.items.get(variant_id)
-        names = tuple(name for name in (key_of(one) for one in row.collections) if name in self.collections)
+        names: tuple[str, ...] = ()
+        if self.collections:
+            names = tuple(name for name in map(key_of, row.collections) if name in self.collections)
         own = tuple(getattr(row, name) for name in IN_MERCHANT)
         key = (row.is_discontinued, own, names, tuple(sources), variant_id if says else 0)
         if key not in self._known:

@@ -217,7 +217,11 @@ def preview(engine: sa.Engine, merchant_id: int, changes: Sequence[Change], *, n
         try:
             save(db, merchant_id, changes, actor="", now=now)
             for start in range(0, len(ids), 500):
+                # Taken back chunk by chunk, its locks with it: who decides in earnest is never waited for while
+                # others are held, so nobody deadlocks.
+                trial = db.begin_nested()
                 changed += _effects(db, merchant_id, ids[start : start + 500], now)
+                trial.rollback()
         finally:
             db.rollback()
     changed.sort(key=lambda one: (one.after > 0 or one.before == 0, one.after - one.before, one.sku))

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector.availability.decide import decide, units_from
+from connector.availability.facts import Rule, SourceFacts, VariantFacts
 from connector.availability.sourcing import STRATEGIES, Candidate, Choice, Policy, Sourcing, choose, shrunk
 
 NOW = datetime(2026, 11, 22, 2, tzinfo=UTC)
@@ -185,6 +187,9 @@ def test_no_sequence_of_events_makes_it_flap_or_sell_what_cannot_be_had(
         assert 1 == len(choice.counted)
         if usable:
             assert choice.counted <= usable
+        # Silence and failure empty no shop: who has enough sells, if need be on its last word.
+        enough = {one.source_id for one in candidates if (one.units or 0) > buffer_units}
+        assert not enough or choice.counted <= enough
         if kept.current != before:
             assert (
                 before is None
@@ -205,3 +210,49 @@ def test_the_order_in_which_sources_are_read_does_not_matter(
     random.shuffle(mixed)  # type: ignore[attr-defined]
 
     assert first(strategy, *candidates) == first(strategy, *mixed)
+
+
+def test_the_decision_sells_the_chosen_supplier_s_number_and_names_the_others() -> None:
+    sources = (
+        SourceFacts(1, 60, 6, 2, cost=Decimal("20"), max_age_hours=1, as_of=NOW - DAY),
+        SourceFacts(2, 7, cost=Decimal("100")),
+        SourceFacts(3, 3, is_own=True),
+    )
+    rule = Rule(buffer_units=1, policy=Policy("cheapest"))
+    decision = decide(VariantFacts(7, sources, rule, NOW, NOW.date()))
+    roles = [(one["source"], one["role"], one.get("cost"), one["units"]) for one in decision.why["sources"]]
+
+    assert (9, 2) == (decision.available, decision.sourcing.current)
+    assert [(1, "stale", "120", 8), (2, "sells", "100", 7), (3, "sells", None, 3)] == roles
+
+
+def test_a_backup_s_stock_forbids_to_say_that_few_are_left() -> None:
+    rule = Rule(low_stock_threshold=5, shows_count=True, policy=Policy("priority"))
+
+    def count(backup: int) -> int | None:
+        facts = VariantFacts(7, (SourceFacts(1, 3), SourceFacts(2, backup)), rule, NOW, NOW.date())
+        return decide(facts).shown_count
+
+    assert [3, None] == [count(0), count(40)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(1, 4), st.integers(0, 9), st.booleans()), max_size=4),
+    st.sampled_from(STRATEGIES),
+    st.integers(0, 5),
+    st.booleans(),
+)
+def test_never_more_is_sold_than_the_chosen_sources_have(
+    found: list[tuple[int, int, int, bool]], strategy: str, buffer_units: int, adds_own: bool
+) -> None:
+    sources = tuple(
+        SourceFacts(n, seen, per, sold, is_own=own, stale="shrink", max_age_hours=1, as_of=NOW - n * DAY)
+        for n, (seen, per, sold, own) in enumerate(found)
+    )
+    rule = Rule(buffer_units=buffer_units, policy=Policy(strategy, adds_own))
+    decision = decide(VariantFacts(7, sources, rule, NOW, NOW.date()))
+    sells = [one["source"] for one in decision.why["sources"] if one.get("role", "sells") == "sells"]
+    there = sum(units_from(source) for source in sources if source.source_id in sells)
+
+    assert 0 <= decision.available <= max(0, there - buffer_units)
