@@ -15,6 +15,7 @@ from connector.intake.mapping import Mapping
 from connector.intake.records import Outcome, SourceLock, outcome_of, update_run
 from connector.intake.runtime import Cause, Decide, NotPossible, Runtime
 from connector.intake.staging import NO_DIGESTS, VALUES, Place, distinct, is_in
+from connector.ports.suppliers import Digests
 from connector.positions.facts import variants_with_open_deductions
 
 _ROWS = """
@@ -146,6 +147,7 @@ def _apply(rt: Runtime, db: sa.Connection, source: SourceRow, run: Any) -> set[i
     db.execute(sa.text(_MISSING), given)
     staging.compare(db, place)
     known = staging.read_known(db)
+    gone = _digests_of_missing(db, place)
     snapshot = read_snapshot(db, place)
     version = run.shape.get("version", "")
     is_file = run.status == "held"
@@ -161,7 +163,7 @@ def _apply(rt: Runtime, db: sa.Connection, source: SourceRow, run: Any) -> set[i
     applied = apply.applied_digests(db)
     if is_file or snapshot.version == version:
         old = snapshot.digests if snapshot.version == version else NO_DIGESTS
-        old = old[~is_in(old, np.sort(known.digest_before))]
+        old = old[~is_in(old, np.sort(np.concatenate([known.digest_before, gone])))]
         rows = run.rows_read if is_file else snapshot.rows or run.rows_read
         apply.write_snapshot(db, place, version, rows, distinct(np.sort(np.concatenate([old, applied]))))
     db.execute(
@@ -191,6 +193,18 @@ def _apply(rt: Runtime, db: sa.Connection, source: SourceRow, run: Any) -> set[i
         {**given, "changed": written.changed, "new": written.new},
     )
     return affected
+
+
+def _digests_of_missing(db: sa.Connection, place: Place) -> Digests:
+    """The records of items that the file does not have: when they come back they must be read again."""
+    rows = db.execute(
+        sa.text(
+            "select o.line_digest from missing m join observation o on o.merchant_id = :merchant"
+            " and o.source_id = :source and o.item_key = m.item_key where o.line_digest <> 0"
+        ),
+        place.given,
+    ).scalars()
+    return np.array(list(rows), dtype=np.int64).view(np.uint64)
 
 
 def _accept_file(db: sa.Connection, source: SourceRow, run: Any) -> None:

@@ -65,6 +65,15 @@ _FORGET = sa.text("""
 """)
 
 
+# How many rows the next file is held against: those of the last one that still counts.
+_ROWS_BEFORE = sa.text("""
+    select rows_read from run
+     where merchant_id = :merchant and source_id = :source and id <> :run
+       and status in ('applied', 'partly_held')
+     order by id desc limit 1
+""")
+
+
 def undo(rt: Runtime, merchant_id: int, run_id: int, *, decide: Decide = needs.decide) -> Outcome:
     """Restore what was observed before this run, where nothing newer has replaced it since.
 
@@ -132,7 +141,8 @@ def _restore(db: sa.Connection, run: Any, merchant_id: int) -> set[int]:
     snapshot = read_snapshot(db, place)
     if snapshot.rows is not None:
         kept = snapshot.digests[~is_in(snapshot.digests, taken)]
-        apply.write_snapshot(db, place, snapshot.version, snapshot.rows, kept)
+        rows = db.execute(_ROWS_BEFORE, given).scalar()
+        apply.write_snapshot(db, place, snapshot.version, snapshot.rows if rows is None else rows, kept)
     apply.quarantine(db, place, [run.sha256])
     db.execute(
         sa.text(

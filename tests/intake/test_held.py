@@ -6,6 +6,7 @@ import pytest
 
 from connector.intake.held import approve, reject
 from connector.intake.runtime import NotPossible
+from connector.intake.undo import undo
 from tests.intake.conftest import MERCHANT, Shop
 
 
@@ -199,3 +200,19 @@ def test_another_merchants_run_does_not_exist(stocked: Shop) -> None:
         with pytest.raises(LookupError, match=r"Merchant 2 has no run 2\."):
             answer(stocked.rt, 2, 2)
     assert stocked.all("select status from run where id = 2") == [("held",)]
+
+
+@pytest.mark.parametrize("undoes", [False, True], ids=["approved", "approved and undone"])
+def test_rows_that_an_approved_file_lacked_are_read_when_they_come_back(stocked: Shop, undoes: bool) -> None:
+    stocked.source(missing_policy="zero")
+    good = _file(**_stock(40))
+    stocked.run(_file(**_stock(25)))
+    approve(stocked.rt, MERCHANT, 2)
+    assert stocked.available()["S39"] == 0
+    if undoes:
+        undo(stocked.rt, MERCHANT, 2)
+        assert stocked.all("select row_count from snapshot") == [(40,)]
+
+    outcome = stocked.run(good)
+
+    assert (outcome.status, outcome.rows_missing, stocked.available()["S39"]) == ("applied", 0, 48)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import errno
 import gzip
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from connector.intake import archive, runs
+from connector.intake import archive, pacing, runs
 from connector.intake.records import request_run
 from connector.intake.runtime import SourceBusy
 from connector.ports.errors import FileFault, Retryable
@@ -41,6 +42,14 @@ def test_the_same_bytes_end_the_run_and_confirm_the_stock(shop: Shop) -> None:
     assert (outcome.status, outcome.rows_read) == ("unchanged", 0)
     assert len(shop.supplier.tables) == 1, "the file is not even opened"
     assert shop.all("select as_of from source") == [(shop.rt.clock(),)]
+
+
+def test_a_platform_that_sets_a_pace_is_asked_whether_it_is_early(shop: Shop) -> None:
+    assert pacing.early_s(shop.rt, MERCHANT, SOURCE) == 0
+    shop.supplier.early_s = lambda: 90.0  # type: ignore[attr-defined]
+    assert pacing.early_s(shop.rt, MERCHANT, SOURCE) == 90
+    with pytest.raises(LookupError):
+        pacing.early_s(shop.rt, MERCHANT, 10**9)
 
 
 def test_not_modified_moves_as_of_only_where_it_confirms_the_stock(shop: Shop) -> None:
