@@ -104,7 +104,8 @@ def act(run_id: int) -> Response:
 
 @routes.get("/connections/<int:connection_id>/dry-run")
 def dry_run(connection_id: int) -> Response:
-    source, load = _source(connection_id), f"/connections/{connection_id}/dry-run/effect"
+    source = _source(connection_id)
+    load = "" if source.comes_by_itself else f"/connections/{connection_id}/dry-run/effect"
     return page("dry_run", found=None, source=source, load=load)
 
 
