@@ -19,7 +19,7 @@ from connector.delivery.scripts import look_after
 from connector.delivery.subscribe import subscribe_webhooks
 from connector.heartbeat import beating
 from connector.installs import handover
-from connector.intake import interrupted, retention, runs, uploads
+from connector.intake import interrupted, pacing, retention, runs, uploads
 from connector.intake.runtime import SourceBusy
 from connector.outbox import attempts, upkeep
 from connector.outbox.messages import Turn
@@ -114,6 +114,11 @@ _CONNECTION_OF: Mapping[str, str] = {
 
 
 def _sync(rt: Runtime, merchant_id: int, source_id: int) -> None:
+    early_s = pacing.early_s(rt, merchant_id, source_id)
+    if early_s > 0:
+        # Its stock stays as old as it is; the schedule comes again.
+        log.info("too early to read", merchant=merchant_id, source=source_id, early_s=round(early_s))
+        return
     try:
         runs.run(rt, merchant_id, source_id, trigger="schedule")
     except SourceBusy as busy:

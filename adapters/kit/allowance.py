@@ -41,6 +41,10 @@ class Allowance:
                 retry_after_s=self._budget.wait_s(cost),
             )
 
+    def early_s(self, cost: float) -> float:
+        """Seconds until there is room for `cost` units, 0 when there is."""
+        return self._budget.wait_s(cost)
+
 
 class DayAllowance:
     """The units an account may spend in a day of UTC, for readings that all cost about the same.
@@ -69,6 +73,10 @@ class DayAllowance:
                 "Nothing was read; it is read when its turn comes. A shorter list is read more often.",
                 retry_after_s=self._budget.wait_s(cost),
             )
+
+    def early_s(self) -> float:
+        """Seconds until there is room for as much as was taken last, 0 when there is or nothing was."""
+        return self._budget.wait_s(self.units)
 
 
 def account_of(key: str) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from adapters.kit import api as calls
 from adapters.kit import canonical
@@ -57,6 +57,14 @@ class LiveApi(Protocol):
         """As `connector.ports.incoming.SupplierIncomingReader.incoming`; ListMoved as in `rows`."""
 
 
+@runtime_checkable
+class PacedApi(Protocol):
+    """A `LiveApi` whose platform gives a reading's worth only so often."""
+
+    def early_s(self) -> float:
+        """See `connector.ports.suppliers.Paces`."""
+
+
 class LiveSource:
     """`api` as a `Supplier` and a `SupplierIncomingReader`. `clock` is given in tests."""
 
@@ -74,6 +82,10 @@ class LiveSource:
     @property
     def reads_incoming(self) -> bool:
         return self.api.reads_incoming
+
+    def early_s(self) -> float:
+        """See `connector.ports.suppliers.Paces`."""
+        return self.api.early_s() if isinstance(self.api, PacedApi) else 0.0
 
     def check(self) -> str:
         """See `Supplier.check`."""

@@ -139,6 +139,15 @@ class Supplier(Protocol):
         bad_encoding, bad_json) rather than guess."""
 
 
+@runtime_checkable
+class Paces(Protocol):
+    """A supplier whose platform allows a reading only so often, less than it is scheduled."""
+
+    def early_s(self) -> float:
+        """Seconds until there is room for a whole reading, 0 where there is, or nothing is known of it. Asked
+        before a reading of the schedule, which is then left for its next time; no network, never raises."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """What is known of a supplier's files before the first one came: `columns` field of `intake.mapping` →

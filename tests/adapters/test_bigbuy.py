@@ -83,6 +83,16 @@ def test_an_eleventh_reading_within_an_hour_waits_without_asking(
     assert len(server.asked) == asked
 
 
+def test_the_schedule_is_told_when_a_reading_would_be_too_early(server: BigBuyServer, tmp_path: Path) -> None:
+    server.products = [item(7, "S100", (3, 1))]
+    supplier = source(categories="1, 2, 3")
+    assert supplier.early_s() == 0
+    for _ in range(3):
+        supplier.fetch(None, tmp_path)
+
+    assert supplier.early_s() == pytest.approx(720, abs=10)
+
+
 def test_room_is_taken_for_all_categories_or_for_none(server: BigBuyServer, tmp_path: Path) -> None:
     server.products = [item(7, "S100", (3, 1))]
     supplier = source(categories="1, 2, 3")

@@ -251,6 +251,8 @@ def test_readings_are_spread_over_the_day(world: World, tmp_path: Path) -> None:
     # 400 points of 50,000: 400 · 86,400 / 49,600 seconds from the beginning of the last.
     assert caught.value.retry_after_s == pytest.approx(696.8 - (world.clock.now - NOON), abs=3)
     assert (world.server.used, used) == (400, 400)
+    # Every process knows, also one that has read nothing yet.
+    assert world.worker().early_s() == pytest.approx(caught.value.retry_after_s)
     world.clock.now = began + 700
     worker.fetch(None, tmp_path)
     assert world.server.used == 800

@@ -76,6 +76,10 @@ class BigBuy:
         for name, allowance in self._allowances.items():
             allowance.claim(lists, f"the list {name}")
 
+    def early_s(self, lists: int) -> float:
+        """Seconds until `claim` would be granted."""
+        return max(allowance.early_s(lists) for allowance in self._allowances.values())
+
     def categories(self) -> list[Record]:
         """The first-level categories: {id, name, …}."""
         return self._list("taxonomies", {"firstLevel": "true", "isoCode": "en"}, "the categories")

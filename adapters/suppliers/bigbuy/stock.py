@@ -46,6 +46,10 @@ class BigBuyStock:
         chosen = ", ".join(found[one] for one in self._categories)
         return f"BigBuy accepts the key. Read are: {chosen or f'all {len(found)} categories'}."
 
+    def early_s(self) -> float:
+        """See `adapters.kit.live.PacedApi`."""
+        return self._bigbuy.early_s(len(self._categories) or 1)
+
     def change_mark(self) -> str:
         """Nothing: BigBuy cannot say whether anything changed."""
         return ""

@@ -66,6 +66,10 @@ class CJStock:
             f"CJ accepts the key. {len(products):,} products of your list are read as often as points allow."
         )
 
+    def early_s(self) -> float:
+        """See `adapters.kit.live.PacedApi`."""
+        return self._cj.points.early_s()
+
     def change_mark(self) -> str:
         """Nothing: CJ cannot say whether anything changed."""
         return ""
