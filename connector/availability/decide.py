@@ -108,9 +108,12 @@ def _dated(facts: VariantFacts) -> VariantFacts:
 
 
 def _choice(facts: VariantFacts, counted: list[tuple[SourceFacts, int]]) -> Choice | None:
-    """Who sells; None where all do, which is most shops' way and costs nothing."""
+    """Who sells; None where all do, which costs nothing and is most products' way: no strategy, or nobody to
+    choose from."""
     policy = facts.rule.policy
-    if policy.strategy == "sum" and policy.adds_own:
+    if policy.adds_own and (
+        policy.strategy == "sum" or len({s.source_id for s in facts.sources if not s.is_own}) < 2
+    ):
         return None
     found: dict[int, list[tuple[SourceFacts, int]]] = {}
     for source, units in counted:

@@ -256,3 +256,11 @@ def test_never_more_is_sold_than_the_chosen_sources_have(
     there = sum(units_from(source) for source in sources if source.source_id in sells)
 
     assert 0 <= decision.available <= max(0, there - buffer_units)
+
+
+def test_with_one_supplier_there_is_nothing_to_choose_or_to_remember() -> None:
+    rule = Rule(policy=Policy("cheapest"))
+    sources = (SourceFacts(1, 3), SourceFacts(9, 2, is_own=True))
+    decision = decide(VariantFacts(7, sources, rule, NOW, NOW.date()))
+
+    assert (5, {}) == (decision.available, decision.sourcing.to_json())
