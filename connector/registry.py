@@ -38,6 +38,7 @@ ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
         "netsuite": "adapters.suppliers.netsuite:MANIFEST",
         "odoo": "adapters.suppliers.odoo:MANIFEST",
         "printful": "adapters.suppliers.printful:MANIFEST",
+        "sap_s4hana": "adapters.suppliers.sap_s4hana:MANIFEST",
         "zoho_inventory": "adapters.suppliers.zoho_inventory:MANIFEST",
     },
 }
@@ -103,6 +104,8 @@ class Manifest:
     returns the `connector.ports.notes.ProductNotes` of a platform with fields of its own about availability.
     `entitlements(config, secrets, environment, keys)` returns the `connector.ports.entitlements.Entitlements` of
     a shop that installed the operator's app (its `keys`) on a platform that bills for apps; it raises as `build`.
+    `live_check(config, secrets, environment)` returns the `connector.ports.live_check.LiveCheck` of a supplier that
+    answers for single items at once, None where its settings ask for none; it raises as `build`.
     `grants` names what a merchant may grant beyond the necessary, each with the platform's words for it, and
     `grant_url(config, scopes)` is the platform's page that asks the merchant for them, "" where it has none.
     `places` are the ways a supplier of files may be reached, each with its title: the setting `place` holds
@@ -120,6 +123,7 @@ class Manifest:
     scripts: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
     notes: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
     entitlements: Callable[[Mapping[str, Any], Mapping[str, str], Environment, AppKeys], Any] | None = None
+    live_check: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
     grants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     grant_url: Callable[[Mapping[str, Any], Sequence[str]], str] | None = None
     places: Mapping[str, str] = field(default_factory=dict)

@@ -220,4 +220,18 @@ def source_words(_: Callable[..., str]) -> Mapping[str, str]:
             "physical (empty) or accounting: available for sale; on_hand: all that is there."
         ),
         "Empty: the data center's.": _("Empty: the data center's."),
+        "Of the APIs, as https://my300000-api.s4hana.cloud.sap.": _(
+            "Of the APIs, as https://my300000-api.s4hana.cloud.sap."
+        ),
+        "The communication user's name.": _("The communication user's name."),
+        "The communication user's password.": _("The communication user's password."),
+        "Plants": _("Plants"),
+        "Empty for all together; else plants, as 1010, or storage locations of them, as 1010/101A.": _(
+            "Empty for all together; else plants, as 1010, or storage locations of them, as 1010/101A."
+        ),
+        "product (empty): the material's number; gtin: its barcode number.": _(
+            "product (empty): the material's number; gtin: its barcode number."
+        ),
+        "Client": _("Client"),
+        "Three digits, on a server of your own.": _("Three digits, on a server of your own."),
     }

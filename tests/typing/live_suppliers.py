@@ -12,6 +12,7 @@ from adapters.suppliers.json_api.listing import JsonListing
 from adapters.suppliers.netsuite.stock import NetSuiteStock
 from adapters.suppliers.odoo.stock import OdooStock
 from adapters.suppliers.printful.stock import PrintfulStock
+from adapters.suppliers.sap_s4hana.stock import SapStock
 from adapters.suppliers.zoho_inventory.stock import ZohoStock
 from connector.ports.incoming import SupplierIncomingReader
 from connector.ports.suppliers import Supplier
@@ -62,4 +63,8 @@ def netsuite(api: NetSuiteStock) -> LiveApi:
 
 
 def zoho_inventory(api: ZohoStock) -> LiveApi:
+    return api
+
+
+def sap_s4hana(api: SapStock) -> LiveApi:
     return api

@@ -137,6 +137,7 @@ def test_the_settings_are_told_in_every_language() -> None:
         "netsuite",
         "odoo",
         "printful",
+        "sap_s4hana",
         "zoho_inventory",
     ):
         for field in manifest("suppliers", name).fields:
