@@ -266,6 +266,8 @@ def _days(
     trial = Trial(paths[0].parent.name, missing_policy=missing_policy)
     days: list[Day] = []
     pending: list[_Pending] = []
+    ordinary: list[dict[str, int]] = []
+    outside: list[int] = []
     for path, at in zip(paths, _moments(paths), strict=True):
         label = _label_of(labels, directory, path)
         day = Day(path.relative_to(directory).as_posix(), label, "accepted")
@@ -294,7 +296,11 @@ def _days(
             day.outcome = "false_hold" if is_held or day.verdict == "partly_held" else "right"
             if day.verdict == "first":
                 day.outcome = ""
-            _settle(pending, look)
+            now = {key: units for key, (units, _) in look.items.items()}
+            if len(ordinary) == 2:
+                outside.append(_outside(ordinary[1], ordinary[0], now))
+            _settle(pending, now, outside)
+            ordinary = [*ordinary[-1:], now]
             trial.accept(look, approved=is_held or day.verdict == "partly_held")
     for one in pending:
         one.day.outcome = "missed"
@@ -324,20 +330,26 @@ def _taken(day: Day, trial: Trial, look: Look) -> _Pending:
     return _Pending(day, before, {key: one.units for key, one in after.known.items()})
 
 
-def _settle(pending: list[_Pending], look: Look) -> None:
-    """Decide about glitches that were taken, now that an ordinary day tells what was true: harm is a number
-    outside of what was known before and what is stated now."""
-    now = {key: units for key, (units, _) in look.items.items()}
+def _settle(pending: list[_Pending], now: Mapping[str, int], outside: Sequence[int]) -> None:
+    """Decide about glitches that were taken, now that an ordinary day tells what was true: harmless where no
+    more numbers stand out than on ordinary days."""
+    usual = 2 * sorted(outside)[len(outside) // 2] if outside else 0
     for one in pending:
-        wrong = 0
-        for key, units in one.taken.items():
-            around = [value for value in (one.before.get(key), now.get(key)) if value is not None]
-            wrong += not around or not min(around) <= units <= max(around)
-        is_harmless = wrong <= max(2, _OUTSIDE_SHARE * len(one.taken))
+        wrong = _outside(one.taken, one.before, now)
+        is_harmless = wrong <= max(2, usual, _OUTSIDE_SHARE * len(one.taken))
         one.day.outcome = (
-            ("caught" if one.day.verdict == "partly_held" else "harmless") if is_harmless else "missed"
+            "missed" if not is_harmless else "caught" if one.day.verdict == "partly_held" else "harmless"
         )
     pending.clear()
+
+
+def _outside(between: Mapping[str, int], before: Mapping[str, int], after: Mapping[str, int]) -> int:
+    """How many items say a number outside of what the days before and after say."""
+    count = 0
+    for key, units in between.items():
+        around = [value for value in (before.get(key), after.get(key)) if value is not None]
+        count += not around or not min(around) <= units <= max(around)
+    return count
 
 
 def summary(days: Iterable[Day]) -> dict[str, Any]:

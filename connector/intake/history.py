@@ -214,7 +214,7 @@ def _rows(
         # Small steps add up: what is left after weeks of them is held against the level of the whole history.
         since = next((n for n in range(len(history) - 1, -1, -1) if set(history[n].approved) & _FEWER), 0)
         low = max(low, 0.6 * float(np.median([entry.rows for entry in history[since:]])))
-    return (max(0, math.floor(low)), math.ceil(high)), on
+    return (max(0, math.floor(low)), math.ceil(max(low, high))), on
 
 
 _FEWER = frozenset({"rows_vanished", "keys_changed", "truncated"})
