@@ -89,8 +89,9 @@ def replay(
 ) -> Outcome:
     """Read a run's file again as a new run (trigger "replay") and apply what the guard lets through.
 
-    `is_older_meant`: the merchant was told which newer file it replaces and wants it all the same. Then it is
-    not held for being old alone. `is_refused_meant`: it was rejected or undone and is to count after all.
+    `is_older_meant`: the merchant was told which newer file it replaces and wants it all the same.
+    `is_refused_meant`: it was rejected or undone and is to count after all. With either it is not held for being
+    old or seen before alone.
     Raises NotPossible where one of them is needed and not said, and where there is nothing to do; FileFault
     where the file is not kept; SourceBusy, LookupError.
     """
