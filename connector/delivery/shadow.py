@@ -56,8 +56,8 @@ def look(rt: DeliveryRuntime, merchant_id: int, connection_id: int) -> bool:
 def ask_again(
     db: sa.Connection, merchant_id: int, connection_id: int, hours: int, *, actor: str, now: datetime
 ) -> bool:
-    """Watch for `hours` (1 to 720) from now before asking the merchant. Raises ValueError for another number.
-    False where nothing is watched."""
+    """Watch for `hours` (1 to 720) from now before asking the merchant; where watching has not begun, from its
+    beginning. Raises ValueError for another number. False where it ended, or writing is approved."""
     if not timedelta(hours=1) <= timedelta(hours=hours) <= LONGEST:
         most = int(LONGEST.total_seconds() // 3600)
         raise ValueError(f"A store is watched for 1 to {most} hours before you are asked, not {hours}.")
@@ -68,6 +68,7 @@ def ask_again(
         """),
         {"m": merchant_id, "c": connection_id, "at": now + timedelta(hours=hours)},
     ).rowcount
+    done = done or db.execute(_CHOOSE, {"m": merchant_id, "c": connection_id, "h": hours}).rowcount
     if done:
         record(db, merchant_id, now, actor, "store.watch", f"connection {connection_id}, {hours} hours")
     return done > 0
@@ -111,6 +112,14 @@ def prune(db: sa.Connection, keep: timedelta) -> int:
         """),
         {"keep": keep},
     ).rowcount
+
+
+_CHOOSE = sa.text("""
+    update connection c set config = c.config || jsonb_build_object('watch_hours', cast(:h as int))
+     where c.merchant_id = :m and c.id = :c and c.kind = 'store' and c.status = 'active'
+       and c.writing_approved_at is null
+       and not exists (select 1 from shadow_watch w where w.merchant_id = :m and w.connection_id = :c)
+""")
 
 
 def _watch(db: sa.Connection, merchant_id: int, connection_id: int, now: datetime) -> Any:
@@ -171,7 +180,9 @@ _NOW = f"""
 
 _START = sa.text(f"""
     insert into shadow_watch (merchant_id, connection_id, began_at, ask_at, seen_at, compared)
-    select :m, :c, :now, :ask, :now, n.many
+    select :m, :c, :now, coalesce(cast(:now as timestamptz)
+                                  + make_interval(hours => cast(c.config ->> 'watch_hours' as int)), :ask),
+           :now, n.many
       from (select count(*) as many from ({_NOW}) l where not l.is_unknown) n
       join connection c on c.merchant_id = :m and c.id = :c
      where n.many > 0 and c.kind = 'store' and c.status = 'active' and c.writing_approved_at is null

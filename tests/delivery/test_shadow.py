@@ -119,6 +119,17 @@ def test_watching_begins_by_itself_when_something_can_be_compared(watched: Watch
     assert NOW + timedelta(hours=24) == found.ask_at
 
 
+def test_how_long_to_watch_may_be_chosen_before_it_begins(watched: Watched) -> None:
+    given = (watched.world.merchant_id, watched.store_id)
+    with watched.engine.begin() as db:
+        assert shadow.ask_again(db, *given, 72, actor="me", now=watched.now())
+    watched.good("A", store=3, supplier=3)
+    watched.at += 30
+    watched.look()
+
+    assert watched.now() + timedelta(hours=72) == watched.report().ask_at
+
+
 def test_orders_on_what_the_supplier_has_not_are_counted_in_money(watched: Watched) -> None:
     watched.good("A", store=5, supplier=5)
     watched.good("B", store=5, supplier=5)

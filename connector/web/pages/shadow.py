@@ -110,7 +110,7 @@ def ask_later(connection_id: int) -> Response:
         done = shadow.ask_again(
             db, g.merchant_id, connection_id, int(hours), actor=g.account.email, now=rt.now()
         )
-    return _back(connection_id, gettext("It goes on being watched. You are asked then.") if done else "")
+    return _back(connection_id, gettext("It is watched for so long, then you are asked.") if done else "")
 
 
 @routes.post("/connections/<int:connection_id>/shadow/<any(stop, start):what>")
