@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "mapping_guess": ("benchmarks.mapping_guess",),
     "feed_memory": ("benchmarks.feed_memory",),
     "guard_corpus": ("benchmarks.guard_corpus",),
+    "replay_undo_100k": ("benchmarks.undo",),
 }
 """Name → the module and arguments that print its lines. Names that share them are measured in one go."""
 
