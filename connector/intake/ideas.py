@@ -49,6 +49,7 @@ quantities|quant|menge|mengen|anzahl|qte|quantite|quantites|cantidad|ctd|cant|qu
 qtd|qtde|qnt|ilosc|ilosci|stuckzahl|stuck|units|unidades|unites|pieces|pcs|pezzi|stuks|sztuk|bottles|bottiglie
 items left
 pzas|piezas|pecas|peca|sztuki|nb|qtes|qtds|unids|stckz|stueckzahl
+garrafas|botellas|bouteilles|flaschen|flessen|butelek|paar|pairs|paires|pares|paia|sets
 """,
     "STOCK": """
 lagerstand|restmenge|restbestand|warenbestand|vorrat|vrrd|vrd|balance|stk qty|stand|existencias|giac|zasob
@@ -64,6 +65,8 @@ dost|beschikb|availability|ots|open to sell|availabl|verfuegbar*|lieferfahig*|li
 verfugb|verf|disponib*|dispo|dispon|disp|disponivel|beschikbaar*|dostepn*|lieferbar*|leverbaar*|ats|atp
 sellable|salable|saleable|verkaufbar*|vendible*|have|vendable*
 dyspozycyjn*|fulfillable|fulfilable|pickable|livrable*|entregable*|consegnabil*|vendibil*|for sale|a vendre
+pronta consegna|sofort lieferbar|direct leverbaar|pronta entrega|entrega inmediata|entrega imediata
+livraison immediate|ready to ship|od reki|disponive*
 """,
     "FREE": """
 free|frei|freier|freie|verwendbar|vrij|vrije|libre|libero|libera|wolny|wolne|livre
@@ -82,6 +85,7 @@ engage*|sold|verkauft*|vendu|vendus|vendidos|venduti|qterese*
 assigned|zugewiesen|compromet*|in auftragen|auftragsbestand|customer orders|sales orders|pend servir|pte servir
 por servir|pendiente de servir|zajet*|separad*|open orders|kundenauftr*|klantorders|in orders|toegewezen|on hold
 quarantin*|cuarentena|kwarantann*|uszkodzon*|unsellable|avariad*|defect*|unfulfillable
+vendidas
 """,
     "INCOMING": """
 po qty|next po|zugang|a terme|arriving|in transito|en transito|em transito|en route|entrate|incoming|inbound
@@ -91,6 +95,7 @@ forecast*|virtual|pipeline|purch order|purchase order|sales order|planned|unterw
 projected|in aankomst|onderweg|entrant*|to receive
 en camino|a caminho|em viagem|on the way|on way|im zulauf|eingehend|te ontvangen|a recibir|pend recibir|pte recibir
 pte entrada|on p o|in bestellung|zamowiono|en achat|inkomend*|aankomend*|na zamowieniu|on purchase
+later|future|spater|plus tard|mas tarde|futuro|pozniej
 """,
     "MIN": """
 minst|najmniejsz*|min|minimum|mini|mindest*|minima|minimo|minimal*|minimale|minimos
@@ -120,6 +125,8 @@ carton|cartons|kartons|caja|cajas|embalaje|embalagem|confezione|confezioni|carto
 opak|case|cases|outer|outers|inner|box|boxes|pak|collo|colli|caixa|gebinde|multipack|kartonie|spcb|stuck pro
 verpakt*|verpackt*|paquete*|pacote*|paquet*|bulto|bultos|umkarton|krt|pkg|pckg|tray|zbiorcz*|imballo|imballagg*
 stuks per|pieces par|mstr|doosje|doosaantal|lot de
+vendu par|vendus par|vendido por|venduto a|sold in|sold by|verkauft in|par lot de|multiplo|multiplos|multipli
+veelvoud|wielokrotnosc|vielfaches
 """,
     "PER": """
 per|par|pro|por|x|w
@@ -193,6 +200,7 @@ lieferdatum|liefertermin|livraison|entrega|consegna|lever|levering|leverdatum|do
 ship|ships|expedition|versand|envio|spedizione|wysylki|wysylka|verzend*|envoi|handling|processing|realizacji
 realizacja|dispatch|fulfilment|fulfillment|lieferfrist
 evasione|wysyl*|despatch|bezorg*|zustell*
+approvvigionament*|aprovisionamiento|bevoorrading
 """,
     "LEAD": """
 lead time|leadtime|lieferzeit|levertijd|delai|delais|wbz|wiederbeschaffungszeit|lieferfrist|lead|plazo|prazo
@@ -203,6 +211,7 @@ doorlooptijd|durchlaufzeit|czas oczekiwania|tempo de entrega|temps de livraison|
 week|day|godzin|tygodnie|werktage|dauer|duration|time|zeit|temps|tempo|tempi|tiempo|czas|tijd|days|tage|tagen
 jours|giorni|dias|dni|dagen|weeks|wochen|semaines|hours
 wks|gg|jrs|hrs|uur|horas|heures|stunden|werkdagen|werkdag|arbeitstage|arbeitstagen|weken|settimane|semanas|tygodni
+woche|semaine|semana|settimana|tydzien
 """,
     "UNIT": """
 unit|uom|unite|unidad|unid|ud|unita|eenheid|unidade|einheit|jednostka|jm|j m|jedn|me|um|u m|udm|meins|bme
@@ -238,6 +247,8 @@ fin de vida|fine serie|uit productie|inactive
 en sommeil|sommeil|inactiv*|inattiv*|nieaktywn*|inaktiv*|fin de vie|fine vita|archiv*|archiw*|vervallen|vervalt
 niet meer leverbaar|dormant|stillgelegt|gestopt|gestoppt|abverkauf|cessat*|dado de baja|koniec produkcji
 koniec serii|retired
+uit collectie|hors collection|hors catalogue|fuera de coleccion|fuera de catalogo|fora de linha|fora de catalogo
+poza oferta|out of production|sortimentsende|auslistung*
 """,
     "STATUS": """
 status|state|etat|estado|stato|zustand|ampel|flag|situation|statut
@@ -253,7 +264,8 @@ parent|eltern|vater|group|gruppe|groupe|master|grupo|gruppo|mother|mere|padre|pa
     "PAST": """
 last|updated|update|maj|modified|geandert|geaendert|changed|created|added|zuletzt|letzt*|ultim*|ult|laatst*|dernier*
 ostatni*|bijgewerkt|atualiza*|actualiza*|aggiorna*|zaktualizow*|aktualis*|aktualiz*|gewijzigd|modific*|modyfik*
-mis a jour|angelegt|erstellt|aangemaakt|utworzon*|criado|creado|creato|cree|first|seit
+mis a jour|angelegt|erstellt|aangemaakt|utworzon*|criado|creado|creato|cree
+wijzig*|anderung*|aenderung*|geander*
 """,
     "MEASURE": """
 kg|kgs|gram|grams|gramm|grammes|grammi|lb|lbs|oz|cm|mm|cbm|m3|m2|ml|ltr|gw|nw|percent

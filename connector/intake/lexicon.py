@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from functools import lru_cache
+from itertools import takewhile
 
 from connector.intake.ideas import IDEAS
 
@@ -20,6 +22,7 @@ CURRENCIES = frozenset(
 
 def header_words(header: str) -> str:
     """A header as it is compared: no accents, no case, words separated by single spaces."""
+    header = re.sub(r"\b([Nn])[°º]", r"\1o ", header)
     split = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})", " ", header)
     plain = unicodedata.normalize("NFKD", split.casefold().replace("ł", "l").replace("ß", "ss"))
     bare = "".join(char for char in plain if not unicodedata.combining(char)).replace("%", " percent ")
@@ -52,6 +55,7 @@ def _tables() -> tuple[dict[str, frozenset[str]], list[tuple[str, str]], dict[st
 
 
 _WORDS, _STEMS, _PHRASES, _LONGEST = _tables()
+_SORTED = sorted(_WORDS)
 _NONE: frozenset[str] = frozenset()
 
 
@@ -109,6 +113,18 @@ def _ideas_of_word(token: str) -> frozenset[str]:
     for stem, idea in _STEMS:
         if len(stem) >= 4 and bare.startswith(stem):
             return frozenset({idea})
+    return _ideas_of_beginning(bare)
+
+
+def _ideas_of_beginning(word: str) -> frozenset[str]:
+    """What a word cut short stands for ("embal", "giac"): the ideas of every known word that begins so, where
+    they agree."""
+    if len(word) < 4:
+        return _NONE
+    at = bisect_left(_SORTED, word)
+    meant = [_WORDS[known] for known in takewhile(lambda one: one.startswith(word), _SORTED[at:])]
+    if meant:
+        return frozenset.intersection(*meant)
     return _NONE
 
 

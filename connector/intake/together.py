@@ -39,6 +39,7 @@ def weigh_together(seen: Sequence[Seen], table: Table) -> None:
     if not seen:
         return
     _weigh_words(seen, table)
+    _weigh_units(seen, table)
     _weigh_codes(seen, table)
     _weigh_stocks(seen, table)
     _weigh_dates(seen, table)
@@ -65,6 +66,15 @@ def _weigh_words(seen: Sequence[Seen], table: Table) -> None:
                 scores[_QUANTITY] -= 4
         elif not numeric and profile.few:
             scores[availability] -= 6
+
+
+def _weigh_units(seen: Sequence[Seen], table: Table) -> None:
+    """A few units of measure and nothing else are the unit, whatever else the header says beside it."""
+    unit = _PLACE["unit"]
+    if not any(scores[unit] > 0 for scores in table):
+        for c, one in enumerate(seen):
+            if one.profile.unit > 0.9 and one.profile.few and one.ideas & {"UNIT", "QTY", "PACK"}:
+                table[c][unit] = 1.4
 
 
 def _weigh_codes(seen: Sequence[Seen], table: Table) -> None:
@@ -108,6 +118,9 @@ def _weigh_dates(seen: Sequence[Seen], table: Table) -> None:
     for c in dates:
         if stock is not None and _stands_at_zero(seen[c], seen[stock]):
             table[c][restock] += 2.0
+        elif stock is not None and table[c][restock] < 0.5 and _stands_at_stock(seen[c], seen[stock]):
+            # Who writes a date beside what he has says when it came, or changed.
+            table[c][restock] -= 1.0
         day = seen[c].profile.day
         later = [d for d in dates if day is not None and (seen[d].profile.day or 0) > day + 30]
         if later:
@@ -120,6 +133,11 @@ def _stands_at_zero(date: Seen, stock: Seen) -> bool:
     if len(empty) < 2 or len(rest) < 3:
         return False
     return sum(empty) >= 0.6 * len(empty) and sum(rest) <= 0.35 * len(rest)
+
+
+def _stands_at_stock(date: Seen, stock: Seen) -> bool:
+    rest = [f for f, n in zip(date.is_filled, stock.numbers, strict=True) if n is not None and n > 0]
+    return len(rest) >= 3 and sum(rest) > 0.9 * len(rest)
 
 
 def _weigh_names(seen: Sequence[Seen], table: Table) -> None:

@@ -37,6 +37,8 @@ def _column(columns: list[Column], name: str) -> Column:
         ("Item #", {"SKU"}, 0),
         ("MwSt %", {"TAX", "MEASURE"}, 0),
         ("Letzter EK", {"PAST", "COST"}, 0),
+        ("N° article", {"SKU"}, 0),
+        ("EMBAL", {"PACK"}, 0),
     ],
 )
 def test_a_header_is_cut_into_what_its_words_mean(header: str, ideas: set[str], unknown: int) -> None:
@@ -118,6 +120,20 @@ def test_a_date_that_stands_where_nothing_is_left_is_the_date_of_return() -> Non
     found = _fields("SKU;Stock;Qwerty;Zuletzt gekauft", *rows)
 
     assert found == {"SKU": "sku", "Stock": "quantity", "Qwerty": "restock_on"}
+
+
+def test_a_date_beside_what_is_there_is_not_the_date_of_return() -> None:
+    rows = [f"A-{n};{n % 4 * 5};2026-12-{n % 9 + 10};{n % 3 + 20}.01.2027" for n in range(16)]
+
+    found = _fields("SKU;Stock;Xyzzy;Änderungsdatum", *rows)
+
+    assert found == {"SKU": "sku", "Stock": "quantity"}
+
+
+def test_a_few_units_of_measure_are_the_unit_whatever_the_header_adds() -> None:
+    rows = [f"A-{n};{n};{'pcs' if n % 4 else 'box'}" for n in range(12)]
+
+    assert _fields("SKU;Stock;Units Type", *rows)["Units Type"] == "unit"
 
 
 def test_yes_and_no_and_colours_are_no_stock_words_under_a_header_that_asks_no_such_thing() -> None:
