@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from adapters.kit.live import LiveSource
 from adapters.suppliers.zoho_inventory import MANIFEST
 from connector.ports.errors import Misconfigured, RateLimited, Unauthorized, Unsupported
 from connector.ports.incoming import SupplierIncoming
+from connector.ports.suppliers import NotModified
 from simulator.zoho_inventory import CLIENT_ID, CLIENT_SECRET, ORGANIZATION, REFRESH_TOKEN, ZohoServer
 from tests.adapters.erp_support import HOME, on_order, stock
 
@@ -86,6 +88,28 @@ def test_inactive_items_and_those_that_nobody_tracks_are_left_out(server: ZohoSe
     item(server, "3", "ADVICE", item_type="sales")
     item(server, "4", "NEW", actual_available_for_sale_stock="")
     assert stock(source(server)) == {("LAMP", ""): 7.5, ("NEW", ""): None}
+
+
+def test_a_list_that_moved_while_it_was_read_is_read_again(
+    server: ZohoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2, 5):
+        item(server, str(number), f"SKU-{number}")
+    server.page_size = 2
+    pages, known = [], server._page
+
+    def page(name: str, rows: list[Any], ask: Any) -> Any:
+        pages.append(name)
+        if len(pages) == 2:
+            rows.insert(0, {**rows[0], "item_id": "0"})
+        return known(name, rows, ask)
+
+    monkeypatch.setattr(server, "_page", page)
+    feed = source(server).fetch(None, tmp_path)
+    server.page_size = 200
+    assert not isinstance(feed, NotModified)
+    assert len(feed.path.read_bytes().splitlines()) == 4
+    assert len(pages) == 3 + 2
 
 
 def test_open_lines_are_told_with_what_is_left_and_others_are_not(server: ZohoServer) -> None:

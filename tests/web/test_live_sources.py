@@ -11,6 +11,7 @@ from connector import i18n
 from connector.bootstrap import Runtime
 from connector.registry import ADAPTERS, Environment, manifest
 from connector.web.source_words import source_words
+from simulator.netsuite import CERTIFICATE_ID, CLIENT_ID, NetSuiteServer, new_key
 from simulator.odoo import OdooServer
 from simulator.odoo.server import KEY
 from tests.adapters.odoo_support import world
@@ -123,6 +124,25 @@ def test_a_run_says_what_it_read_of_the_orders(owner: Person, shop: Shop) -> Non
     assert "<dt>Lines on order</dt><dd>1,234</dd>" in read
     assert "could not be read" not in read
     assert "No answer came in time." in failed
+
+
+def test_a_key_of_several_lines_is_taken_whole_and_shown_to_nobody(
+    odoo: OdooServer, owner: Person, shop: Shop
+) -> None:
+    pem, public = new_key()
+    with NetSuiteServer() as netsuite:
+        netsuite.certificates = {CERTIFICATE_ID: public}
+        given = {"name": "Our NetSuite", "missing": "keep", "s-account": "1234567", "s-client_id": CLIENT_ID,
+                 "s-certificate_id": CERTIFICATE_ID, "s-api_url": netsuite.url}  # fmt: skip
+        wrong = owner.post("/suppliers/new/netsuite", {**given, "s-private_key": pem[:60]})
+        taken = owner.post("/suppliers/new/netsuite", {**given, "s-private_key": pem.replace("\n", "\r\n")})
+    assert '<textarea id="s-private_key"' in owner.get("/suppliers/new/netsuite").text
+    assert (422, 303) == (wrong.status_code, taken.status_code)
+    assert "no private key in PEM form" in wrong.text
+    assert "PRIVATE KEY" not in wrong.text
+    with shop.engine.connect() as db:
+        kept = sa.text("select config::text from connection where merchant_id = :m and adapter = 'netsuite'")
+        assert "PRIVATE KEY" not in db.execute(kept, {"m": shop.merchant_id}).scalar_one()
 
 
 def test_the_settings_are_told_in_every_language() -> None:

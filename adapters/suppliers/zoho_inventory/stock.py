@@ -77,6 +77,9 @@ class ZohoStock:
     def rows(self) -> Iterator[StockRow]:
         """Every active item whose stock is tracked, once for each chosen location that knows it."""
         ids = [str(one["item_id"]) for one in self._zoho.all("items", "items", _ACTIVE) if _is_stocked(one)]
+        if len(set(ids)) != len(ids):
+            # An item that was added while the pages were read pushes others to the next one.
+            raise ListMoved("an item was listed twice")
         seen = set[str]()
         for item in self._details(ids):
             places = {name: told for _, name, told in _places(item)}
