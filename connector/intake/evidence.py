@@ -20,7 +20,7 @@ class Limits:
     least_rows_share: float = 0.5  # rows now / rows of the last accepted file
     unreadable_share: float = 0.2  # rows whose quantity cannot be read / rows of the file
     lost_share: float = 0.3  # known items no longer in the file / known items …
-    lost_items: int = 20
+    lost_items: int = 9
     zero_share: float = 0.2  # items going to zero / items that had stock …
     zero_items: int = 10
     equal_rows: int = 20  # so many rows, all with one quantity, where it was not so before
