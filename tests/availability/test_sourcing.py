@@ -160,7 +160,7 @@ _candidate = st.builds(
 _world = st.lists(_candidate, min_size=1, max_size=4).map(
     lambda found: tuple(replace(one, source_id=n + 1) for n, one in enumerate(found))
 )
-_steps = st.lists(st.tuples(st.integers(1, 40), _world), min_size=2, max_size=25)
+_steps = st.lists(st.tuples(st.integers(1, 40), _world), min_size=2, max_size=12)
 
 
 def _usable(candidates: tuple[Candidate, ...], buffer_units: int) -> set[int]:
@@ -171,7 +171,7 @@ def _usable(candidates: tuple[Candidate, ...], buffer_units: int) -> set[int]:
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(_steps, st.sampled_from(STRATEGIES[1:]), st.integers(0, 2))
 def test_no_sequence_of_events_makes_it_flap_or_sell_what_cannot_be_had(
     steps: list[tuple[int, tuple[Candidate, ...]]], strategy: str, buffer_units: int
@@ -201,7 +201,7 @@ def test_no_sequence_of_events_makes_it_flap_or_sell_what_cannot_be_had(
         assert choice.recheck_at is None or choice.recheck_at > now
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(_world, st.sampled_from(STRATEGIES), st.randoms(use_true_random=False))
 def test_the_order_in_which_sources_are_read_does_not_matter(
     candidates: tuple[Candidate, ...], strategy: str, random: object
