@@ -369,15 +369,17 @@ class Words:
 
     def duration(self, seconds: int) -> str:
         """How long, in one unit: seconds, minutes up to 90, else hours."""
+        n_ = self._count
         if seconds >= 5400:
-            return self._count("%(num)s hour", "%(num)s hours", round(seconds / 3600))
+            return n_("%(num)s hour", "%(num)s hours", round(seconds / 3600))
         if seconds >= 60 or seconds == 0:
-            return self._count("%(num)s minute", "%(num)s minutes", round(seconds / 60))
-        return self._count("%(num)s second", "%(num)s seconds", seconds)
+            return n_("%(num)s minute", "%(num)s minutes", round(seconds / 60))
+        return n_("%(num)s second", "%(num)s seconds", seconds)
 
     def units(self, count: int) -> str:
         """A number of sellable units."""
-        return self._count("%(num)s unit", "%(num)s units", count)
+        n_ = self._count
+        return n_("%(num)s unit", "%(num)s units", count)
 
 
 def _fixed(_: Callable[[str], str]) -> tuple[str, ...]:

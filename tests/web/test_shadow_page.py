@@ -104,6 +104,15 @@ def test_the_file_holds_every_article_with_its_hours(owner: Person, beside: Besi
     )
 
 
+def test_the_report_speaks_french(owner: Person, beside: Beside) -> None:
+    beside.oversold()
+    beside.run("update app_user set locale = 'fr' where merchant_id = :m")
+    text = said(owner, beside.path)
+
+    assert "1 article pouvait être acheté alors que votre fournisseur" in text
+    assert "pendant 2 heures au total." in text
+
+
 def test_before_an_hour_nothing_is_claimed(owner: Person, shop: Shop) -> None:
     path = f"/connections/{shop.second_store_id}/shadow"
     assert "Nothing to compare yet" in said(owner, path)
