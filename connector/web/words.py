@@ -323,7 +323,6 @@ class Words:
             "stock_rule.save": _("changed rules of suppliers, collections or products"),
             "delivery.save": _("changed how you ship"),
             "price_rule.save": _("changed a rule for prices"),
-            "price_rule.save": _("changed a rule for prices"),
             "plan.change": _("has another plan"),
             "plan.seen": _("read what changed in the plan"),
             "connection.pause": _("paused a connection"),
