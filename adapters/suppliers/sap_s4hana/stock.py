@@ -136,6 +136,12 @@ class SapStock:
             {str(one["Product"]): str(one["BaseUnit"] or "") for one in self._in_plants()} if items else {}
         )
         codes = self._codes() if items else {}
+        factors: dict[tuple[str, str], Decimal | None] = {}
+        for one in items:
+            # Asked once for each material and unit, not for each line.
+            key = (str(one["Material"]), str(one["PurchaseOrderQuantityUnit"] or ""))
+            if key not in factors:
+                factors[key] = self._factor(*key, units)
         orders = sorted({str(one["PurchaseOrder"]) for one in items})
         for start in range(0, len(orders), ORDERS_AT_ONCE):
             some = orders[start : start + ORDERS_AT_ONCE]
@@ -144,14 +150,18 @@ class SapStock:
                 told
                 for one in items
                 if str(one["PurchaseOrder"]) in released
-                for told in self._lines(one, units, codes, came)
+                for told in self._lines(one, factors, codes, came)
             ]
 
     def _lines(
-        self, item: Record, units: dict[str, str], codes: dict[str, str], came: dict[tuple[str, str], Decimal]
+        self,
+        item: Record,
+        factors: dict[tuple[str, str], Decimal | None],
+        codes: dict[str, str],
+        came: dict[tuple[str, str], Decimal],
     ) -> Iterator[SupplierIncoming]:
         product, order = str(item["Material"]), str(item["PurchaseOrder"])
-        factor = self._factor(product, str(item["PurchaseOrderQuantityUnit"] or ""), units)
+        factor = factors[product, str(item["PurchaseOrderQuantityUnit"] or "")]
         if factor is None:
             return
         number_of_item = str(item["PurchaseOrderItem"])
