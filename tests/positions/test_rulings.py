@@ -110,7 +110,7 @@ def test_a_change_is_kept_listed_and_taken_back(shop: World) -> None:
 
 
 def test_rules_of_many_items_name_each_wrong_line(shop: World) -> None:
-    rows = [
+    rows: list[tuple[int, str, dict[str, Any]]] = [
         (2, "a", {"buffer_units": 1}),
         (3, "Z", {}),
         (4, "A", {"cap_units": 2}),
