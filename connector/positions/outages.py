@@ -32,6 +32,7 @@ def ask_again(db: sa.Connection, merchant_id: int, source_ids: Sequence[int], *,
     return int(db.execute(_ASK, {"m": merchant_id, "sources": list(source_ids), "now": now}).rowcount)
 
 
+# A source that a run is writing is left for the next look: a large file must not hold up everybody else's.
 _LOOK = sa.text("""
     with found as (
         select s.id, case
@@ -50,7 +51,7 @@ _LOOK = sa.text("""
     changed as (
         select s.id from source s join found f on f.id = s.id
          where s.merchant_id = :m and s.out_because <> f.because
-         order by s.id for update of s)
+         order by s.id for update of s skip locked)
     update source s
        set out_because = f.because, out_since = case when f.because = '' then null else :now end
       from found f join changed n on n.id = f.id
