@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from connector.db import make_engine
 from connector.intake.held import approve
 from connector.intake.interrupted import sweep
 from connector.intake.runtime import Cause, Decided, NotPossible, SourceBusy, decide
@@ -255,3 +260,24 @@ def test_a_second_press_finds_it_being_done(stocked: Shop) -> None:
     assert met == ["undo"]
     with pytest.raises(NotPossible, match="it is undone"):
         undo(stocked.rt, MERCHANT, 2)
+
+
+def test_an_undo_whose_process_is_killed_is_completed_by_the_clock(stocked: Shop) -> None:
+    stocked.run(FIRST.replace("A-1,5", "A-1,2"))
+    child = os.fork()
+    if not child:
+        own = replace(
+            stocked.rt, engine=make_engine(stocked.engine.url.render_as_string(hide_password=False))
+        )
+        undo(own, MERCHANT, 2, decide=lambda *_a, **_b: os.kill(os.getpid(), signal.SIGKILL))  # type: ignore[arg-type]
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert stocked.all("select status, stage from run where id = 2") == [("running", "decide")]
+
+    # The server lets the dead session's lock go as soon as it sees the closed connection.
+    end = time.monotonic() + 10
+    while not (swept := sweep(stocked.rt, MERCHANT)) and time.monotonic() < end:
+        time.sleep(0.01)
+
+    assert swept == [1]
+    assert stocked.available()["A-1"] == 5
+    assert stocked.all("select status from run where id = 2") == [("undone",)]
