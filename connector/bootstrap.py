@@ -24,6 +24,7 @@ from connector.advertising import pausing
 from connector.crypto import Keyring
 from connector.db import make_engine, transaction
 from connector.delivery import push, scripts, webhooks
+from connector.delivery.live import DEADLINE_S, LiveDesk
 from connector.installs import leave
 from connector.installs import privacy as legal
 from connector.outbox.messages import Turn
@@ -35,6 +36,7 @@ from connector.ports.channels import Channel
 from connector.ports.entitlements import Entitlements
 from connector.ports.errors import Misconfigured, PortError
 from connector.ports.installs import AccessTokens, App, KeyHandover
+from connector.ports.live_check import LiveCheck
 from connector.ports.notes import ProductNotes
 from connector.ports.search import Search
 from connector.ports.storefronts import StorefrontScripts
@@ -63,6 +65,9 @@ TOPICS: Mapping[str, Topic] = {
 }
 """Who works what: the outbox's topics and their handlers."""
 
+LIVE_ADAPTERS = ("json_api", "odoo")
+"""The suppliers' adapters with the part `live_check` (a test compares)."""
+
 
 class Runtime:
     """One process of the running product. Cheap to build; connects on first use.
@@ -75,6 +80,7 @@ class Runtime:
         self.keyring = Keyring(settings.secret_keys)
         self.clock: Callable[[], datetime] = clock or (lambda: datetime.now(UTC))
         self._adapters: dict[tuple[int, int], tuple[bytes, str, Any]] = {}
+        self._live_parts: dict[tuple[int, int], tuple[bytes, str, Any]] = {}
         self._lock = threading.Lock()
 
     @cached_property
@@ -106,8 +112,12 @@ class Runtime:
             ca_file=self.settings.ca_file,
             max_feed_bytes=self.settings.max_feed_bytes,
             feed_directories=self.settings.feed_directories,
-            shared=RedisValues(self.settings.redis_url),
+            shared=self._shared,
         )
+
+    @cached_property
+    def _shared(self) -> RedisValues:
+        return RedisValues(self.settings.redis_url)
 
     @property
     def plans(self) -> Catalogue | None:
@@ -267,6 +277,28 @@ class Runtime:
             built = self.build(row)
             self._adapters[(merchant_id, connection_id)] = (*fingerprint, built)
             return built
+
+    @cached_property
+    def live(self) -> LiveDesk:
+        """What asks suppliers while somebody waits at a till."""
+        return LiveDesk(self.engine, self._live_part, self._shared, LIVE_ADAPTERS)
+
+    def _live_part(self, merchant_id: int, connection_id: int) -> LiveCheck | None:
+        with self.engine.connect() as db:
+            row = connection(db, merchant_id, connection_id)
+        fingerprint = (row.sealed, repr(sorted(row.config.items())))
+        with self._lock:
+            kept = self._live_parts.get((merchant_id, connection_id))
+            if kept is None or kept[:2] != fingerprint:
+                if len(self._live_parts) > 500:
+                    self._live_parts.clear()
+                factory = manifest("suppliers", row.adapter).live_check
+                # Nobody at a till waits as long as a reading may.
+                hasty = replace(self.environment, timeout_s=DEADLINE_S)
+                built = factory(row.config, self.secrets(row), hasty) if factory else None
+                kept = self._live_parts[(merchant_id, connection_id)] = (*fingerprint, built)
+        found: LiveCheck | None = kept[2]
+        return found
 
     @cached_property
     def _own_mail(self) -> Any:

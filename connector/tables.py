@@ -8,6 +8,7 @@ from connector.accounts import tables as accounts
 from connector.advertising import tables as advertising
 from connector.catalog import tables as catalog
 from connector.db import SQLModel
+from connector.delivery import live_tables as live
 from connector.delivery import tables as delivery
 from connector.intake import tables as intake
 from connector.outbox import tables as outbox
@@ -20,7 +21,7 @@ from connector.shoppers import tables as shoppers
 # fmt: off
 ROOMS = (
     accounts, installs, plans, outbox, catalog, positions, promised, prices, delivery, intake, shoppers, advertising,
-    search,
+    search, live,
 )
 # fmt: on
 metadata = SQLModel.metadata

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from connector.accounts.tables import Connection
 from connector.availability.delivering import Window
 from connector.catalog.tables import Listing
+from connector.delivery.live import LiveDesk
 from connector.positions.tables import Position
 from connector.positions.windows import windows
 from connector.shoppers.stock import BUYABLE, FROM_STOCK
@@ -23,12 +24,18 @@ MOST_IDS = 100
 
 
 def badge_facts(
-    db: sa.Connection, public_key: str, external_ids: Sequence[str], now: datetime, country: str = ""
+    db: sa.Connection,
+    public_key: str,
+    external_ids: Sequence[str],
+    now: datetime,
+    country: str = "",
+    live: LiveDesk | None = None,
 ) -> dict[str, dict[str, Any]] | None:
     """For each known item of a store: state, and count, restock_on, restock_until where they may be
     shown; `delivery`, the first and the last day an order placed now may reach `country` (two letters; "": the
     merchant's first zone), where it can be bought and the merchant promises it. At most 100 ids are answered;
-    unknown ones are left out. None: there is no such store.
+    unknown ones are left out. None: there is no such store. With `live` suppliers that can be asked are asked now;
+    of what they do not say in time, nothing is made worse.
 
     Where the store's own number says that nothing is left, the answer is out_of_stock whatever we
     believe, and a count is never above the store's own.
@@ -48,6 +55,7 @@ def badge_facts(
             _POSITION.c.variant_id,
             sa.func.max(_LISTING.c.confirmed_available).label("confirmed"),
             _POSITION.c.state,
+            _POSITION.c.available,
             _POSITION.c.shown_count,
             _POSITION.c.restock_on,
             _POSITION.c.restock_until,
@@ -70,11 +78,28 @@ def badge_facts(
     found = rows.all()
     due = windows(db, store.merchant_id, [row.variant_id for row in found], now, country)
     facts = {row.external_id: _facts(row) for row in found}
+    if live is not None:
+        _check(live, store.merchant_id, found, facts, now)
     for row in found:
         window = due.get(row.variant_id)
         if isinstance(window, Window) and facts[row.external_id]["state"] in BUYABLE:
             facts[row.external_id]["delivery"] = [window.on.isoformat(), window.until.isoformat()]
     return facts
+
+
+def _check(
+    live: LiveDesk, merchant_id: int, rows: Sequence[Any], facts: dict[str, dict[str, Any]], now: datetime
+) -> None:
+    """Make worse what suppliers say is less than we thought."""
+    sold = [row for row in rows if facts[row.external_id]["state"] in FROM_STOCK]
+    units = live.units_of(merchant_id, [row.variant_id for row in sold], now)
+    for row in sold:
+        left = units.get(row.variant_id)
+        said = facts[row.external_id]
+        if left == 0:
+            facts[row.external_id] = {"state": "out_of_stock"}
+        elif left is not None and left < min(said.get("count", row.available), row.available):
+            facts[row.external_id] = {**said, "state": "low_stock", "count": left}
 
 
 def _facts(row: Any) -> dict[str, Any]:

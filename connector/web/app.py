@@ -88,7 +88,7 @@ def create_app(rt: Runtime) -> Flask:
     )
     csrf = CSRFProtect()
     limits_url = rt.settings.redis_url.replace("unix://", "redis+unix://") or "memory://"
-    shop = storefront(rt, SignUpLimits(limits_url, rt.keyring))
+    shop = storefront(rt, SignUpLimits(limits_url, rt.keyring), lambda: rt.live)
     csrf.exempt(shop)
     # Signed by the shop, and no cookie.
     of_shop = people_of_shop(rt)

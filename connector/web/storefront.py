@@ -14,6 +14,7 @@ import hashlib
 import json
 import re
 from base64 import b64encode
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from werkzeug.exceptions import HTTPException
 
 from connector.crypto import LinkExpired, LinkInvalid
 from connector.db import transaction
+from connector.delivery.live import LiveDesk
 from connector.i18n import TEMPLATES, best_locale, environment, gettext
 from connector.shoppers import clicks, erase, links
 from connector.shoppers.addresses import AddressInvalid
@@ -72,7 +74,9 @@ def create_storefront(rt: ShopperRuntime, limits: SignUpLimits) -> Flask:
     return app
 
 
-def storefront(rt: ShopperRuntime, limits: SignUpLimits) -> Blueprint:
+def storefront(
+    rt: ShopperRuntime, limits: SignUpLimits, live: Callable[[], LiveDesk] | None = None
+) -> Blueprint:
     """The routes, for an app that also serves other things (exempt them from CSRF: there is no session)."""
     routes = Blueprint("storefront", __name__)
 
@@ -84,8 +88,11 @@ def storefront(rt: ShopperRuntime, limits: SignUpLimits) -> Blueprint:
     def availability(public_key: str) -> Response:
         ids = [part for part in request.args.get("ids", "").split(",") if part and "\0" not in part]
         country = request.args.get("country", "").upper()
+        country = country if _COUNTRY.fullmatch(country) else ""
+        # Carts ask for a live answer; pages, which are many, do not.
+        desk = live() if live is not None and request.args.get("live") == "1" else None
         with rt.engine.connect() as db:
-            items = badge_facts(db, public_key, ids, rt.now(), country if _COUNTRY.fullmatch(country) else "")
+            items = badge_facts(db, public_key, ids, rt.now(), country, desk)
         if items is None:
             return _cors(_json({"error": "There is no such store."}, 404))
         answer = _json({"items": items})

@@ -12,6 +12,7 @@ from adapters.kit.api import Api, Rate, Sign, basic
 from adapters.kit.live import LiveSource
 from adapters.kit.oauth import ClientCredentials
 from adapters.suppliers.json_api.listing import ADAPTER, TEXTS, JsonListing, Paging, Question
+from adapters.suppliers.json_api.live import PLACE, JsonLive
 from adapters.suppliers.json_api.paths import Step, steps
 from connector.ports.errors import Misconfigured
 from connector.registry import Environment, Field, Manifest
@@ -38,6 +39,28 @@ def build(config: Config, secrets: Mapping[str, str], environment: Environment) 
         secrets=[value for value in secrets.values() if value],
     )
     return LiveSource(JsonListing(api, question, params), environment)
+
+
+def live_check(config: Config, secrets: Mapping[str, str], environment: Environment) -> JsonLive | None:
+    """What answers for single items, where the merchant named their address; raises as `build`."""
+    if not _text(config, "item_url"):
+        return None
+    url = _url(config, "item_url")
+    if PLACE not in url.partition("://")[2].partition("/")[2]:
+        raise _wrong(
+            "item_url", f"It does not hold {PLACE}.", f"Write it as https://api.example/stock/{PLACE}."
+        )
+    sign, params = _sign_in(config, secrets, environment)
+    api = Api(
+        environment,
+        ADAPTER,
+        "{0.scheme}://{0.netloc}".format(urlsplit(url)),
+        account=url.partition("?")[0],
+        sign=sign,
+        secrets=[value for value in secrets.values() if value],
+        tries=1,
+    )
+    return JsonLive(api, url, _path(config, "item_path"), _columns(config), params)
 
 
 def _question(config: Config) -> Question:
@@ -251,8 +274,15 @@ MANIFEST = Manifest(
         _optional("cursor_path", "Cursor", "For cursor: where the answer names the next one."),
         _optional("next_path", "Next page", "For next: where the answer holds its address."),
         _optional("total_path", "Total", "Where the answer says how many items there are; it is checked."),
+        _optional(
+            "item_url",
+            "Address of one item",
+            "For carts, as https://api.example/stock/{item}; it should answer within half a second.",
+        ),
+        _optional("item_path", "One item", "For carts: where the answer holds it; empty: the answer itself."),
         _optional("rate", "Rate", "Calls/seconds the API allows, as in 60/60."),
     ),
     build=build,
+    live_check=live_check,
     help_page="docs/adapters/json-api.md",
 )

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from adapters.kit.live import LiveSource
 from adapters.suppliers.odoo.client import ADAPTER, Odoo
+from adapters.suppliers.odoo.live import OdooLive
 from adapters.suppliers.odoo.stock import Choices, OdooStock
 from connector.ports.errors import Misconfigured
 from connector.registry import Environment, Field, Manifest
@@ -62,6 +63,19 @@ def _wrong(field: str, cause: str, remedy: str) -> Misconfigured:
     return Misconfigured(ADAPTER, "the settings of Odoo", cause, remedy, field=field)
 
 
+def live_check(
+    config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment
+) -> OdooLive | None:
+    """What answers for single products, where the merchant wants it; raises as `build`."""
+    wanted = _text(config, "live_check").casefold()
+    if wanted not in _YES | _NO:
+        raise _wrong("live_check", f"“{wanted}” is not possible.", "Enter yes, or nothing.")
+    if not wanted or wanted in _NO:
+        return None
+    stock = build(config, secrets, environment).api
+    return OdooLive(stock) if isinstance(stock, OdooStock) else None
+
+
 MANIFEST = Manifest(
     name=ADAPTER,
     title="Odoo",
@@ -96,7 +110,14 @@ MANIFEST = Manifest(
             is_required=False,
             help="no: restock dates are not taken from open receipts.",
         ),
+        Field(
+            "live_check",
+            "Live check",
+            is_required=False,
+            help="yes: it is also asked when a cart is checked; it should answer within half a second.",
+        ),
     ),
     build=build,
+    live_check=live_check,
     help_page="docs/adapters/odoo.md",
 )

@@ -103,6 +103,27 @@ class OdooStock:
                 context["warehouse"] = warehouse_id
             yield from self._read(str(one["code"]), context)
 
+    def units_of(self, codes: list[str]) -> Iterator[tuple[str, Decimal]]:
+        """The present number of each stored product with one of these codes (references or barcodes, as
+        chosen), of all chosen warehouses together."""
+        self._choose_company()
+        contexts: list[dict[str, Any]] = [{}]
+        if self._choices.warehouses:
+            name = "warehouse_id" if self._odoo.speaks_json else "warehouse"
+            contexts = [{name: warehouse_id} for warehouse_id in self._warehouses()]
+        total: dict[tuple[int, str], Decimal] = {}
+        for context in contexts:
+            for one in self._odoo.search_read(
+                "product.product",
+                [*self._stocked(), [self._choices.code, "in", codes]],
+                ["id", self._choices.code, self._choices.quantity],
+                context=context,
+            ):
+                key = (int(one["id"]), _text(one[self._choices.code]))
+                total[key] = total.get(key, Decimal(0)) + Decimal(str(one[self._choices.quantity] or 0))
+        for (_, code), units in total.items():
+            yield code, units
+
     def incoming(self) -> Iterator[list[SupplierIncoming]]:
         """Open receipts, or purchase lines; Unsupported where the key may read neither."""
         self._choose_company()

@@ -23,7 +23,7 @@ test( 'what another channel sold is stopped at the checkout', function () {
 		cart( array( 1 => 1, 2 => 2, 3 => 3, 4 => 5 ) )
 	);
 	same( 1, count( World::$calls ) );
-	same( 'https://dispo.example/s/key-of-the-shop/availability?ids=1%2C2%2C3%2C4', World::$calls[0][0] );
+	same( 'https://dispo.example/s/key-of-the-shop/availability?live=1&ids=1%2C2%2C3%2C4', World::$calls[0][0] );
 	same( array( 1.5, 0 ), array( World::$calls[0][1]['timeout'], World::$calls[0][1]['redirection'] ) );
 } );
 test( 'only what Dispo manages is asked for, and nothing that may be sold on backorder', function () {

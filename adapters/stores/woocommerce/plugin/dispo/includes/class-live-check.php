@@ -167,7 +167,7 @@ final class Live_Check {
 			return $kept;
 		}
 		$answer = wp_remote_get(
-			Settings::server() . '/s/' . Settings::key() . '/availability?ids=' . $ids,
+			Settings::server() . '/s/' . Settings::key() . '/availability?live=1&ids=' . $ids,
 			array(
 				'timeout'             => self::TIMEOUT_S,
 				'redirection'         => 0,
