@@ -96,7 +96,7 @@ _SIGNS: Mapping[str, _Sign] = {
     "unreadable": _Sign(0.02, 0.2, "unreadable_share", ("column_shift",)),
     "duplicates": _Sign(0.01, 0.1, "duplicate_share", ("duplicate_rows",)),
     "fractions": _Sign(0.01, 0.2, "fraction_share", ("decimal_change",)),
-    "wild": _Sign(0.08, 0.5, "wild_share", ("wild_change",)),
+    "wild": _Sign(0.08, 0.7, "wild_share", ("wild_change",)),
     "unit": _Sign(0.03, 0.2, "unit_share", ("unit_change",)),
     "changed": _Sign(0.1, 1.0, "", ()),
     "new": _Sign(0.1, 1.0, "", ()),
