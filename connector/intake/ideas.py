@@ -39,9 +39,11 @@ fornitore|fornitori|forn|leverancier*|fornecedor*|dostawc*|distributor*
     "MAKER": """
 mfc|manuf|herst|fab|maker|fabr|prodc|manufacturer*|mfg|mfr|mfgpn|mpn|hersteller*|han|fabricant|fabricante
 produttore|fabrikant*|producent*|oem
+fabbricant*
 """,
     "OURS": """
 our|merchant|my|ons|onze|unser|unsere|notre|nuestro|nosso|nostro|nasz
+buyer item|buyer sku|buyer part|buyer article
 """,
     "QTY": """
 szt|st|stck|stueck|stk|vrd|qnty|qta|pz|uds|units in stock|count|level|lvl|amount|aant|qt|qty|qtys|quantity
@@ -50,6 +52,7 @@ qtd|qtde|qnt|ilosc|ilosci|stuckzahl|stuck|units|unidades|unites|pieces|pcs|pezzi
 items left
 pzas|piezas|pecas|peca|sztuki|nb|qtes|qtds|unids|stckz|stueckzahl
 garrafas|botellas|bouteilles|flaschen|flessen|butelek|paar|pairs|paires|pares|paia|sets
+how many
 """,
     "STOCK": """
 lagerstand|restmenge|restbestand|warenbestand|vorrat|vrrd|vrd|balance|stk qty|stand|existencias|giac|zasob
@@ -59,6 +62,7 @@ existencia|estoque|stan|stanu|magazynowy|zapas|saldo|soh|qoh|labst|in stock|en s
 em stock|na stanie|warehouse stock|lagernd|stany
 exist|esistente|esistenti|restante*|restant|remaining|na magazynie|en almacen|a magazzino|in magazzino|in huis
 warehouse qty|warehouse quantity|hand stock
+am lager|an lager|ab lager
 """,
     "AVAIL": """
 dost|beschikb|availability|ots|open to sell|availabl|verfuegbar*|lieferfahig*|lieferstatus|avail*|verfugbar*
@@ -67,6 +71,7 @@ sellable|salable|saleable|verkaufbar*|vendible*|have|vendable*
 dyspozycyjn*|fulfillable|fulfilable|pickable|livrable*|entregable*|consegnabil*|vendibil*|for sale|a vendre
 pronta consegna|sofort lieferbar|direct leverbaar|pronta entrega|entrega inmediata|entrega imediata
 livraison immediate|ready to ship|od reki|disponive*
+free to sell|available to sell|free for sale
 """,
     "FREE": """
 free|frei|freier|freie|verwendbar|vrij|vrije|libre|libero|libera|wolny|wolne|livre
@@ -127,6 +132,7 @@ verpakt*|verpackt*|paquete*|pacote*|paquet*|bulto|bultos|umkarton|krt|pkg|pckg|t
 stuks per|pieces par|mstr|doosje|doosaantal|lot de
 vendu par|vendus par|vendido por|venduto a|sold in|sold by|verkauft in|par lot de|multiplo|multiplos|multipli
 veelvoud|wielokrotnosc|vielfaches
+kisten|kiste|kratten|casse|cassa|caisse|caisses|skrzynki
 """,
     "PER": """
 per|par|pro|por|x|w
@@ -163,6 +169,7 @@ catalogue price|aanbevolen|consigliato|al publico
 vrk|vrkp|pub|pvr|publieks*|winkelprijs|boutique|minorista|dettaglio|varejo|retalho|tienda|sklepow*|indicatif
 orientacyjn*|recomend*|recommand*|zalecan*|empfohl*|richtpreis|suggerit*|sugerid*|katalog*|client final|consumidor
 rec price
+vp
 """,
     "OLD": """
 compare|compare at|was|old|previous|map|streich*|barre prix
@@ -189,6 +196,7 @@ nachschub|anlieferung|erwartet*|est
 back in|back on|weer|rientro|verw|verwachting|prox|llega*|lleg|przyjec*|przybyc*|oczekiw*|przewid*|voorzien*
 geplant*|previsao|previst*|prevision|aankomst*|ankunft*|eintreff*|rentree|rifornim*|aanvul*|uzupeln*|reabast*
 reassort*|again|ponownie|due back|lands|landing
+naechst*|eingang|coming
 """,
     "FROM": """
 dostupny od|on|bis zum|from|ab|des|desde|dal|vanaf|od|a partir|until|bis
@@ -206,6 +214,7 @@ approvvigionament*|aprovisionamiento|bevoorrading
 lead time|leadtime|lieferzeit|levertijd|delai|delais|wbz|wiederbeschaffungszeit|lieferfrist|lead|plazo|prazo
 tempi di consegna|tempo di consegna|days to ship
 doorlooptijd|durchlaufzeit|czas oczekiwania|tempo de entrega|temps de livraison|giorni di consegna|dias de entrega
+prod time|production time|produktionszeit|temps de production|tempo di produzione|produktionsdauer
 """,
     "TIME": """
 week|day|godzin|tygodnie|werktage|dauer|duration|time|zeit|temps|tempo|tempi|tiempo|czas|tijd|days|tage|tagen
@@ -249,6 +258,8 @@ niet meer leverbaar|dormant|stillgelegt|gestopt|gestoppt|abverkauf|cessat*|dado 
 koniec serii|retired
 uit collectie|hors collection|hors catalogue|fuera de coleccion|fuera de catalogo|fora de linha|fora de catalogo
 poza oferta|out of production|sortimentsende|auslistung*
+fin serie|fora de gama|fuera de gama|hors gamme|fuori gamma|uit gamma|aus dem sortiment|fora de linea
+wycofany z oferty
 """,
     "STATUS": """
 status|state|etat|estado|stato|zustand|ampel|flag|situation|statut

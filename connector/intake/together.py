@@ -54,9 +54,10 @@ def _weigh_words(seen: Sequence[Seen], table: Table) -> None:
     for c, one in enumerate(seen):
         profile, scores = one.profile, table[c]
         others = any(n != c for n in numeric)
-        if profile.flag > 0.9 and not one.ideas & {"STOCK", "AVAIL", "QTY", "STATUS"}:
+        if profile.flag > 0.9 and not one.ideas & {"STOCK", "AVAIL", "QTY"}:
             # "Yes" and "no" answer the question of the header; a header that asks no such one is not ours.
             scores[_QUANTITY] -= 4
+            scores[availability] -= 3
         elif profile.integer < 0.6 and profile.stock_word > 0.6 and scores[_QUANTITY] > -1 and numeric:
             scores[availability] = max(scores[availability], scores[_QUANTITY])
             scores[_QUANTITY] -= 4

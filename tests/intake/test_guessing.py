@@ -37,7 +37,7 @@ def _column(columns: list[Column], name: str) -> Column:
         ("Item #", {"SKU"}, 0),
         ("MwSt %", {"TAX", "MEASURE"}, 0),
         ("Letzter EK", {"PAST", "COST"}, 0),
-        ("N° article", {"SKU"}, 0),
+        ("N° article", {"ITEM", "NUM"}, 0),
         ("EMBAL", {"PACK"}, 0),
     ],
 )
@@ -200,7 +200,7 @@ def test_sets_kept_apart_are_read_right() -> None:
             right += truth == found.field
             wrong_though_sure += found.field not in ("", truth) and found.confidence >= SURE
     assert total == 465
-    assert right / total >= 0.95
+    assert right / total >= 0.96
     assert wrong_though_sure / total <= 0.02
 
 
