@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -218,6 +218,28 @@ class LiveDesk:
         given = {"asked": asked, "unknown": unknown, "none": none_left}
         with transaction(self._engine) as db:
             db.execute(_COUNT, {"m": merchant_id, "s": source_id, "day": now.date(), **given})
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How often a source was asked for an item in the last seven days, how often nobody knew in time, and how often
+    it said that none is left."""
+
+    asked: int
+    unknown: int
+    none_left: int
+
+
+def counted(db: sa.Connection, merchant_id: int, source_id: int, now: datetime) -> Counted | None:
+    """The last seven days of one source; None where it was never asked."""
+    row = db.execute(
+        sa.text("""
+            select sum(asked) as asked, sum(unknown) as unknown, sum(none_left) as none_left from live_check_day
+             where merchant_id = :m and source_id = :s and on_date > :since
+        """),
+        {"m": merchant_id, "s": source_id, "since": now.date() - timedelta(days=7)},
+    ).one()
+    return Counted(int(row.asked), int(row.unknown), int(row.none_left)) if row.asked else None
 
 
 def _sellable(why: Mapping[str, Any], live: Mapping[int, int | None]) -> int | None:

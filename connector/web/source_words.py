@@ -95,6 +95,18 @@ def source_words(_: Callable[..., str]) -> Mapping[str, str]:
         "Where the answer says how many items there are; it is checked.": _(
             "Where the answer says how many items there are; it is checked."
         ),
+        "Live check": _("Live check"),
+        "yes: it is also asked when a cart is checked; it should answer within half a second.": _(
+            "yes: it is also asked when a cart is checked; it should answer within half a second."
+        ),
+        "Address of one item": _("Address of one item"),
+        "For carts, as https://api.example/stock/{item}; it should answer within half a second.": _(
+            "For carts, as https://api.example/stock/{item}; it should answer within half a second."
+        ),
+        "One item": _("One item"),
+        "For carts: where the answer holds it; empty: the answer itself.": _(
+            "For carts: where the answer holds it; empty: the answer itself."
+        ),
         "Calls/seconds the API allows, as in 60/60.": _("Calls/seconds the API allows, as in 60/60."),
         "At CJ: My CJ, Authorization, API.": _("At CJ: My CJ, Authorization, API."),
         "Warehouses in": _("Warehouses in"),

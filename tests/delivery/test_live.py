@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from connector.bootstrap import LIVE_ADAPTERS
-from connector.delivery.live import FAILURES, OPEN_S, LiveDesk
+from connector.delivery.live import FAILURES, OPEN_S, Counted, LiveDesk
+from connector.delivery.live import counted as counted_lately
 from connector.ports.errors import Retryable
 from connector.registry import ADAPTERS, manifest
 from connector.shared import LocalValues
@@ -177,3 +178,15 @@ def test_a_cart_is_told(
         now = NOW + timedelta(seconds=1)
         assert {"9": {"state": "in_stock"}} == badge_facts(db, public, ["9"], now)
         assert {"9": shown} == badge_facts(db, public, ["9"], now, "", desk)
+
+
+def test_the_last_seven_days_are_counted_for_the_merchant(world: World, variant: int) -> None:
+    for days, asked in ((0, 3), (6, 2), (7, 50)):
+        world.execute(
+            "insert into live_check_day (merchant_id, source_id, on_date, asked, unknown) values (:m, 9, :d, :a, 1)",
+            d=(NOW - timedelta(days=days)).date(),
+            a=asked,
+        )
+    with world.engine.connect() as db:
+        assert Counted(5, 2, 0) == counted_lately(db, world.merchant_id, 9, NOW)
+        assert counted_lately(db, world.merchant_id, 10, NOW) is None

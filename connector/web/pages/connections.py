@@ -15,6 +15,7 @@ from connector.accounts.connections import PAUSED_BY_PERSON, ConnectionRow, conn
 from connector.advertising.switches import set_frozen, stop_account
 from connector.db import transaction
 from connector.delivery import approval, grants, notes, scripts
+from connector.delivery.live import counted
 from connector.delivery.subscribe import mended
 from connector.installs import leave
 from connector.intake import uploads
@@ -107,6 +108,7 @@ def one(connection_id: int) -> Response:
             notes=notes.notes_state(db, row),
             note_modes=notes.MODES,
             settings=_settings(row),
+            live=counted(db, g.merchant_id, found.source_id, runtime().now()) if found.source_id else None,
             most_mb=uploads.MOST_BYTES // 1_000_000,
             schedules=connections.schedules(db, g.merchant_id, connection_id, found.source_id),
             reconciliations=connections.reconciliations(db, g.merchant_id, connection_id),
