@@ -1,9 +1,9 @@
-"""Files of suppliers written by someone who had not seen the words that headers are read by.
+"""Files of suppliers, each lot judged before anyone looked at what fails in it.
 
-`data/mapping_blind.json.gz` holds three lots: "a" of 60 files, "b" of 40 and "c" of 24, each with its headers,
-what each column truly is and up to ten made-up rows. What was wrong in a lot was looked at and mended before
-the next was written, so that only a lot's first run (in README.md) says how a stranger's file is read; run now,
-they guard against getting worse. They were judged as CSV, XLSX, JSON and XML; here all are kept as tables.
+`data/mapping_blind.json.gz` holds three lots: "a" of 60 files, written by someone who had not seen the words that
+headers are read by, "b" of 40 and "c" of 24, written after the lot before was mended. Each set has its headers, what
+each column truly is and up to ten made-up rows. Only a lot's first run (in README.md) says how a stranger's file is
+read; run now, they guard against getting worse. They were judged as CSV, XLSX, JSON and XML; here all are tables.
 """
 
 from __future__ import annotations
