@@ -152,3 +152,13 @@ def test_where_a_code_stopped_is_said(night: Night, owner: Person) -> None:
         ("never-heard-of", "Nobody knows this code"),
     ):
         assert said in html.unescape(owner.get(f"/products/why?q={code}").text), code
+
+
+def test_a_supplier_whose_files_are_handed_over_is_not_asked_for_the_next(
+    night: Night, owner: Person
+) -> None:
+    connection_id = night.scalar("select connection_id from source where id = :s", s=night.source_id)
+
+    answer = owner.get(f"/connections/{connection_id}/dry-run")
+
+    assert (answer.status_code, "There is nothing to ask for" in answer.text) == (200, True)

@@ -125,9 +125,12 @@ def _found(run_id: int) -> replay.Kept:
 def _source(connection_id: int) -> Any:
     with reading() as db:
         row = db.execute(
-            sa.text(
-                "select id, name, connection_id from source where merchant_id = :m and connection_id = :c"
-            ),
+            sa.text("""
+                select s.id, s.name, s.connection_id,
+                       (c.config ? 'by_hand' or coalesce(c.config ->> 'place', '') = 'push') as comes_by_itself
+                  from source s join connection c on c.merchant_id = s.merchant_id and c.id = s.connection_id
+                 where s.merchant_id = :m and s.connection_id = :c
+            """),
             {"m": g.merchant_id, "c": connection_id},
         ).one_or_none()
     if row is None:
