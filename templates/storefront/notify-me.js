@@ -77,7 +77,7 @@
     const heard = {};
     const due = document.createElement("p");
     due.className = "dispo-delivery";
-    badge.after(due);
+    root.append(due);
     const range = new Intl.DateTimeFormat(locale, { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
     if ("badgeOnly" in data) return void paint();
     const form = root.querySelector("form[data-dispo-form]") || root.appendChild(build());

@@ -31,7 +31,7 @@ badge.setAttribute("role", "status");
 const heard = {};
 const due = document.createElement("p");
 due.className = "dispo-delivery";
-badge.after(due);
+root.append(due);
 const range = new Intl.DateTimeFormat(locale, { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
 if ("badgeOnly" in data) return void paint();
 const form = root.querySelector("form[data-dispo-form]");
