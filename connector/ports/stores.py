@@ -242,7 +242,9 @@ class StoreHint:
     "other": nothing to do.
     """
 
-    kind: Literal["stock", "order", "product", "incoming", "grants", "plan", "uninstalled", "privacy", "other"]
+    kind: Literal[
+        "stock", "order", "product", "incoming", "grants", "plan", "uninstalled", "privacy", "other"
+    ]
     external_ids: tuple[str, ...] = ()
     quantities: Mapping[str, int] = field(default_factory=dict)
     order: StoreOrder | None = None

@@ -298,8 +298,12 @@ def count_below(db: sa.Connection, merchant_id: int, most: int = 100_000) -> int
 
 
 def _worst(found: list[Judged], most: int) -> list[Judged]:
-    return sorted(found, key=lambda one: (one.price / one.floor if one.floor else Decimal(1), one.listing_id))[:most]
+    return sorted(
+        found, key=lambda one: (one.price / one.floor if one.floor else Decimal(1), one.listing_id)
+    )[:most]
 
 
 def _largest(found: list[Judged], most: int) -> list[Judged]:
-    return sorted(found, key=lambda one: (-abs(one.proposal.change_percent or Decimal(0)), one.listing_id))[:most]
+    return sorted(found, key=lambda one: (-abs(one.proposal.change_percent or Decimal(0)), one.listing_id))[
+        :most
+    ]
