@@ -176,7 +176,9 @@ _MAKERS: dict[str, Callable[[str, random.Random, int], str]] = {
     "const": lambda argument, chance, number: argument,
     "name": _name,
     "upname": lambda argument, chance, number: _name(argument, chance, number).upper(),
-    "text": lambda argument, chance, number: f"{_name(argument, chance, number)}, {_name('', chance, 0)}: see page",
+    "text": lambda argument, chance, number: (
+        f"{_name(argument, chance, number)}, {_name('', chance, 0)}: see page"
+    ),
     "slug": lambda argument, chance, number: _name(argument, chance, number).lower().replace(" ", "-"),
     "url": lambda argument, chance, number: f"https://img.example/{number}.jpg",
     "blank": lambda argument, chance, number: "",

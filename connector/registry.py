@@ -73,8 +73,8 @@ class Field:
     `is_secret` values are sealed at rest and never taken from a command line argument. `is_from_app`: a
     shop that installed the operator's own app needs none of its own, even where others must give it.
     `places` are the choices of the manifest's `places` that the field belongs to, empty for all; `examples`
-    shows what to enter at one of them, `hints` what to say there instead of `help`. A long secret (`is_long`) has several lines; a rare field (`is_rare`)
-    goes where only those look who need it.
+    shows what to enter at one of them, `hints` what to say there instead of `help`. A long secret
+    (`is_long`) has several lines; a rare field (`is_rare`) goes where only those look who need it.
     """
 
     name: str

@@ -58,17 +58,17 @@ class Shop(World):
             public_key=f"ads-{self.merchant_id}",
             created_at=self.now,
         )
-        self.run_id = self._run(
+        self.run_id = self.run(
             "applied", 40, rows_read=812, rows_changed=6, variants_changed=4, rows_rejected=2
         )
-        self._run("unchanged", 30)
-        self.failed_run_id = self._run(
+        self.run("unchanged", 30)
+        self.failed_run_id = self.run(
             "failed",
             25,
             error_code="html_page",
             error="The address answered with a web page, not a file. Log in again.",
         )
-        self.held_run_id = self._run(
+        self.held_run_id = self.run(
             "held",
             12,
             rows_read=810,
@@ -130,7 +130,7 @@ class Shop(World):
                 ).scalar_one()
             )
 
-    def _run(self, status: str, minutes: int, **values: Any) -> int:
+    def run(self, status: str, minutes: int, **values: Any) -> int:
         began = self.now - timedelta(minutes=minutes)
         return self.add(
             Run,

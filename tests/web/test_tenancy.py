@@ -40,6 +40,14 @@ CHOICES = {
     "connections.ask_freeze": ("freeze", "unfreeze"),
     "connections.freeze": ("freeze", "unfreeze"),
 }
+OTHERS = {
+    # Real ones, for every pair of account and shop: tests/installs/test_join.py.
+    "word": "a-word-that-nobody-signed",
+    "place": "https",
+    "adapter": "odoo",
+    "code": "rows_vanished",
+}
+"""What stands in an address beside ids and choices."""
 
 
 def _addresses(rule: Rule, ids: dict[str, int]) -> list[str]:
@@ -49,9 +57,7 @@ def _addresses(rule: Rule, ids: dict[str, int]) -> list[str]:
         values: dict[str, Any] = {name: ids[name] for name in rule.arguments if name in ids}
         if "what" in rule.arguments:
             values["what"] = what
-        if "word" in rule.arguments:
-            # Real ones, for every pair of account and shop: tests/installs/test_join.py.
-            values["word"] = "a-word-that-nobody-signed"
+        values |= {name: OTHERS[name] for name in rule.arguments if name in OTHERS}
         # A rule that is one of two for an endpoint takes only its own choices.
         if "what" not in rule.arguments or re.search(rf"[(, ']{what}[,)']", rule.rule):
             built = rule.build(values)
@@ -68,6 +74,7 @@ def _ids(shop: Shop) -> dict[str, int]:
         "connection_id": shop.store_id,
         "handover_id": shop.handover_id,
         "finding_id": shop.finding_id,
+        "source_id": shop.source_id,
     }
 
 
@@ -80,6 +87,7 @@ def test_the_walk_covers_the_routes_with_ids() -> None:
         "connection_id",
         "handover_id",
         "finding_id",
+        "source_id",
     }
 
 
@@ -127,6 +135,10 @@ def test_the_owner_reaches_what_the_stranger_does_not(rule: Rule, owner: Person,
     for address in _addresses(rule, {**_ids(shop), "connection_id": shop.store_id}):
         if rule.endpoint in ("ads.ask_approve",):
             address = address.replace(str(shop.store_id), str(shop.ads_id))
+        if rule.endpoint == "file_places.ask_key":
+            address = address.replace(str(shop.store_id), str(shop.supplier_id))
+            told = {"field": "host_key", "pinned": "SHA256:before", "presented": "SHA256:now"}
+            shop.run("failed", 1, error_code="IdentityChanged", shape={"identity": told})
         if rule.endpoint in ("mapping.index", "replay.dry_run", "replay.dry_effect"):
             address = address.replace(str(shop.store_id), str(shop.supplier_id))
         if rule.endpoint == "scripts.ask_off":
