@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from psycopg.errors import QueryCanceled
 
 from connector.catalog import matching
 from connector.intake import archive, staging
@@ -155,13 +156,22 @@ class _Watch:
     def __call__(self, stage: str, rows: int) -> None:
         """Told how far reading is."""
         if self._deadline_s is not None and time.monotonic() - self._began > self._deadline_s:
-            raise FileFault(
-                "intake",
-                self._name,
-                f"Working out what the file would do took longer than {self._deadline_s:.0f} s.",
-                "Use dispo sync --dry-run, or dispo runs replay, on the server: they take their time.",
-                code="too_slow",
-            )
+            raise self.fault()
+
+    def bound(self, db: sa.Connection) -> None:
+        """Let no single statement of this transaction take longer than the whole look may."""
+        if self._deadline_s is not None:
+            db.exec_driver_sql(f"set local statement_timeout = {round(self._deadline_s * 1000)}")
+
+    def fault(self) -> FileFault:
+        """What whoever waits is told."""
+        return FileFault(
+            "intake",
+            self._name,
+            f"Working out what the file would do took longer than {self._deadline_s:.0f} s.",
+            "Use dispo sync --dry-run, or dispo runs replay, on the server: they take their time.",
+            code="too_slow",
+        )
 
 
 def _look(
@@ -188,7 +198,12 @@ def _look(
         )
     with db.begin() as transaction:
         try:
+            watch.bound(db)
             return _compare(rt, db, source, table, fetched, guesses, dry_run, watch)
+        except (sa.exc.OperationalError, QueryCanceled) as exc:
+            if isinstance(exc, QueryCanceled) or isinstance(exc.orig, QueryCanceled):
+                raise watch.fault() from exc
+            raise
         finally:
             transaction.rollback()
 

@@ -97,7 +97,7 @@ def test_a_shop_without_pretty_permalinks_is_explained(
     [
         pytest.param(b"<!doctype html><title>Sign in</title><p>please", "html_page", id="an HTML page"),
         pytest.param(b"", "empty", id="an empty file"),
-        pytest.param(b"PK\x03\x04" + b"\0" * 60, "unsupported_format", id="a spreadsheet"),
+        pytest.param(b"PK\x03\x04" + b"\0" * 60, "truncated", id="half a workbook"),
     ],
 )
 def test_a_file_that_is_none_fails_the_run_and_keeps_yesterdays_stock(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import sqlalchemy as sa
 
 from connector.intake.preview import Changes, PreviewRow, preview
 from connector.ports.errors import FileFault
@@ -146,5 +147,16 @@ def test_a_look_that_takes_too_long_ends(shop: Shop) -> None:
 
     with pytest.raises(FileFault, match="longer than 0 s") as caught:
         preview(shop.rt, MERCHANT, SOURCE, deadline_s=0.0)
+
+    assert caught.value.code == "too_slow"
+
+
+def test_one_slow_statement_ends_it_too(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.supplier.text = "SKU,Stock\nA-1,9\n"
+    slow = sa.text("select pg_sleep(20)")
+    monkeypatch.setattr("connector.intake.preview._compare", lambda rt, db, *rest: db.execute(slow))
+
+    with pytest.raises(FileFault, match="longer than 0 s") as caught:
+        preview(shop.rt, MERCHANT, SOURCE, deadline_s=0.1)
 
     assert caught.value.code == "too_slow"
