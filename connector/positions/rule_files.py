@@ -61,7 +61,8 @@ def csv_rows(db: sa.Connection, merchant_id: int) -> Iterator[tuple[Any, ...]]:
     rows = db.execute(
         sa.text("""
             select v.sku, r.says from stock_rule r
-              join variant v on v.merchant_id = r.merchant_id and v.id = cast(r.subject as bigint)
+              join variant v on v.merchant_id = r.merchant_id
+                            and v.id = case r.level when 'sku' then cast(r.subject as bigint) end
              where r.merchant_id = :m and r.level = 'sku' order by v.sku, v.id
         """),
         {"m": merchant_id},

@@ -354,6 +354,7 @@ _NAMED = {
     """,
 }
 
+# Only a CASE is sure to keep a collection's name from being read as a number, whatever plan is chosen.
 _LISTED = sa.text("""
     select r.level, r.subject,
            case r.level when 'supplier' then s.name when 'sku' then v.sku else r.subject end as name,
@@ -366,8 +367,9 @@ _LISTED = sa.text("""
              else (select count(*) from variant w where w.merchant_id = r.merchant_id) end as variants
       from stock_rule r
       left join source s on r.level = 'supplier' and s.merchant_id = r.merchant_id
-                        and s.id = cast(r.subject as bigint)
-      left join variant v on r.level = 'sku' and v.merchant_id = r.merchant_id and v.id = cast(r.subject as bigint)
+                        and s.id = case r.level when 'supplier' then cast(r.subject as bigint) end
+      left join variant v on r.level = 'sku' and v.merchant_id = r.merchant_id
+                         and v.id = case r.level when 'sku' then cast(r.subject as bigint) end
      where r.merchant_id = :m and (:l = '' or r.level = :l)
      order by array_position(array['sku', 'collection', 'supplier', 'merchant'], r.level), name, r.subject
      limit :n

@@ -1,4 +1,4 @@
-/* Dispo: the availability badge and the "notify me" form of a product page. No dependencies, no motion.
+/* Dispo: the availability badge and the "notify me" form of a product page.
  * The server decides, this page may only downgrade. How to use it: docs/storefront-script.md */
 (() => {
   "use strict";
