@@ -18,6 +18,7 @@ from connector.ports.errors import Misconfigured, PortError
 from connector.registry import Manifest, manifest
 from connector.web.pages.overview import kept
 from connector.web.pages.plan import may_start
+from connector.web.pages.supplier_terms import MISSING, terms_of
 from connector.web.place_words import place_words
 from connector.web.view import confirm, flash, gettext, page, reading, runtime
 
@@ -26,8 +27,6 @@ routes = Blueprint("file_places", __name__)
 EVERY_S = 900
 LONGEST = 2_000
 LONGEST_KEY = 20_000
-MISSING = ("keep", "zero_after", "zero")
-LONGEST_LEAD_DAYS = 730
 _FILES = "file_feed"
 _OWN_PAGE = ("upload",)
 """Ways with a page of their own."""
@@ -61,16 +60,8 @@ def add(place: str) -> Response:
         abort(404)
     _, rt = gettext, runtime()
     typed = {name: value.strip() for name, value in request.form.items()}
-    name, lead, missing = typed.get("name", ""), typed.get("lead_time_days", ""), typed.get("missing", "keep")
-    if missing not in MISSING:
-        abort(400)
-    errors = {}
-    if not name or len(name) > 80:
-        errors["name"] = _("Give the supplier a name of at most 80 characters.")
-    if lead and not (lead.isascii() and lead.isdigit() and 1 <= int(lead) <= LONGEST_LEAD_DAYS):
-        errors["lead_time_days"] = _(
-            "Enter whole days from 1 to %(most)s, or nothing.", most=LONGEST_LEAD_DAYS
-        )
+    terms = terms_of(typed)
+    name, errors = terms.name, dict(terms.errors)
     fields = [field for field in _of().fields if not field.places or place in field.places]
     for field in fields:
         if len(typed.get(f"s-{field.name}", "")) > (LONGEST_KEY if field.is_long else LONGEST):
@@ -81,14 +72,8 @@ def add(place: str) -> Response:
     secret = {field.name for field in fields if field.is_secret}
     config = {key: value for key, value in given.items() if value and key not in secret} | {"place": place}
     secrets = {key: value for key, value in given.items() if value and key in secret}
-    rules: dict[str, Any] = {
-        "lead_time_days": int(lead) if lead else None,
-        "handover_hours": 0,
-        "max_age_hours": None,
-        "missing_policy": missing,
-    }
     try:
-        source_id = sources.connect_file(rt, g.merchant_id, name, config, secrets, EVERY_S, rules)
+        source_id = sources.connect_file(rt, g.merchant_id, name, config, secrets, EVERY_S, terms.rules)
     except Misconfigured as error:
         said = f"{error.cause} {error.remedy}".strip()
         if error.field in given:

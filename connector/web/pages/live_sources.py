@@ -15,7 +15,8 @@ from connector.ports.errors import Misconfigured, PortError
 from connector.registry import Manifest
 from connector.web.pages.overview import kept
 from connector.web.pages.plan import may_start
-from connector.web.pages.suppliers import LONGEST_LEAD_DAYS, MISSING, live_sources
+from connector.web.pages.supplier_terms import MISSING, terms_of
+from connector.web.pages.suppliers import live_sources
 from connector.web.source_words import source_words
 from connector.web.view import flash, gettext, page, runtime
 
@@ -45,16 +46,8 @@ def add(adapter: str) -> Response:
     may_start("suppliers")
     _, of, rt = gettext, _source(adapter), runtime()
     typed = {name: value.strip() for name, value in request.form.items()}
-    name, lead, missing = typed.get("name", ""), typed.get("lead_time_days", ""), typed.get("missing", "keep")
-    if missing not in MISSING:
-        abort(400)
-    errors = {}
-    if not name or len(name) > 80:
-        errors["name"] = _("Give the supplier a name of at most 80 characters.")
-    if lead and not (lead.isascii() and lead.isdigit() and 1 <= int(lead) <= LONGEST_LEAD_DAYS):
-        errors["lead_time_days"] = _(
-            "Enter whole days from 1 to %(most)s, or nothing.", most=LONGEST_LEAD_DAYS
-        )
+    terms = terms_of(typed)
+    name, errors = terms.name, dict(terms.errors)
     for field in of.fields:
         value = typed.get(f"s-{field.name}", "")
         if field.is_required and not value:
@@ -65,12 +58,6 @@ def add(adapter: str) -> Response:
         return _form(of, typed, errors, "", 422)
     given = {field.name: typed.get(f"s-{field.name}", "") for field in of.fields}
     secrets = {field.name for field in of.fields if field.is_secret}
-    rules: dict[str, Any] = {
-        "lead_time_days": int(lead) if lead else None,
-        "handover_hours": 0,
-        "max_age_hours": None,
-        "missing_policy": missing,
-    }
     try:
         source_id = sources.connect(
             rt,
@@ -80,7 +67,7 @@ def add(adapter: str) -> Response:
             {key: value for key, value in given.items() if value and key not in secrets},
             {key: value for key, value in given.items() if value and key in secrets},
             EVERY_S,
-            rules,
+            terms.rules,
         )
     except Misconfigured as error:
         said = f"{error.cause} {error.remedy}".strip()

@@ -20,12 +20,11 @@ from connector.registry import ADAPTERS, Manifest, manifest
 from connector.web.pages.matching import MOST_FILE_BYTES
 from connector.web.pages.overview import kept
 from connector.web.pages.plan import may_start
+from connector.web.pages.supplier_terms import MISSING, terms_of
 from connector.web.view import flash, gettext, page, reading, runtime
 
 routes = Blueprint("suppliers", __name__)
 
-MISSING = ("keep", "zero_after", "zero")
-LONGEST_LEAD_DAYS = 730
 _FORM_BYTES = 100_000
 _FILES = "file_feed"
 
@@ -51,34 +50,19 @@ def add() -> Response:
     """Connect a supplier and take its first file in."""
     may_start("suppliers")
     _ = gettext
-    name, lead = request.form.get("name", "").strip(), request.form.get("lead_time_days", "").strip()
-    missing, file = request.form.get("missing", "keep"), request.files.get("file")
-    errors = {}
-    if not name or len(name) > 80:
-        errors["name"] = _("Give the supplier a name of at most 80 characters.")
-    if lead and not (lead.isdigit() and 1 <= int(lead) <= LONGEST_LEAD_DAYS):
-        errors["lead_time_days"] = _(
-            "Enter whole days from 1 to %(most)s, or nothing.", most=LONGEST_LEAD_DAYS
-        )
-    if missing not in MISSING:
-        abort(400)
+    terms, file = terms_of(request.form), request.files.get("file")
+    errors = dict(terms.errors)
     if not file or not file.filename:
         errors["file"] = _("Choose the supplier's file.")
     if errors or file is None:
         return _form(request.form, errors, 422)
-    rules: dict[str, Any] = {
-        "lead_time_days": int(lead) if lead else None,
-        "handover_hours": 0,
-        "max_age_hours": None,
-        "missing_policy": missing,
-    }
     rt = runtime()
     # The file first: a supplier without one is of no use to anybody.
     problem = _problem(file)
     if problem:
         return _form(request.form, {"file": problem}, 422)
     source_id = sources.connect_file(
-        rt, g.merchant_id, name, sources.BY_HAND, {}, sources.UPLOAD_EVERY_S, rules
+        rt, g.merchant_id, terms.name, sources.BY_HAND, {}, sources.UPLOAD_EVERY_S, terms.rules
     )
     with transaction(rt.engine) as db:
         record(db, g.merchant_id, rt.now(), g.account.email, "supplier.connect", f"source {source_id}")
