@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # The same examples on every machine and in every run, and few of them: a failure can be repeated.
 hypothesis_settings.register_profile(
-    "dispo", derandomize=True, max_examples=50, deadline=None, database=None, print_blob=True
+    "dispo", derandomize=True, max_examples=30, deadline=None, database=None, print_blob=True
 )
 hypothesis_settings.load_profile("dispo")
 
