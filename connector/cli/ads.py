@@ -19,6 +19,7 @@ from connector.cli.frame import (
     open_runtime,
     secret_files,
     settings_of,
+    show_connections,
     table,
 )
 from connector.db import transaction
@@ -104,20 +105,7 @@ def connect_account(
 @json_option
 def show(merchant: int | None, as_json: bool) -> None:
     """The connected accounts."""
-    with open_runtime() as rt, rt.engine.connect() as db:
-        rows = [
-            {"id": row.id, "adapter": row.adapter, "name": row.name, "status": row.status}
-            for row in accounts.connections(db, merchant_id(rt, merchant), "ads")
-        ]
-    emit(
-        rows,
-        as_json,
-        lambda: table(
-            ("id", "adapter", "name", "status"),
-            [list(row.values()) for row in rows],
-            "No account yet. Connect one: dispo ads connect google_ads",
-        ),
-    )
+    show_connections("ads", merchant, as_json, "No account yet. Connect one: dispo ads connect google_ads")
 
 
 @ads.command("status")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from connector.accounts.connections import add_connection, connections
+from connector.accounts.connections import add_connection
 from connector.cli.frame import (
     ask_secret,
     emit,
@@ -14,7 +14,7 @@ from connector.cli.frame import (
     open_runtime,
     secret_files,
     settings_of,
-    table,
+    show_connections,
 )
 from connector.db import transaction
 from connector.registry import ADAPTERS, manifest
@@ -71,20 +71,7 @@ def connect(
 @json_option
 def show(merchant: int | None, as_json: bool) -> None:
     """The connected channels."""
-    with open_runtime() as rt, rt.engine.connect() as db:
-        rows = [
-            {"id": row.id, "adapter": row.adapter, "name": row.name, "status": row.status}
-            for row in connections(db, merchant_id(rt, merchant), "channel")
-        ]
-    emit(
-        rows,
-        as_json,
-        lambda: table(
-            ("id", "adapter", "name", "status"),
-            [list(row.values()) for row in rows],
-            "None: the installation's own mail is used.",
-        ),
-    )
+    show_connections("channel", merchant, as_json, "None: the installation's own mail is used.")
 
 
 COMMANDS = (channel,)

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 import sqlalchemy as sa
 
+from connector.accounts.connections import connections
 from connector.bootstrap import Runtime
 from connector.db import migrate
 from connector.embedded import running_redis, start_postgres, start_redis
@@ -115,6 +116,20 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]], empty: str) -> str
     lines = ["  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells]
     lines.insert(1, "  ".join("-" * w for w in widths))
     return "\n".join(lines)
+
+
+def show_connections(kind: str, merchant: int | None, as_json: bool, empty: str) -> None:
+    """Print the connections of one kind; `empty` says how to make the first."""
+    with open_runtime() as rt, rt.engine.connect() as db:
+        rows = [
+            {"id": row.id, "adapter": row.adapter, "name": row.name, "status": row.status}
+            for row in connections(db, merchant_id(rt, merchant), kind)
+        ]
+    emit(
+        rows,
+        as_json,
+        lambda: table(("id", "adapter", "name", "status"), [list(row.values()) for row in rows], empty),
+    )
 
 
 def ask_secret(field: Field, files: dict[str, str], *, environ_prefix: str = "DISPO_SECRET_") -> str:

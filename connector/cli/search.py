@@ -17,6 +17,7 @@ from connector.cli.frame import (
     plain,
     secret_files,
     settings_of,
+    show_connections,
     table,
 )
 from connector.db import transaction
@@ -74,20 +75,7 @@ def connect(
 @json_option
 def show(merchant: int | None, as_json: bool) -> None:
     """The connected sites."""
-    with open_runtime() as rt, rt.engine.connect() as db:
-        rows = [
-            {"id": row.id, "adapter": row.adapter, "name": row.name, "status": row.status}
-            for row in accounts.connections(db, merchant_id(rt, merchant), "search")
-        ]
-    emit(
-        rows,
-        as_json,
-        lambda: table(
-            ("id", "adapter", "name", "status"),
-            [list(row.values()) for row in rows],
-            "No site yet. Connect one: dispo search connect google",
-        ),
-    )
+    show_connections("search", merchant, as_json, "No site yet. Connect one: dispo search connect google")
 
 
 @search.command("look")
