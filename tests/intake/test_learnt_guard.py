@@ -9,6 +9,9 @@ from connector.intake import held, undo
 from connector.intake.allowing import allow, allowed_at, limits_at, revoke
 from connector.intake.learning import read_history
 from connector.intake.runtime import NotPossible
+from connector.ports.errors import Retryable
+from connector.positions.decide import Cause
+from connector.positions.recheck import decide_all, recheck
 from tests.intake.conftest import MERCHANT, SOURCE, Shop
 
 
@@ -69,6 +72,28 @@ def test_a_supplier_who_falls_silent_for_a_week_does_not_empty_the_shop(shop: Sh
     ]
 
     assert ["failed", *["held"] * 5] == statuses
+    assert before == shop.available()
+    assert observed == shop.observed()
+
+
+@pytest.mark.parametrize("stale_after_hours", [None, 24])
+def test_a_supplier_nobody_reaches_for_a_week_does_not_empty_the_shop(
+    shop: Shop, stale_after_hours: int | None
+) -> None:
+    for n in range(0, 200, 40):
+        shop.add_variant(f"A-{n}")
+    shop.source(missing_policy="zero", max_age_hours=stale_after_hours)
+    _days(shop, 6)
+    before, observed = shop.available(), shop.observed()
+    assert sum(before.values()) > 0
+    shop.supplier.fails = Retryable("fake", "https://acme.example", "It answers 502.", "Try again later.")
+
+    for _ in range(7):
+        with pytest.raises(Retryable):
+            shop.run(minutes=1440)
+        recheck(shop.engine, MERCHANT, now=shop.rt.clock())
+    decide_all(shop.engine, MERCHANT, now=shop.rt.clock(), cause=Cause("time"))
+
     assert before == shop.available()
     assert observed == shop.observed()
 
