@@ -15,7 +15,11 @@ from connector.db import SQLModel, identity, json_field, tenant
 class Subscription(SQLModel, table=True):
     """One person waiting for one variant. `address_key` is how addresses are compared.
 
-    Status: unconfirmed, waiting, invited, fulfilled, ended. `place` orders the queue.
+    Status: unconfirmed, waiting, invited, fulfilled, ended. `channel` is email, sms or push; `address` a mailbox, a
+    number in E.164 or a push endpoint, whose keys are in `push_keys`. With `any_of`, a product's id in the store,
+    any variant of that product will do; `variant_id` is then the one they looked at. The queue goes by `priority`
+    (higher first, 0 ordinary), then by `id`. `origin` is page, import or api. `time_zone` is an IANA name, "" where
+    the shopper's is not known. `asked_again_at`: when somebody who waits for long was asked whether they still do.
     """
 
     __tablename__ = "subscription"
@@ -36,6 +40,13 @@ class Subscription(SQLModel, table=True):
             "id",
             postgresql_where=sa.text("status = 'waiting'"),
         ),
+        sa.Index(
+            "subscription_any_idx",
+            "merchant_id",
+            "connection_id",
+            "any_of",
+            postgresql_where=sa.text("status = 'waiting' and any_of <> ''"),
+        ),
         sa.Index("subscription_address_idx", "merchant_id", "address_key"),
         sa.CheckConstraint(
             "status in ('unconfirmed', 'waiting', 'invited', 'fulfilled', 'ended')", name="status"
@@ -54,8 +65,15 @@ class Subscription(SQLModel, table=True):
     consent_text: str = ""
     consent_version: str = ""
     wants_marketing: bool = False
+    marketing_text: str = ""
+    any_of: str = ""
+    priority: int = Field(default=0, sa_type=sa.SmallInteger)
+    time_zone: str = ""
+    origin: str = "page"
+    push_keys: dict[str, Any] = json_field()
     created_at: datetime
     confirmed_at: datetime | None = None
+    asked_again_at: datetime | None = None
     ended_at: datetime | None = None
     ended_by: str = ""
 
@@ -83,7 +101,12 @@ class Episode(SQLModel, table=True):
 
 
 class Invitation(SQLModel, table=True):
-    """One subscription invited in one episode: at most one row, hence at most one message."""
+    """One subscription invited in one episode: at most one row, hence at most one message.
+
+    `clicked_gone`: at the first click nothing was left to buy. `order_id` is the order that came of it, with the
+    units and the value of its line in minor units of `order_currency`. `held_until`: as long as the store keeps
+    units aside for this person.
+    """
 
     __tablename__ = "invitation"
     __table_args__ = (
@@ -99,6 +122,13 @@ class Invitation(SQLModel, table=True):
     wanted_units: int = 1
     created_at: datetime
     clicked_at: datetime | None = None
+    clicked_gone: bool = False
+    order_id: str = ""
+    ordered_at: datetime | None = None
+    order_units: int = 0
+    order_minor: int = Field(default=0, sa_type=sa.BigInteger)
+    order_currency: str = ""
+    held_until: datetime | None = None
     lapsed_at: datetime | None = None
 
 
@@ -106,7 +136,9 @@ class Message(SQLModel, table=True):
     """One message to one person. Ends as sent, failed, skipped or unknown; until then waiting.
 
     "sending" is committed immediately before the provider is called: after a crash exactly those are
-    unknown, are not repeated and are shown to the merchant.
+    unknown, are not repeated and are shown to the merchant. `variant_id` is what it speaks of (0: what the
+    subscription waits for), `provider_id` what the provider calls it, `segments` the parts of an SMS. It is not sent
+    before `not_before`. `context` holds what was promised in it (a date, a code) and never an address.
     """
 
     __tablename__ = "message"
@@ -128,10 +160,14 @@ class Message(SQLModel, table=True):
     kind: str
     channel: str = "email"
     subscription_id: int = Field(sa_type=sa.BigInteger, index=True)
+    variant_id: int = Field(default=0, sa_type=sa.BigInteger)
     invitation_id: int | None = Field(default=None, sa_type=sa.BigInteger)
     message_id: str
+    provider_id: str = ""
+    segments: int = Field(default=0, sa_type=sa.SmallInteger)
     status: str = "waiting"
     created_at: datetime
+    not_before: datetime | None = None
     sending_at: datetime | None = None
     settled_at: datetime | None = None
     tries: int = 0
@@ -148,3 +184,14 @@ class Suppression(SQLModel, table=True):
     address_digest: str = Field(primary_key=True)
     reason: str
     at: datetime
+
+
+class ShopperRules(SQLModel, table=True):
+    """What a merchant chose for messages to shoppers; `says` as in `connector.shoppers.policy`, only what differs
+    from its defaults."""
+
+    __tablename__ = "shopper_rules"
+    merchant_id: int = tenant()
+    says: dict[str, Any] = json_field()
+    actor: str = ""
+    changed_at: datetime

@@ -1,0 +1,65 @@
+"""What a merchant chose for the messages to shoppers: one value, checked when it is saved.
+
+A merchant without a row has the defaults. Only what differs from them is stored, so that a better default reaches
+everybody who never chose.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from typing import Literal
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.dialects.postgresql import insert
+
+from connector.shoppers.tables import ShopperRules
+
+_RULES = ShopperRules.__table__  # type: ignore[attr-defined]
+
+ChannelName = Literal["email", "sms", "push"]
+
+
+class ShopperPolicy(BaseModel):
+    """How shoppers are signed up, invited and written to.
+
+    `channels` are those offered on the page. `min_units` must be free before an episode opens, and must have stood
+    for `settle_s` seconds. Times of day are the shopper's own (else the merchant's zone): alerts by mail are not sent
+    in the quiet hours, those by SMS only inside `sms_from`…`sms_until`, Monday to Saturday, no public holiday.
+    `most_per_day` alerts reach one person at most in 24 hours; `most_per_hour` leave for this merchant (None:
+    as fast as the provider takes them).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    channels: tuple[ChannelName, ...] = ("email",)
+    offers_any_variant: bool = False
+    refuses_disposable: bool = False
+    min_units: int = Field(default=1, ge=1, le=10_000)
+    settle_s: int = Field(default=0, ge=0, le=86_400)
+    quiet_from: time | None = None
+    quiet_until: time | None = None
+    sms_from: time = time(8)
+    sms_until: time = time(20)
+    most_per_day: int = Field(default=5, ge=1, le=100)
+    most_per_hour: int | None = Field(default=None, ge=1, le=1_000_000)
+    counts_interest: bool = False
+
+
+def policy_of(db: sa.Connection, merchant_id: int) -> ShopperPolicy:
+    """The policy that holds for a merchant now."""
+    says = db.scalar(sa.select(_RULES.c.says).where(_RULES.c.merchant_id == merchant_id))
+    return ShopperPolicy.model_validate(says or {})
+
+
+def save_policy(
+    db: sa.Connection, merchant_id: int, policy: ShopperPolicy, actor: str, now: datetime
+) -> None:
+    """Keep what differs from the defaults."""
+    says = policy.model_dump(mode="json", exclude_defaults=True)
+    values = {"says": says, "actor": actor, "changed_at": now}
+    db.execute(
+        insert(_RULES)
+        .values(merchant_id=merchant_id, **values)
+        .on_conflict_do_update(index_elements=["merchant_id"], set_=values)
+    )
