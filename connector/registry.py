@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from connector.ports.channels import Medium
 from connector.ports.errors import Misconfigured
 from connector.ports.installs import AccessTokens
 from connector.ports.shared import SharedValues
@@ -110,6 +111,10 @@ class Manifest:
     `grant_url(config, scopes)` is the platform's page that asks the merchant for them, "" where it has none.
     `places` are the ways a supplier of files may be reached, each with its title: the setting `place` holds
     the chosen one, and a form shows only that one's fields.
+    `medium` of a channel says which port of `connector.ports.channels` `build` gives.
+    `reports(config, secrets, environment)` returns the `connector.ports.channels.DeliveryReports` of a channel
+    whose provider calls us, `report_mailbox` likewise the `ReportMailbox` of one whose bounces come by mail, None
+    where its settings name none; they raise as `build`.
     `extra` is the optional dependency to install when the import fails.
     """
 
@@ -127,6 +132,9 @@ class Manifest:
     grants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     grant_url: Callable[[Mapping[str, Any], Sequence[str]], str] | None = None
     places: Mapping[str, str] = field(default_factory=dict)
+    medium: Medium | None = None
+    reports: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
+    report_mailbox: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
     extra: str = ""
     help_page: str = ""
 

@@ -13,11 +13,14 @@ The caller never looks at a status code or a vendor's exception: **the type deci
     │   └── IdentityChanged  the server has another key than the pinned one: nothing was sent, ask a person
     ├── NotFound             this object does not exist there (any more)
     ├── Rejected             this object is refused for good, with a reason
+    │   └── Gone             this address takes nothing any more: end what belongs to it
     ├── Unsupported          the platform cannot do this; it is never imitated
     └── FileFault            a feed as a whole cannot be used: keep yesterday's stock
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 
 class PortError(Exception):
@@ -103,6 +106,26 @@ class NotFound(PortError):
 
 class Rejected(PortError):
     """The far side understood and refused this object for good; repeating cannot help."""
+
+
+class Gone(Rejected):
+    """The address of a person or browser takes nothing any more, whatever is sent to it: end what belongs to it.
+
+    `why` is "unknown" (no such address, subscription expired), "stopped" (the person told the provider to stop)
+    or "complained" (the person marked a message as spam).
+    """
+
+    def __init__(
+        self,
+        adapter: str,
+        subject: str,
+        cause: str,
+        remedy: str = "",
+        *,
+        why: Literal["unknown", "stopped", "complained"] = "unknown",
+    ) -> None:
+        super().__init__(adapter, subject, cause, remedy)
+        self.why = why
 
 
 class Unsupported(PortError):

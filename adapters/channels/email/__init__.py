@@ -158,5 +158,6 @@ MANIFEST = Manifest(
         Field("dkim_private_key", "DKIM private key", is_secret=True, is_required=False, help="RSA, PEM."),
     ),
     build=build,
+    medium="email",
     help_page="adapters/email.md",
 )
