@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
+from connector.availability.delivering import Days
 from connector.availability.sourcing import ALL_SELL, NOTHING_KNOWN, Policy, Sourcing
 
 
@@ -75,6 +76,22 @@ class Correction:
 
 
 @dataclass(frozen=True, slots=True)
+class BookedIn:
+    """On which days goods are booked in: `own` are the days the merchant works, `sources` those of suppliers whose
+    calendar is known, by source."""
+
+    own: Days
+    sources: Mapping[int, Days] = field(default_factory=dict)
+
+    def first(self, day: date, source_id: int = 0) -> date | None:
+        """The first day on or after `day` on which goods of this source are booked in: a day that the supplier works
+        (where its calendar is known), or the merchant's next after it. None where nobody works for too long."""
+        supplier = self.sources.get(source_id)
+        handed = supplier.first(day) if supplier is not None else day
+        return None if handed is None else self.own.first(handed)
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """The date that shoppers are shown now: `on` ≤ `until`, and the evidence it rests on."""
 
@@ -106,7 +123,8 @@ class VariantFacts:
     `out_since_on` is the date it sold out (there), None while it is available or when that is not known.
     `incoming` is what is on its way, in any order. `shown` is the date shoppers see now, None without one.
     `lateness` has the corrections by (connection, kind of evidence); without one a date is taken as it is.
-    `sourcing` is what the last decision remembered of its suppliers.
+    `sourcing` is what the last decision remembered of its suppliers. `booked_in` is the calendar that restock dates
+    keep, None where every day counts.
     """
 
     variant_id: int
@@ -120,6 +138,7 @@ class VariantFacts:
     shown: Shown | None = None
     lateness: Mapping[tuple[int, str], Correction] = field(default_factory=dict)
     sourcing: Sourcing = NOTHING_KNOWN
+    booked_in: BookedIn | None = None
 
 
 @dataclass(frozen=True, slots=True)

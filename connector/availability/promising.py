@@ -5,7 +5,8 @@ variant sold out. The promise is that day, corrected by how late such days reall
 
     until = max(evidence, evidence + days of the correction)
 
-It is shown as a window from the evidence to the promise where that is short, else as the promise alone.
+moved on to the next day on which goods are booked in, where the merchant has a calendar. It is shown as a window
+from the evidence to the promise where that is short, else as the promise alone.
 
 Worked example: stated for 3 January by a supplier who is up to 9 days late in 95 of 100 cases: 12 January. Up to
 5 days late: from 3 to 8 January, and 8 January alone once the third has passed.
@@ -13,7 +14,8 @@ Worked example: stated for 3 January by a supplier who is up to 9 days late in 9
 What is shown stays while its evidence does, whatever else is learnt meanwhile: a date that moves every day is
 none. It gives way to a later one when the evidence moves, which is a slip; to an earlier one only on better
 evidence (a stated date after a lead time, a shipment after a stated date); and to none when it has passed or
-nothing supports it any more.
+nothing supports it any more. The calendar, like what is learnt, counts when a date is first shown or its evidence
+moves: a calendar that changes moves no date that is shown, so it is never a slip.
 """
 
 from __future__ import annotations
@@ -39,12 +41,15 @@ _BETTER = {"lead_time": 1, "stated": 2, "shipment": 3}
 
 @dataclass(frozen=True, slots=True)
 class _Evidence:
-    """A day somebody names, and what it became."""
+    """A day somebody names, and what it became. `begins` is that day and `until` the promise, both moved on to days
+    on which goods are booked in; `worked_out` is the promise before that."""
 
     basis: str
     connection_id: int
     on: date
+    begins: date
     until: date
+    worked_out: date
     correction: Correction | None = None
 
 
@@ -66,15 +71,16 @@ def promise(facts: VariantFacts, units_there: int) -> tuple[Shown | None, dict[s
     if shown is not None and _stays(shown, best):
         on = shown.on if shown.on >= facts.today else shown.until
         return replace(shown, on=on), _arithmetic(best, shown)
-    is_window = facts.today <= best.on and (best.until - best.on).days <= WIDEST_WINDOW_DAYS
-    on = best.on if is_window else best.until
+    is_window = facts.today <= best.on and (best.until - best.begins).days <= WIDEST_WINDOW_DAYS
+    on = best.begins if is_window else best.until
     return Shown(on, best.until, best.basis, best.on, best.connection_id), _arithmetic(best, None)
 
 
 def _stays(shown: Shown, best: _Evidence) -> bool:
     """Whether the date shown stays although there is this evidence: it names no later one, and an earlier one only
-    on grounds that are no better."""
-    if best.until == shown.until:
+    on grounds that are no better. One that only the calendar makes later names none: that would be a slip without
+    any news."""
+    if best.until == shown.until or best.worked_out <= shown.until < best.until:
         return True
     return best.until < shown.until and _BETTER[best.basis] <= _BETTER[shown.basis]
 
@@ -110,21 +116,39 @@ def _stated(facts: VariantFacts) -> Iterator[_Evidence]:
         if source.restock_on is None or not is_fresh(source, facts.now):
             continue
         correction = facts.lateness.get((source.connection_id, "stated"))
-        yield from _dated(facts, "stated", source.connection_id, source.restock_on, correction)
+        named = _named("stated", source.connection_id, source.restock_on, correction)
+        yield from _dated(facts, named, source.source_id)
 
 
-def _dated(
-    facts: VariantFacts, basis: str, connection_id: int, on: date, correction: Correction | None
-) -> Iterator[_Evidence]:
-    """A named day, corrected. What is shown on the same evidence stays as it was promised; a day that was past
-    when it was first named is no evidence."""
-    shown, found = facts.shown, _Evidence(basis, connection_id, on, on, correction)
-    if shown and _is_of(found, shown):
-        yield replace(found, until=shown.until)
-    elif on >= facts.today:
-        until = corrected(on, correction)
-        if until is not None:
-            yield replace(found, until=until)
+def _named(basis: str, connection_id: int, on: date, correction: Correction | None) -> _Evidence:
+    return _Evidence(basis, connection_id, on, on, on, on, correction)
+
+
+def _dated(facts: VariantFacts, named: _Evidence, source_id: int = 0) -> Iterator[_Evidence]:
+    """A named day, corrected and moved on to one on which goods are booked in. What is shown on the same evidence
+    stays as it was promised; a day that was past when it was first named is no evidence."""
+    shown, until = facts.shown, corrected(named.on, named.correction)
+    found = _moved(facts, named, until, source_id)
+    if shown and _is_of(named, shown):
+        yield _as_promised(found or named, shown)
+    elif named.on >= facts.today and found is not None:
+        yield found
+
+
+def _moved(facts: VariantFacts, named: _Evidence, until: date | None, source_id: int) -> _Evidence | None:
+    """This evidence with its promise; None where there is none, or nobody books anything in for two months."""
+    if until is None or facts.booked_in is None:
+        return None if until is None else replace(named, until=until, worked_out=until)
+    begins, ends = (facts.booked_in.first(day, source_id) for day in (named.on, until))
+    if begins is None or ends is None:
+        return None
+    return replace(named, begins=begins, until=ends, worked_out=until)
+
+
+def _as_promised(found: _Evidence, shown: Shown) -> _Evidence:
+    """The evidence of the date shown, promised as it was. Why it was moved is told while that is still so."""
+    worked_out = found.worked_out if found.until == shown.until else shown.until
+    return replace(found, until=shown.until, worked_out=worked_out)
 
 
 def _is_of(one: _Evidence, shown: Shown) -> bool:
@@ -145,7 +169,7 @@ def _shipments(facts: VariantFacts, units_there: int) -> Iterator[_Evidence]:
     promised = []
     for line in _expected(facts):
         correction = facts.lateness.get((line.connection_id, "shipment"))
-        for one in _dated(facts, "shipment", line.connection_id, line.on, correction):
+        for one in _dated(facts, _named("shipment", line.connection_id, line.on, correction)):
             promised.append((one.until, one.on, line.units, one))
     sellable = units_there - facts.rule.buffer_units
     for _, _, units, one in sorted(promised, key=lambda item: item[:3]):
@@ -193,11 +217,12 @@ def _lead_times(facts: VariantFacts) -> Iterator[_Evidence]:
             "lead_time",
             source.connection_id,
         )
+        named = _named("lead_time", source.connection_id, on, correction)
+        found = _moved(facts, named, until, source.source_id)
         if shown is not None and is_shown:
-            on, until = shown.evidence_on, shown.until
-        elif on < facts.today and correction is None:
-            continue
-        yield _Evidence("lead_time", source.connection_id, on, until, correction)
+            yield _as_promised(replace(found or named, on=shown.evidence_on), shown)
+        elif found is not None and (on >= facts.today or correction is not None):
+            yield found
 
 
 def _arithmetic(one: _Evidence, kept: Shown | None) -> dict[str, Any]:
@@ -209,6 +234,8 @@ def _arithmetic(one: _Evidence, kept: Shown | None) -> dict[str, Any]:
         "until": one.until.isoformat(),
         "is_held": kept is not None and not _is_of(one, kept),
     }
+    if one.worked_out != one.until:
+        said["moved_from"] = one.worked_out.isoformat()
     if one.correction is not None:
         said |= {
             "days": one.correction.days,

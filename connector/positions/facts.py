@@ -18,6 +18,7 @@ from connector.availability.sourcing import Sourcing
 from connector.outbox.messages import literal
 from connector.positions import outages
 from connector.positions.rules import RuleBook, read_book
+from connector.positions.shipping import DeliveryRule
 
 # A sale is deducted from a source until its own number knows of it: the supplier learns of the sale
 # `handover_hours` after it, and what was observed tells the state at `as_of`. Stores stamp orders with whole
@@ -96,7 +97,9 @@ _LATENESS = sa.text("""
 """)
 
 _MERCHANT = sa.text("""
-    select buffer_units, cap_units, low_stock_threshold, allows_backorder, shows_count, timezone
+    select buffer_units, cap_units, low_stock_threshold, allows_backorder, shows_count, timezone,
+           (select rule from delivery_rule where merchant_id = :merchant
+             order by valid_from desc limit 1) as delivery_rule
       from merchant where id = :merchant
 """)
 
@@ -163,6 +166,9 @@ def lock_and_read(
         incoming[row.variant_id].append(IncomingFacts(row.units, on, row.as_of, row.connection_id))
     lateness = {(row[0], row[1]): Correction(*row[2:]) for row in db.execute(_LATENESS, given).all()}
     today = now.astimezone(place).date()
+    booked_in = (
+        DeliveryRule.model_validate(merchant.delivery_rule).booked_in() if merchant.delivery_rule else None
+    )
     book = read_book(db, merchant_id, merchant, list(variants))
     answer = []
     for position in positions:
@@ -186,6 +192,7 @@ def lock_and_read(
                     shown=position.shown(),
                     lateness=lateness,
                     sourcing=Sourcing.from_json(position.sourcing),
+                    booked_in=booked_in,
                 ),
             )
         )

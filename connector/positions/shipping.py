@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from connector.availability.delivering import Carrier, Days, Shipping
+from connector.availability.delivering import WEEKDAYS, Carrier, Days, Shipping
+from connector.availability.facts import BookedIn
 from connector.ports.errors import Misconfigured
 from connector.positions.calendars import closed, known_places
 
@@ -50,11 +51,29 @@ class Zone(BaseModel):
         return self
 
 
+class SourceCalendar(BaseModel):
+    """On which days a supplier works. `country`: the one whose public holidays it keeps, "" for none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    weekdays: Annotated[frozenset[Weekday], Field(min_length=1)] = WEEKDAYS
+    country: Place = ""
+    closed_on: Annotated[tuple[date, ...], Field(max_length=MOST_CLOSED)] = ()
+
+    @model_validator(mode="after")
+    def _is_known(self) -> SourceCalendar:
+        if self.country and self.country not in known_places():
+            raise ValueError(f"no holidays are known for {self.country}")
+        return self
+
+
 class DeliveryRule(BaseModel):
     """How the merchant ships. `weekdays` are counted from Monday, 0. `making_days` is how long goods made to order
     take, None where nothing is promised for them. `source_days` are working days until goods of a source can be
     handled, by the source's id; a source without an entry needs none. The first zone is the one shown where nobody
-    said where the parcel goes."""
+    said where the parcel goes.
+
+    `moves_restock_dates`: restock dates keep this calendar too, and that of their source where `source_calendars` has
+    one, whether or not delivery dates are shown."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     is_on: bool = True
@@ -66,6 +85,8 @@ class DeliveryRule(BaseModel):
     closed_on: Annotated[tuple[date, ...], Field(max_length=MOST_CLOSED)] = ()
     making_days: Supply | None = None
     source_days: dict[int, Supply] = Field(default_factory=dict)
+    source_calendars: dict[int, SourceCalendar] = Field(default_factory=dict)
+    moves_restock_dates: bool = True
     zones: Annotated[tuple[Zone, ...], Field(min_length=1, max_length=MOST_ZONES)]
 
     @model_validator(mode="after")
@@ -86,8 +107,23 @@ class DeliveryRule(BaseModel):
 
     def shipping(self, place: ZoneInfo) -> Shipping:
         """The merchant's side of the arithmetic, at its place."""
-        days = Days(self.weekdays, closed(self.country, self.subdivision, self.closed_on))
-        return Shipping(days, self.handling_days, self.cut_off, place)
+        return Shipping(self.days(), self.handling_days, self.cut_off, place)
+
+    def days(self) -> Days:
+        """The days on which the merchant works."""
+        return Days(self.weekdays, closed(self.country, self.subdivision, self.closed_on))
+
+    def booked_in(self) -> BookedIn | None:
+        """The calendar that restock dates keep; None where every day counts."""
+        if not self.moves_restock_dates:
+            return None
+        return BookedIn(
+            self.days(),
+            {
+                source: Days(one.weekdays, closed(one.country, own=one.closed_on))
+                for source, one in self.source_calendars.items()
+            },
+        )
 
     @staticmethod
     def carrier(zone: Zone) -> Carrier:
@@ -138,17 +174,19 @@ def kept_rule(db: sa.Connection, merchant_id: int) -> DeliveryRule | None:
 
 def save_rule(db: sa.Connection, merchant_id: int, rule: DeliveryRule, *, actor: str, now: datetime) -> bool:
     """Keep these settings from `now` on; False where they are the present ones. Raises Misconfigured where
-    `source_days` names a source that is not this merchant's."""
+    `source_days` or `source_calendars` names a source that is not this merchant's."""
     if kept_rule(db, merchant_id) == rule:
         return False
     own = set(db.scalars(sa.text("select id from source where merchant_id = :m"), {"m": merchant_id}))
-    strange = sorted(set(rule.source_days) - own)
-    if strange:
+    for name in ("source_days", "source_calendars"):
+        strange = sorted(set(getattr(rule, name)) - own)
+        if not strange:
+            continue
         raise Misconfigured(
             "delivery",
-            "delivery settings, source_days",
+            f"delivery settings, {name}",
             f"there is no source {strange[0]}",
-            field="source_days",
+            field=name,
             remedy="Name sources by their ids, as `dispo delivery show` lists them.",
         )
     db.execute(

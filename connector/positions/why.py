@@ -253,6 +253,10 @@ def _date_lines(promise: dict[str, Any]) -> list[str]:
         ]
     else:
         lines = [f"{named}; of only {promise['ended']} like it the latest took {promise['days']} days."]
+    if promise.get("moved_from"):
+        lines.append(
+            f"  Nothing is booked in on {promise['moved_from']}: it is moved to {promise['until']}, a day of work."
+        )
     if promise["is_held"]:
         lines.append("  It was promised for a later day before, which stays.")
     return lines

@@ -47,7 +47,14 @@ def shown(rule: DeliveryRule | None, country: str, name: str) -> dict[str, str]:
         "making_days": "" if rule.making_days is None else str(rule.making_days),
     }
     found |= {f"day{day}": "1" for day in rule.weekdays}
+    found["moves_restock_dates"] = "1" if rule.moves_restock_dates else ""
     found |= {f"source{source}": str(days) for source, days in rule.source_days.items()}
+    for source, calendar in rule.source_calendars.items():
+        found |= {
+            f"source{source}_week": _week(calendar.weekdays),
+            f"source{source}_country": calendar.country,
+            f"source{source}_closed": " ".join(day.isoformat() for day in sorted(calendar.closed_on)),
+        }
     for number, zone in enumerate(rule.zones):
         found |= {
             f"zone{number}_name": zone.name,
@@ -73,6 +80,7 @@ def read_delivery(form: Mapping[str, str], source_ids: Iterable[int], say: Say) 
     _, found = say, ReadDelivery()
     given: dict[str, Any] = {
         "is_on": form.get("is_on") == "1",
+        "moves_restock_dates": form.get("moves_restock_dates") == "1",
         "weekdays": [day for day in range(7) if form.get(f"day{day}") == "1"],
         "handling_days": _whole(found, form, "handling_days", shipping.MOST_HANDLING_DAYS, _),
     }
@@ -89,12 +97,18 @@ def read_delivery(form: Mapping[str, str], source_ids: Iterable[int], say: Say) 
         known = ", ".join(parts) or _("none")
         found.errors["subdivision"] = _("This country has no such part. It has: %(parts)s.", parts=known)
     given["subdivision"] = part
-    given["closed_on"] = _closed(found, form.get("closed_on", ""), _)
+    given["closed_on"] = _closed(found, form, "closed_on", _)
     given["making_days"] = (
         _whole(found, form, "making_days", shipping.MOST_SUPPLY_DAYS, _)
         if form.get("making_days", "").strip()
         else None
     )
+    source_ids = list(source_ids)
+    given["source_calendars"] = {
+        source: calendar
+        for source in source_ids
+        if (calendar := _calendar(found, form, f"source{source}", _)) is not None
+    }
     given["source_days"] = {
         source: days
         for source in source_ids
@@ -125,8 +139,7 @@ def _zone(found: ReadDelivery, form: Mapping[str, str], number: int, _: Say) -> 
     countries = form.get(f"zone{number}_countries", "").upper().replace(",", " ").split()
     if any(len(code) != 2 or not code.isascii() or not code.isalpha() for code in countries):
         found.errors[f"zone{number}_countries"] = _("Enter codes of two letters, like FR, BE, LU.")
-    week = form.get(f"zone{number}_week", "0-5")
-    weekdays = WEEKS[week] if week in WEEKS else frozenset(int(day) for day in week if day in "0123456")
+    weekdays = _weekdays(form.get(f"zone{number}_week", "0-5"))
     return {
         "name": name,
         "countries": countries,
@@ -135,6 +148,22 @@ def _zone(found: ReadDelivery, form: Mapping[str, str], number: int, _: Say) -> 
         "weekdays": sorted(weekdays or WEEKS["0-5"]),
         "holidays": _country(found, form, f"zone{number}_holidays", _),
     }
+
+
+def _calendar(found: ReadDelivery, form: Mapping[str, str], name: str, _: Say) -> dict[str, Any] | None:
+    """A supplier's calendar; None where its days are not known."""
+    weekdays = _weekdays(form.get(f"{name}_week", ""))
+    country, closed = _country(found, form, f"{name}_country", _), _closed(found, form, f"{name}_closed", _)
+    if not weekdays and not country and not closed:
+        return None
+    if not weekdays:
+        found.errors[f"{name}_week"] = _("Choose the days it works, or clear its holidays.")
+        return None
+    return {"weekdays": sorted(weekdays), "country": country, "closed_on": closed}
+
+
+def _weekdays(week: str) -> frozenset[int]:
+    return WEEKS[week] if week in WEEKS else frozenset(int(day) for day in week if day in "0123456")
 
 
 def _week(weekdays: frozenset[int]) -> str:
@@ -158,16 +187,16 @@ def _country(found: ReadDelivery, form: Mapping[str, str], name: str, _: Say) ->
     return code
 
 
-def _closed(found: ReadDelivery, text: str, _: Say) -> list[date]:
+def _closed(found: ReadDelivery, form: Mapping[str, str], name: str, _: Say) -> list[date]:
     days = []
-    for word in text.replace(",", " ").split():
+    for word in form.get(name, "").replace(",", " ").split():
         try:
             days.append(date.fromisoformat(word))
         except ValueError:
-            found.errors["closed_on"] = _(
+            found.errors[name] = _(
                 "“%(word)s” is no date. Write days like 2026-12-24, one a line.", word=word[:30]
             )
             return []
     if len(days) > shipping.MOST_CLOSED:
-        found.errors["closed_on"] = _("At most %(most)s days.", most=shipping.MOST_CLOSED)
+        found.errors[name] = _("At most %(most)s days.", most=shipping.MOST_CLOSED)
     return sorted(set(days))

@@ -16,10 +16,12 @@ from connector.positions.incoming import forget_incoming, record_incoming
 from connector.positions.lateness import learn, learn_when_due
 from connector.positions.promises import settle_due
 from connector.positions.recheck import recheck
+from connector.positions.shipping import checked, save_rule
 from connector.positions.why import explain
 from tests.builders import NOW, World
 
 TODAY = NOW.date()
+SUNDAY = TODAY + timedelta(days=6 - TODAY.weekday() or 7)
 
 
 def on(days: int) -> date:
@@ -87,6 +89,24 @@ def test_what_is_learnt_later_moves_no_date_that_is_shown(world: World) -> None:
 
     assert 0 == world.decide(variant).changed
     assert (on(3), on(3), 0, None) == promises(world)[0]
+
+
+def test_a_calendar_moves_the_dates_shown_from_then_on_and_is_no_slip(world: World) -> None:
+    variant, source = sold_out(world, SUNDAY)
+    world.decide(variant)
+    second = world.variant("A-2")
+    world.observe(source, second, 0, restock_on=SUNDAY)
+    rule = checked({"zones": [{"name": "France", "least_days": 1, "most_days": 2}]})
+    with world.engine.begin() as db:
+        save_rule(db, world.merchant_id, rule, actor="test", now=NOW)
+
+    world.decide(variant, second)
+
+    monday = SUNDAY + timedelta(days=1)
+    assert [(SUNDAY, SUNDAY, 0, None), (monday, monday, 0, None)] == promises(world)
+    with world.engine.connect() as db:
+        told = explain(db, world.merchant_id, "A-2")[0].lines()
+    assert f"  Nothing is booked in on {SUNDAY}: it is moved to {monday}, a day of work." in told
 
 
 def test_a_date_that_slips_is_a_miss_and_stays_one(world: World) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from connector.positions.shipping import kept_rule
+from connector.positions.shipping import SourceCalendar, kept_rule
 from connector.web.delivery_form import read_delivery, shown
 from tests.web.conftest import Person
 from tests.web.shop import Shop
@@ -46,6 +46,26 @@ def test_what_is_read_is_what_is_shown_again() -> None:
     assert rule == read_delivery(shown(rule, "", ""), [7, 8], say).rule
 
 
+def test_calendars_of_suppliers_are_read_and_shown_again() -> None:
+    form = {**GOOD, "moves_restock_dates": "1", "source7_week": "0-5", "source7_country": "DE"}
+    found = read_delivery({**form, "source7_closed": "2026-12-28 2026-12-24"}, [7, 8], say).rule
+    assert found is not None
+    assert found.source_calendars == {
+        7: SourceCalendar(
+            weekdays=frozenset(range(6)), country="DE", closed_on=(date(2026, 12, 24), date(2026, 12, 28))
+        )
+    }
+    assert (True, False) == (found.moves_restock_dates, shown(found, "", "")["moves_restock_dates"] == "")
+    assert found == read_delivery(shown(found, "", ""), [7, 8], say).rule
+
+
+def test_without_the_box_restock_dates_keep_no_calendar() -> None:
+    found = read_delivery(GOOD, [], say).rule
+    assert found is not None
+    assert found.booked_in() is None
+    assert shown(None, "FR", "France")["moves_restock_dates"] == "1"
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -61,10 +81,14 @@ def test_what_is_read_is_what_is_shown_again() -> None:
         pytest.param({"zone0_least": "3"}, "zone0_most", id="turned round"),
         pytest.param({"zone0_countries": "France"}, "zone0_countries", id="no code"),
         pytest.param({"zone0_holidays": "XX"}, "zone0_holidays", id="no holidays"),
+        pytest.param({"source7_country": "DE"}, "source7_week", id="a supplier's holidays without its days"),
+        pytest.param(
+            {"source7_week": "0-4", "source7_closed": "soon"}, "source7_closed", id="no closing day"
+        ),
     ],
 )
 def test_each_mistake_is_said_beside_its_field(changes: dict[str, str], field: str) -> None:
-    found = read_delivery({**GOOD, **changes}, [], say)
+    found = read_delivery({**GOOD, **changes}, [7], say)
     assert (found.rule, [field]) == (None, list(found.errors))
 
 
