@@ -15,6 +15,7 @@ pytest.importorskip("aiosmtpd", reason="the extra 'simulator' is not installed")
 from adapters.channels.email import MANIFEST, build
 from connector.ports.channels import Accepted
 from connector.ports.errors import (
+    Gone,
     Misconfigured,
     OutcomeUnknown,
     PortError,
@@ -94,7 +95,7 @@ def test_a_closed_port_is_retryable(free_port: int, mailbox: Mailbox) -> None:
 @pytest.mark.parametrize(
     ("dial", "reply", "error", "detail"),
     [
-        ("refused", "550 5.1.1 <ann@example.com> unknown", Rejected, None),
+        ("refused", "550 5.1.1 <ann@example.com> unknown", Gone, None),
         ("refused", "553 no such mailbox", Rejected, None),
         ("refused", "450 4.2.1 busy", Retryable, None),
         ("refused", "421 4.7.0 slow down", Retryable, None),

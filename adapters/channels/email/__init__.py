@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from email_validator import EmailNotValidError, validate_email
 
-from adapters.channels.email.adapter import EmailChannel, Server
+from adapters.channels.email.adapter import EmailChannel
 from adapters.channels.email.compose import NAME, DkimKey, Sender
+from adapters.channels.email.connections import Server
 from connector.ports.errors import Misconfigured
 from connector.registry import Environment, Field, Manifest
 

@@ -1,7 +1,8 @@
 """Hands one message to an SMTP server, once, and tells exactly what became of it.
 
 The moment that matters is the end of the content: a connection that breaks before it took nothing with
-it, one that breaks after it may have. Nothing is retried here. The server's words are reduced to its
+it, one that breaks after it may have. Nothing is retried here; only a connection that was kept from an earlier
+message and turns out to be dead is replaced, before any content. The server's words are reduced to its
 numbers in messages and logs, because servers like to quote the recipient.
 """
 
@@ -9,19 +10,14 @@ from __future__ import annotations
 
 import re
 import smtplib
-import socket
-import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import Any
 
 from adapters.channels.email.compose import NAME, Envelope, Sender, compose
-from adapters.kit.guard import certificate_error, open_socket, tls_context
+from adapters.channels.email.connections import Connection, Connections, Reply, Server
 from connector.ports.channels import Accepted, OutgoingMessage
 from connector.ports.errors import (
+    Gone,
     Misconfigured,
     OutcomeUnknown,
     PortError,
@@ -33,39 +29,14 @@ from connector.ports.errors import (
 from connector.registry import Environment
 
 _QUEUED = re.compile(rb"queued as ([\w.<>@-]{1,100})", re.IGNORECASE)
-_ENHANCED = re.compile(rb"^\s*([245]\.\d{1,3}\.\d{1,3})\b")
+# RFC 3463 and 7505: no such mailbox, moved without a new address, the domain takes no mail, mailbox disabled.
+_NOBODY = frozenset({"5.1.1", "5.1.6", "5.1.10", "5.2.1"})
 _RATE_WAIT_S = 3_600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Where and how to sign in; `username` empty: without. `security` is none, starttls or tls."""
-
-    host: str
-    port: int
-    security: str
-    username: str
-    password: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    code: int
-    text: bytes
-
-    @property
-    def enhanced(self) -> str:
-        """The status of RFC 3463, "5.1.1", or empty."""
-        found = _ENHANCED.match(self.text)
-        return found[1].decode() if found else ""
-
-    def __str__(self) -> str:
-        return f"{self.code} {self.enhanced}".strip()
 
 
 class EmailChannel:
     """One SMTP account behind the channel port (`connector.ports.channels.Channel`). Safe for several
-    threads: each message has a connection of its own."""
+    threads: no connection carries two messages at a time."""
 
     def __init__(
         self,
@@ -76,37 +47,68 @@ class EmailChannel:
     ) -> None:
         self._server = server
         self._sender = sender
-        self._environment = environment
         self._now = now
-
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        """Kept, because reading the system's certificates takes longer than sending a message."""
-        return tls_context(self._environment, NAME)
+        self._connections = Connections(server, sender.domain, environment)
 
     def check(self) -> str:
         """Reach the server and sign in without sending; a sentence on what was found."""
-        with self._session() as smtp:
-            features = [
-                {"none": "unencrypted", "starttls": "STARTTLS", "tls": "TLS"}[self._server.security],
-                "signed in" if self._server.username else "without sign-in",
-                "international addresses" if smtp.has_extn("smtputf8") else "plain addresses only",
-            ]
+        # A new one, so that what was entered is what is tried.
+        opened = self._connections.open()
+        features = [
+            {"none": "unencrypted", "starttls": "STARTTLS", "tls": "TLS"}[self._server.security],
+            "signed in" if self._server.username else "without sign-in",
+            "international addresses" if opened.smtp.has_extn("smtputf8") else "plain addresses only",
+        ]
+        self._connections.end(opened)
         key = self._sender.dkim
         signs = f"DKIM for {key.domain.decode()}" if key else "no DKIM signature of our own"
-        return f"{self._subject()} answers: {', '.join(features)}; {signs}."
+        return f"{self._connections.subject} answers: {', '.join(features)}; {signs}."
+
+    def close(self) -> None:
+        """Take leave of the server; the channel may still be used."""
+        self._connections.close()
 
     def send(self, message: OutgoingMessage) -> Accepted:
         """Send it, without any retry.
 
-        Raises Rejected when the address or the content is refused for good, Retryable or RateLimited
-        when it was certainly not taken, OutcomeUnknown when the connection broke after the content;
-        Unauthorized or Misconfigured when no message of this account would go out.
+        Raises Gone when nobody is at the address, Rejected when it or the content is refused for good, Retryable
+        or RateLimited when it was certainly not taken, OutcomeUnknown when the connection broke after the
+        content; Unauthorized or Misconfigured when no message of this account would go out.
         """
         envelope = compose(message, self._sender, self._now())
         subject = f"message {message.message_id}"
-        with self._session() as smtp:
-            return self._deliver(smtp, envelope, subject)
+        connection = self._connections.take()
+        if not connection.is_fresh:
+            try:
+                return self._over(connection, envelope, subject)
+            except _HungUp:
+                # Kept too long for this server, which took nothing: this is not a second try of the message.
+                connection = self._connections.open()
+        try:
+            return self._over(connection, envelope, subject)
+        except _HungUp as exc:
+            raise Retryable(NAME, self._connections.subject, exc.said) from exc.__cause__
+
+    def _over(self, connection: Connection, envelope: Envelope, subject: str) -> Accepted:
+        """Deliver on this connection and keep it where it can still be used. Raises _HungUp when the server
+        left before the content, as it may on a connection that was kept."""
+        try:
+            accepted = self._deliver(connection.smtp, envelope, subject)
+        except OutcomeUnknown:
+            connection.smtp.close()
+            raise
+        except PortError:
+            connection.has_failed = True
+            self._connections.give_back(connection)
+            raise
+        except (OSError, smtplib.SMTPException) as exc:
+            connection.smtp.close()
+            raise _HungUp("The connection to the mail server broke.") from exc
+        except BaseException:
+            connection.smtp.close()
+            raise
+        self._connections.give_back(connection)
+        return accepted
 
     def _deliver(self, smtp: smtplib.SMTP, envelope: Envelope, subject: str) -> Accepted:
         options = []
@@ -121,18 +123,21 @@ class EmailChannel:
             options = ["SMTPUTF8", "BODY=8BITMIME"]
         if smtp.has_extn("size"):
             options.append(f"size={len(envelope.content)}")
-        reply = _Reply(*smtp.mail(envelope.sender, options))
+        reply = _said(smtp.mail(envelope.sender, options), smtp)
         if reply.code != 250:
             raise self._refused_sender(reply)
-        reply = _Reply(*smtp.rcpt(envelope.recipient))
+        reply = _said(smtp.rcpt(envelope.recipient), smtp)
         if reply.code not in (250, 251):
             raise _refused_recipient(reply, subject)
-        reply = _Reply(*smtp.docmd("DATA"))
+        reply = _said(smtp.docmd("DATA"), smtp)
         if reply.code != 354:
+            if reply.code // 100 == 2:
+                # An answer to another command: the two of us are out of step, and nothing was sent yet.
+                raise smtplib.SMTPException("DATA was answered out of turn")
             raise _refused_content(reply, subject)
         try:
             smtp.send(_quoted(envelope.content))
-            reply = _Reply(*smtp.getreply())
+            reply = Reply(*smtp.getreply())
             if reply.code // 100 not in (2, 4, 5):
                 raise smtplib.SMTPException("the reply is not SMTP")
         except (OSError, smtplib.SMTPException) as exc:
@@ -144,136 +149,51 @@ class EmailChannel:
         found = _QUEUED.search(reply.text)
         return Accepted(found[1].decode() if found else "")
 
-    @contextmanager
-    def _session(self) -> Iterator[smtplib.SMTP]:
-        """A signed-in connection of its own, so that no message shares the fate of another."""
-        smtp = _Smtp(self._environment, self._server, self._sender.domain, lambda: self._tls)
-        try:
-            self._open(smtp)
-            yield smtp
-        except PortError:
-            raise
-        except (OSError, smtplib.SMTPException) as exc:
-            raise Retryable(NAME, self._subject(), "The connection to the mail server broke.") from exc
-        else:
-            # The message is taken: a server that is rude at the farewell changes nothing.
-            with suppress(OSError, smtplib.SMTPException):
-                smtp.quit()
-        finally:
-            smtp.close()
-
-    def _open(self, smtp: _Smtp) -> None:
-        try:
-            reply = _Reply(*smtp.connect(self._server.host, self._server.port))
-            if reply.code != 220:
-                raise self._refused_service(reply)
-            smtp.ehlo_or_helo_if_needed()
-            if self._server.security == "starttls":
-                if not smtp.has_extn("starttls"):
-                    raise Misconfigured(
-                        NAME,
-                        self._subject(),
-                        "The server offers no STARTTLS, so nothing was sent unencrypted.",
-                        "Use tls with port 465, or another server.",
-                        field="security",
-                    )
-                reply = _Reply(*smtp.starttls(context=self._tls))
-                if reply.code != 220:
-                    raise Retryable(NAME, self._subject(), f"STARTTLS was refused ({reply}).")
-                smtp.ehlo_or_helo_if_needed()
-            if self._server.username:
-                self._sign_in(smtp)
-        except smtplib.SMTPHeloError as exc:
-            raise self._refused_service(_Reply(exc.smtp_code, _bytes(exc.smtp_error))) from exc
-        except ssl.SSLError as exc:
-            raise self._bad_tls(exc) from exc
-
-    def _sign_in(self, smtp: smtplib.SMTP) -> None:
-        try:
-            smtp.login(self._server.username, self._server.password)
-        except smtplib.SMTPAuthenticationError as exc:
-            raise self._refused_login(_Reply(exc.smtp_code, _bytes(exc.smtp_error))) from exc
-        except smtplib.SMTPResponseException as exc:
-            raise self._refused_service(_Reply(exc.smtp_code, _bytes(exc.smtp_error))) from exc
-        except smtplib.SMTPServerDisconnected:
-            raise
-        except smtplib.SMTPException as exc:  # no AUTH, or none of the ways we know
-            raise Misconfigured(
-                NAME,
-                self._subject(),
-                "The server offers no sign-in by user name and password on this connection.",
-                "Use starttls or tls, or leave the user name empty.",
-                field="username",
-            ) from exc
-
-    def _subject(self) -> str:
-        return f"{self._server.host}:{self._server.port}"
-
-    def _bad_tls(self, exc: ssl.SSLError) -> PortError:
-        refused = certificate_error(exc)
-        if refused is not None:
-            return Misconfigured(
-                NAME,
-                self._subject(),
-                f"The server's certificate is not valid: {refused.verify_message}.",
-                "Use the host name the provider gives, or ask it to renew the certificate.",
-                field="host",
-            )
-        if getattr(exc, "reason", "") in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
-            return Misconfigured(
-                NAME,
-                self._subject(),
-                "The server does not speak TLS on this port.",
-                "Use starttls with port 587, or tls with port 465.",
-                field="security",
-            )
-        return Retryable(NAME, self._subject(), "No encrypted connection could be made.")
-
-    def _refused_service(self, reply: _Reply) -> PortError:
-        if reply.code // 100 == 5:
-            return Misconfigured(
-                NAME,
-                self._subject(),
-                f"The server refuses this installation ({reply}).",
-                "Ask the provider why, or use another server.",
-                field="host",
-            )
-        return Retryable(NAME, self._subject(), f"The server is not ready ({reply}).")
-
-    def _refused_login(self, reply: _Reply) -> PortError:
-        if reply.code // 100 == 4:
-            return Retryable(NAME, self._subject(), f"Sign-in is not possible now ({reply}).")
-        return Unauthorized(
-            NAME,
-            self._subject(),
-            f"User name or password was refused ({reply}).",
-            "Enter them again; many providers want a password made for this app.",
-        )
-
-    def _refused_sender(self, reply: _Reply) -> PortError:
+    def _refused_sender(self, reply: Reply) -> PortError:
         if reply.enhanced == "5.4.5":
-            return _over_limit(self._subject(), reply)
+            return _over_limit(self._connections.subject, reply)
         if reply.code // 100 == 4:
-            return Retryable(NAME, self._subject(), f"The server takes no message now ({reply}).")
+            return Retryable(NAME, self._connections.subject, f"The server takes no message now ({reply}).")
         if reply.code in (530, 535, 538):
             return Unauthorized(
                 NAME,
-                self._subject(),
+                self._connections.subject,
                 f"The server wants a sign-in ({reply}).",
                 "Fill in user name and password.",
             )
         if reply.code == 552:
-            return Rejected(NAME, self._subject(), f"The message is too large for the server ({reply}).")
+            return Rejected(
+                NAME, self._connections.subject, f"The message is too large for the server ({reply})."
+            )
         return Misconfigured(
             NAME,
-            self._subject(),
+            self._connections.subject,
             f"The server refuses the sender's address ({reply}).",
             "Use a from address and a bounce domain that the provider has verified.",
             field="from_address",
         )
 
 
-def _refused_recipient(reply: _Reply, subject: str) -> PortError:
+class _HungUp(Exception):
+    """The server left before the content of a message; `said` is what to tell."""
+
+    def __init__(self, said: str) -> None:
+        self.said = said
+        super().__init__(said)
+
+
+def _said(answer: tuple[int, bytes], smtp: smtplib.SMTP) -> Reply:
+    """The reply to a command before the content. Raises _HungUp for 421, which ends the connection."""
+    reply = Reply(*answer)
+    if reply.code == 421:
+        smtp.close()
+        raise _HungUp(f"The server takes no message now ({reply}).")
+    if reply.code // 100 not in (2, 3, 4, 5):
+        raise smtplib.SMTPException("the reply is not SMTP")
+    return reply
+
+
+def _refused_recipient(reply: Reply, subject: str) -> PortError:
     if reply.enhanced == "5.4.5":
         return _over_limit(subject, reply)
     if reply.code // 100 == 4:
@@ -283,10 +203,12 @@ def _refused_recipient(reply: _Reply, subject: str) -> PortError:
         return Unauthorized(
             NAME, subject, f"The server does not deliver for us ({reply}).", "Fill in user name and password."
         )
+    if reply.enhanced in _NOBODY:
+        return Gone(NAME, subject, f"Nobody is at the address ({reply}).", "Ask the person for another one.")
     return Rejected(NAME, subject, f"The address was refused ({reply}).", "Ask the person for another one.")
 
 
-def _refused_content(reply: _Reply, subject: str) -> PortError:
+def _refused_content(reply: Reply, subject: str) -> PortError:
     if reply.enhanced == "5.4.5":
         return _over_limit(subject, reply)
     if reply.code // 100 == 4:
@@ -294,7 +216,7 @@ def _refused_content(reply: _Reply, subject: str) -> PortError:
     return Rejected(NAME, subject, f"The content was refused ({reply}).", "Check the text for spam words.")
 
 
-def _over_limit(subject: str, reply: _Reply) -> RateLimited:
+def _over_limit(subject: str, reply: Reply) -> RateLimited:
     return RateLimited(
         NAME,
         subject,
@@ -304,45 +226,8 @@ def _over_limit(subject: str, reply: _Reply) -> RateLimited:
     )
 
 
-class _Smtp(smtplib.SMTP):
-    """smtplib over guarded sockets; encrypted from the first byte where `security` is tls."""
-
-    def __init__(
-        self,
-        environment: Environment,
-        server: Server,
-        local_hostname: str,
-        tls: Callable[[], ssl.SSLContext],
-    ) -> None:
-        self._environment = environment
-        self._tls = tls
-        self._server = server
-        # Our own name would otherwise be looked up, and could tell an internal one.
-        super().__init__(local_hostname=local_hostname, timeout=environment.timeout_s)
-        # STARTTLS checks the certificate against this name; without a host in the constructor the
-        # library leaves it empty.
-        self._host = server.host
-
-    def _get_socket(self, host: str, port: int, timeout: Any) -> socket.socket:
-        try:
-            opened = open_socket(self._environment, NAME, host, port, timeout)
-        except Misconfigured as exc:
-            raise Misconfigured(NAME, exc.subject, exc.cause, exc.remedy, field="host") from exc
-        if self._server.security != "tls":
-            return opened
-        try:
-            return self._tls().wrap_socket(opened, server_hostname=host)
-        except BaseException:
-            opened.close()
-            raise
-
-
 def _quoted(content: bytes) -> bytes:
     """The content as DATA wants it: leading dots doubled, ended by a lone dot (RFC 5321 §4.5.2)."""
     if not content.endswith(b"\r\n"):
         content += b"\r\n"
     return re.sub(rb"(?m)^\.", b"..", content) + b".\r\n"
-
-
-def _bytes(value: bytes | str) -> bytes:
-    return value if isinstance(value, bytes) else value.encode()
