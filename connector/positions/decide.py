@@ -23,6 +23,7 @@ from connector.outbox.messages import Intent, enqueue, literal
 from connector.positions import topics
 from connector.positions.bundles import decide_bundles, with_bundles
 from connector.positions.facts import PositionRow, lock_and_read
+from connector.positions.locations import spread_over_locations
 from connector.positions.promises import keep_promises
 
 CHUNK = 1000
@@ -79,7 +80,7 @@ def decide_within(
         _write_movements(db, merchant_id, changed, now, cause)
         keep_promises(db, merchant_id, changed, now=now, run_id=cause.run_id, is_undo=cause.kind == "undo")
     _raise_news(db, merchant_id, changed)
-    spread(db, merchant_id, [after.variant_id for _, after in pairs])
+    spread(db, merchant_id, [after for _, after in pairs])
     return Decided(len(pairs), len(changed))
 
 
@@ -219,11 +220,12 @@ def _places_to_look_at(
 
 
 _LOCK_LISTINGS = sa.text("""
-    select 1 from listing where merchant_id = :merchant and variant_id = any(cast(:variants as bigint[]))
+    select (select exists (select 1 from store_location where merchant_id = :merchant)) as has_locations
+      from listing where merchant_id = :merchant and variant_id = any(cast(:variants as bigint[]))
      order by id for update
 """)
 
-_SPREAD = sa.text("""
+_SPREAD = """
     update listing l
        set wanted_available = p.available, wanted_state = p.state, wanted_count = p.shown_count,
            wanted_restock_on = p.restock_on, wanted_restock_until = p.restock_until
@@ -232,7 +234,15 @@ _SPREAD = sa.text("""
        and p.merchant_id = l.merchant_id and p.variant_id = l.variant_id
        and (l.wanted_available, l.wanted_state, l.wanted_count, l.wanted_restock_on, l.wanted_restock_until)
            is distinct from (p.available, p.state, p.shown_count, p.restock_on, p.restock_until)
-""")
+       {where}
+"""
+_SPREAD_ALL = sa.text(_SPREAD.format(where=""))
+_SPREAD_OTHERS = sa.text(
+    _SPREAD.format(
+        where="""and not exists (select 1 from store_location s
+                                  where s.merchant_id = l.merchant_id and s.connection_id = l.connection_id)"""
+    )
+)
 
 _DIFFERENT = """
     select l.id, l.connection_id, l.product_id, l.external_id, l.wanted_available,
@@ -253,13 +263,18 @@ _DIFFERENT_VARIANTS = sa.text(_DIFFERENT.format(which="l.variant_id = any(cast(:
 _DIFFERENT_STORE = sa.text(_DIFFERENT.format(which="l.connection_id = :store"))
 
 
-def spread(db: sa.Connection, merchant_id: int, variant_ids: Sequence[int]) -> int:
-    """Bring the listings' wanted values to the positions and enqueue what differs from what the stores
-    are believed to say. Nothing is enqueued for a store that may not be written. Returns the intents."""
-    given = {"merchant": merchant_id, "variants": literal(variant_ids)}
+def spread(db: sa.Connection, merchant_id: int, answers: Sequence[Decision]) -> int:
+    """Bring the listings' wanted values to the positions, which say what `answers` says, and enqueue what differs
+    from what the stores are believed to say. Nothing is enqueued for a store that may not be written. Returns the
+    intents."""
+    given = {"merchant": merchant_id, "variants": literal(after.variant_id for after in answers)}
     # Deliveries update listings too: everybody locks them in id order first, so nobody deadlocks.
-    db.execute(_LOCK_LISTINGS, given)
-    db.execute(_SPREAD, given)
+    locked = db.execute(_LOCK_LISTINGS, given).first()
+    if locked is not None and locked.has_locations:
+        db.execute(_SPREAD_OTHERS, given)
+        spread_over_locations(db, merchant_id, answers)
+    else:
+        db.execute(_SPREAD_ALL, given)
     return _enqueue_different(db, merchant_id, db.execute(_DIFFERENT_VARIANTS, given))
 
 

@@ -108,7 +108,8 @@ class Order(SQLModel, table=True):
 
 
 class OrderLine(SQLModel, table=True):
-    """`units` of one listing that an order holds now (0 after a cancel)."""
+    """`units` of one listing that an order holds now (0 after a cancel). `location_id` is where the store takes them
+    from, None where it does not tell."""
 
     __tablename__ = "store_order_line"
     merchant_id: int = tenant()
@@ -118,6 +119,32 @@ class OrderLine(SQLModel, table=True):
     variant_id: int | None = Field(default=None, sa_type=sa.BigInteger)
     external_id: str
     units: int
+    location_id: str | None = None
+
+
+class StoreLocation(SQLModel, table=True):
+    """A location of a store that Dispo writes. `position` 0 is the default one. A store without a row has one,
+    that of its settings or the platform's default, which every source feeds."""
+
+    __tablename__ = "store_location"
+    merchant_id: int = tenant()
+    connection_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
+    location_id: str = Field(primary_key=True)
+    name: str = ""
+    position: int = Field(default=0, sa_type=sa.SmallInteger)
+
+
+class StoreLocationSource(SQLModel, table=True):
+    """Which written location of a store a source feeds: one, as the key says, or none (`location_id` None). A
+    source without a row feeds the default one. `is_counted_there`: it is read from a location of this store that
+    sells by itself, so that the store counts its units already."""
+
+    __tablename__ = "store_location_source"
+    merchant_id: int = tenant()
+    connection_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
+    source_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
+    location_id: str | None = None
+    is_counted_there: bool = False
 
 
 class Allocation(SQLModel, table=True):

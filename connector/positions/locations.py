@@ -1,0 +1,193 @@
+"""The locations of stores that Dispo writes, which sources feed each, and their listings' wanted numbers.
+
+A store without a row of `store_location` has one written location, fed by every source: nothing here is read for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector.availability.facts import Decision
+from connector.availability.locations import Badge, Feeds, Split, badge_of, split, split_bundle
+from connector.outbox.messages import literal
+
+_PLACES = sa.text("""
+    select connection_id, location_id from store_location
+     where merchant_id = :m and (cast(:c as bigint) is null or connection_id = :c)
+     order by connection_id, position, location_id
+""")
+
+_SOURCES = sa.text("""
+    select connection_id, source_id, location_id, is_counted_there from store_location_source
+     where merchant_id = :m and (cast(:c as bigint) is null or connection_id = :c)
+""")
+
+
+def feeds_of(db: sa.Connection, merchant_id: int, connection_id: int | None = None) -> dict[int, Feeds]:
+    """How each store with chosen locations is fed (or this one alone); the others are not in the answer."""
+    given = {"m": merchant_id, "c": connection_id}
+    places: dict[int, list[str]] = defaultdict(list)
+    for row in db.execute(_PLACES, given):
+        places[row.connection_id].append(row.location_id)
+    chosen: dict[int, dict[int, str | None]] = defaultdict(dict)
+    there: dict[int, set[int]] = defaultdict(set)
+    if places:
+        for row in db.execute(_SOURCES, given):
+            chosen[row.connection_id][row.source_id] = row.location_id
+            if row.is_counted_there:
+                there[row.connection_id].add(row.source_id)
+    return {
+        store: Feeds(tuple(found), chosen[store], frozenset(there[store])) for store, found in places.items()
+    }
+
+
+_LISTINGS = sa.text("""
+    select l.id, l.connection_id, l.variant_id, l.external_id, l.location_id,
+           (l.is_gone or l.problem <> '') as is_closed
+      from listing l
+     where l.merchant_id = :m and l.variant_id = any(cast(:variants as bigint[]))
+       and l.connection_id = any(cast(:stores as bigint[]))
+     order by l.id
+""")
+
+# The badge is one of the item, not of a location: the listing at one location carries it, the others want none.
+# What another one was believed to show is forgotten, so that it is written again should it come to carry it.
+_WRITE = sa.text("""
+    update listing l
+       set wanted_available = n.available, wanted_state = n.state, wanted_count = n.shown,
+           wanted_restock_on = n.since, wanted_restock_until = n.until,
+           believed_state = case when n.is_lead then l.believed_state else '' end,
+           believed_count = case when n.is_lead then l.believed_count end,
+           believed_restock_on = case when n.is_lead then l.believed_restock_on end,
+           believed_restock_until = case when n.is_lead then l.believed_restock_until end
+      from jsonb_to_recordset(cast(:rows as jsonb))
+           as n(id bigint, available int, state text, shown int, since date, until date, is_lead boolean)
+     where l.merchant_id = :m and l.id = n.id
+       and ((l.wanted_available, l.wanted_state, l.wanted_count, l.wanted_restock_on, l.wanted_restock_until)
+            is distinct from (n.available, n.state, n.shown, n.since, n.until)
+            or not n.is_lead and l.believed_state <> '')
+""")
+
+_POSITIONS = sa.text("""
+    select variant_id, available, why from position
+     where merchant_id = :m and variant_id = any(cast(:variants as bigint[])) and version > 0
+""")
+
+
+def spread_over_locations(db: sa.Connection, merchant_id: int, answers: Sequence[Decision]) -> None:
+    """Bring the wanted numbers of the listings of these variants, in stores with chosen locations, to what was just
+    decided. The listings are locked by the caller."""
+    feeds = feeds_of(db, merchant_id)
+    given = {
+        "m": merchant_id,
+        "variants": literal(after.variant_id for after in answers),
+        "stores": literal(sorted(feeds)),
+    }
+    rows = db.execute(_LISTINGS, given).all()
+    decided = {after.variant_id: after for after in answers}
+    splits: dict[int, Splits] = {}
+    leads = _leads(rows, feeds)
+    wanted = []
+    for row in rows:
+        store = splits.get(row.connection_id)
+        if store is None:
+            known = {after.variant_id: (after.available, after.why) for after in answers}
+            store = splits[row.connection_id] = Splits(db, merchant_id, feeds[row.connection_id], known)
+        found = store.of(row.variant_id)
+        if row.location_id not in found.shown:
+            continue  # a location that is not written any more
+        after = decided[row.variant_id]
+        is_lead = leads[row.connection_id, row.external_id] == row.id
+        badge = badge_of(
+            Badge(after.state, after.shown_count, after.restock_on, after.restock_until),
+            found,
+            available=after.available,
+            threshold=int(after.why.get("threshold") or 0),
+        )
+        wanted.append(_wanted(row.id, found.shown[row.location_id], badge if is_lead else None))
+    if wanted:
+        db.execute(_WRITE, {"m": merchant_id, "rows": json.dumps(wanted)})
+
+
+def _wanted(listing_id: int, available: int, badge: Badge | None) -> dict[str, Any]:
+    said = badge or Badge("", None, None, None)
+    return {
+        "id": listing_id,
+        "available": available,
+        "state": said.state,
+        "shown": said.shown_count,
+        "since": said.restock_on.isoformat() if said.restock_on else None,
+        "until": said.restock_until.isoformat() if said.restock_until else None,
+        "is_lead": badge is not None,
+    }
+
+
+def _leads(rows: Iterable[Any], feeds: Mapping[int, Feeds]) -> dict[tuple[int, str], int]:
+    """Which listing of each item carries its badge: the one at the first location where it can be written, else
+    the one at the first location."""
+    best: dict[tuple[int, str], tuple[tuple[bool, int], int]] = {}
+    for row in rows:
+        places = feeds[row.connection_id].places
+        if row.location_id in places:
+            rank = (row.is_closed, places.index(row.location_id))
+            key = (row.connection_id, row.external_id)
+            best[key] = min(best.get(key, (rank, row.id)), (rank, row.id))
+    return {key: listing_id for key, (_, listing_id) in best.items()}
+
+
+class Splits:
+    """The splits of one store's variants. `known` maps a variant to (available, why) as just decided; what a
+    bundle contains beyond them is read from its position."""
+
+    def __init__(
+        self,
+        db: sa.Connection,
+        merchant_id: int,
+        feeds: Feeds,
+        known: Mapping[int, tuple[int, Mapping[str, Any]]],
+    ) -> None:
+        self._db = db
+        self._merchant_id = merchant_id
+        self._feeds = feeds
+        self._known = dict(known)
+        self._found: dict[int, Split] = {}
+
+    def of(self, variant_id: int) -> Split:
+        """The split of one variant; nothing anywhere of one that was never decided."""
+        if variant_id not in self._found:
+            self._found[variant_id] = self._split(variant_id)
+        return self._found[variant_id]
+
+    def _split(self, variant_id: int) -> Split:
+        available, why = self._known.get(variant_id, (0, {}))
+        buffer_units = int(why.get("buffer") or 0)
+        parts = why.get("bundle")
+        if not parts:
+            return split(units_of(why), self._feeds, available=available, buffer_units=buffer_units)
+        self._read([int(part["variant"]) for part in parts])
+        return split_bundle(
+            [(self.of(int(part["variant"])), int(part["units"])) for part in parts],
+            available=available,
+            buffer_units=buffer_units,
+        )
+
+    def _read(self, variant_ids: Iterable[int]) -> None:
+        missing = sorted(set(variant_ids) - self._known.keys())
+        if missing:
+            given = {"m": self._merchant_id, "variants": literal(missing)}
+            for row in self._db.execute(_POSITIONS, given):
+                self._known[row.variant_id] = (row.available, row.why)
+
+
+def units_of(why: Mapping[str, Any]) -> dict[int, int]:
+    """The units of each source that sells, of the arithmetic a decision keeps in `why`."""
+    units: dict[int, int] = defaultdict(int)
+    for one in why.get("sources", ()):
+        if one.get("role", "sells") == "sells":
+            units[int(one["source"])] += int(one["units"])
+    return dict(units)
