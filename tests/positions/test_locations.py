@@ -1,0 +1,161 @@
+"""Several written locations of one store: what each is to show, and whose sources a sale is taken off."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from connector.catalog.bundles import Component, declare
+from connector.positions.topics import BADGE, QUANTITY
+from tests.builders import World
+
+
+class _Shop:
+    """A store with the locations main (default) and shop; a warehouse with 8 vases, a wholesaler with 5."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.world = World(engine)
+        self.store = self.world.store(adapter="shopify")
+        self.vase = self.world.variant("vase")
+        self.warehouse = self.world.source(kind="own")
+        self.wholesaler = self.world.source()
+        self.world.observe(self.warehouse, self.vase, 8)
+        self.world.observe(self.wholesaler, self.vase, 5)
+        self.main = self.list(self.vase, "main")
+        self.shop = self.list(self.vase, "shop")
+
+    def list(self, variant: int, place: str, shown: int | None = None) -> int:
+        return self.world.listing(
+            self.store, variant, shown, location_id=place, external_id=f"v{variant}", sku=str(variant)
+        )
+
+    def write(self, *places: str, **feeds: str | None) -> None:
+        """Choose the written locations; `feeds` names sources of this shop."""
+        for position, place in enumerate(places):
+            self.world.execute(
+                "insert into store_location (merchant_id, connection_id, location_id, position)"
+                " values (:m, :c, :l, :p)",
+                c=self.store,
+                l=place,
+                p=position,
+            )
+        for name, place in feeds.items():
+            self.feed(getattr(self, name), place)
+
+    def feed(self, source: int, place: str | None, *, there: bool = False) -> None:
+        self.world.execute(
+            "insert into store_location_source"
+            " (merchant_id, connection_id, source_id, location_id, is_counted_there)"
+            " values (:m, :c, :s, :l, :t)",
+            c=self.store,
+            s=source,
+            l=place,
+            t=there,
+        )
+
+    def wanted(self, *listings: int) -> list[tuple[int | None, str]]:
+        rows = [self.world.listing_row(one) for one in listings or (self.main, self.shop)]
+        return [(row.wanted_available, row.wanted_state) for row in rows]
+
+
+@pytest.fixture
+def shop(engine: sa.Engine) -> _Shop:
+    return _Shop(engine)
+
+
+def test_each_location_shows_what_its_own_sources_give_and_the_first_carries_the_badge(shop: _Shop) -> None:
+    shop.write("main", "shop", wholesaler="shop")
+
+    shop.world.decide(shop.vase)
+
+    assert shop.wanted() == [(8, "in_stock"), (5, "")]
+    topics = sorted((topic, int(subject)) for topic, subject, _ in shop.world.pending() if "store" in topic)
+    assert topics == [(QUANTITY, shop.main), (QUANTITY, shop.shop)]
+
+
+def test_a_store_without_chosen_locations_shows_everything_as_before(shop: _Shop) -> None:
+    other = shop.world.store()
+    plain = shop.world.listing(other, shop.vase, 13)
+    shop.write("main", "shop", wholesaler="shop")
+
+    shop.world.decide(shop.vase)
+
+    assert shop.wanted(plain) == [(13, "in_stock")]
+
+
+def test_units_that_only_change_hands_between_sources_move_between_locations(shop: _Shop) -> None:
+    shop.write("main", "shop", wholesaler="shop")
+    shop.world.decide(shop.vase)
+    shop.world.observe(shop.warehouse, shop.vase, 3)
+    shop.world.observe(shop.wholesaler, shop.vase, 10)
+
+    shop.world.decide(shop.vase)
+
+    assert shop.wanted() == [(3, "in_stock"), (10, "")]
+
+
+def test_a_location_that_is_not_written_keeps_what_it_has(shop: _Shop) -> None:
+    shop.write("main", wholesaler=None)
+
+    shop.world.decide(shop.vase)
+
+    assert shop.wanted() == [(8, "in_stock"), (None, "")]
+
+
+def test_a_store_none_of_whose_sources_has_any_tells_out_of_stock(shop: _Shop) -> None:
+    shop.write("main", "shop", warehouse=None)
+    shop.world.observe(shop.wholesaler, shop.vase, 0)
+
+    shop.world.decide(shop.vase)
+
+    assert shop.world.position(shop.vase).available == 8
+    assert shop.wanted() == [(0, "out_of_stock"), (0, "")]
+
+
+def test_what_the_store_counts_by_itself_is_not_written_but_is_in_stock(shop: _Shop) -> None:
+    shop.write("main", "shop")
+    shop.feed(shop.warehouse, None, there=True)
+    shop.world.observe(shop.wholesaler, shop.vase, 0)
+
+    shop.world.decide(shop.vase)
+
+    assert shop.wanted() == [(0, "in_stock"), (0, "")]
+
+
+def test_the_badge_goes_to_a_location_that_can_be_written(shop: _Shop) -> None:
+    shop.write("main", "shop", wholesaler="shop")
+    shop.world.decide(shop.vase)
+    shop.world.execute("update listing set believed_state = 'in_stock' where id = :i", i=shop.main)
+    shop.world.execute("update listing set problem = 'It is not stocked there.' where id = :i", i=shop.main)
+    shop.world.forget_intents()
+
+    shop.world.decide(shop.vase)
+
+    assert shop.wanted() == [(8, ""), (5, "in_stock")]
+    assert shop.world.listing_row(shop.main).believed_state == ""
+    assert [(t, int(s)) for t, s, _ in shop.world.pending() if t == BADGE] == []
+    shop.world.execute("update listing set believed_available = 5 where id = :i", i=shop.shop)
+    shop.world.forget_intents()
+    shop.world.decide(shop.vase)
+    assert [(t, int(s)) for t, s, _ in shop.world.pending() if t == BADGE] == [(BADGE, shop.shop)]
+
+
+def test_a_bundle_is_sold_where_all_of_it_is(shop: _Shop, engine: sa.Engine) -> None:
+    shop.write("main", "shop", wholesaler="shop")
+    plate = shop.world.variant("plate")
+    shop.world.observe(shop.warehouse, plate, 6)
+    shop.world.observe(shop.wholesaler, plate, 20)
+    bundle = shop.world.variant("set")
+    with engine.begin() as db:
+        declare(db, shop.world.merchant_id, bundle, [Component(shop.vase, 1), Component(plate, 4)])
+    main, other = shop.list(bundle, "main"), shop.list(bundle, "shop")
+    shop.world.decide(shop.vase, plate)
+
+    # 13 vases and 26 plates make 6 sets, but one of them would have to come from two places.
+    assert shop.world.position(bundle).available == 6
+    assert shop.wanted(main, other) == [(1, "in_stock"), (5, "")]
+
+    # A component that is not among those decided is read.
+    shop.world.observe(shop.wholesaler, shop.vase, 2)
+    shop.world.decide(shop.vase)
+    assert shop.wanted(main, other) == [(1, "low_stock"), (2, "")]
