@@ -12,6 +12,7 @@ from connector.delivery import live_tables as live
 from connector.delivery import tables as delivery
 from connector.intake import tables as intake
 from connector.outbox import tables as outbox
+from connector.positions import currency_tables as currencies
 from connector.positions import delivery_tables as promised
 from connector.positions import price_tables as prices
 from connector.positions import tables as positions
@@ -21,7 +22,7 @@ from connector.shoppers import tables as shoppers
 # fmt: off
 ROOMS = (
     accounts, installs, plans, outbox, catalog, positions, promised, prices, delivery, intake, shoppers, advertising,
-    search, live,
+    search, live, currencies,
 )
 # fmt: on
 metadata = SQLModel.metadata

@@ -22,7 +22,8 @@ class Source(SQLModel, table=True):
     of misses in `missing_after`) or zero. `kind` "own": the merchant's own stock, else "supplier".
     `out_because` is why it does not count as usable since `out_since` (paused, failing, stale), "" while it does,
     as `connector.positions.outages` last found it. `allowed`: what the guard lets pass for good, hold's
-    code → value (how far), run, by, at.
+    code → value (how far), run, by, at. `cost_currency`: the currency that the last list which named one gave its
+    costs in (ISO 4217), "" where none did.
     """
 
     __tablename__ = "source"
@@ -50,6 +51,7 @@ class Source(SQLModel, table=True):
     every_s: int = 3600
     out_because: str = ""
     out_since: datetime | None = None
+    cost_currency: str = ""
 
 
 class Observation(SQLModel, table=True):
