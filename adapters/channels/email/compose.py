@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any
 
 import dkim
@@ -60,22 +61,68 @@ _VERBATIM = {
 }
 
 
+# Headers that say the same in most messages of a shop: parsed and folded once, not once a message.
+_RECURRING = frozenset({"from", "reply-to", "mime-version", "content-type", "content-transfer-encoding"})
+
+
+class _Registry(HeaderRegistry):
+    """The standard library makes a new class for each header of each message and parses what it has just
+    written, which takes longer than sending the message; here that is done once. Headers never change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[str, type] = {}
+        self._parsed = lru_cache(maxsize=1024)(super().__call__)
+
+    def __call__(self, name: str, value: Any) -> Any:
+        if name.lower() in _RECURRING and isinstance(value, str) and "boundary=" not in value:
+            return self._parsed(name, str(value))
+        return super().__call__(name, value)
+
+    def __getitem__(self, name: str) -> type:
+        made = self._made.get(name)
+        if made is None:
+            made = self._made[name] = super().__getitem__(name)
+        return made
+
+
 class _Policy(EmailPolicy):
     """SMTP line ends, bodies in seven bits (any server takes them and no relay re-encodes them, which
     would break the signature), verbatim headers as they are."""
+
+    def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
+        if name.lower() in _VERBATIM and isinstance(value, str):
+            if len(value.splitlines()) > 1:
+                raise ValueError("a header of several lines")
+            return name, value
+        return super().header_store_parse(name, value)
 
     def fold(self, name: str, value: Any) -> str:
         return self._verbatim(name, value) or super().fold(name, value)
 
     def fold_binary(self, name: str, value: Any) -> bytes:
         verbatim = self._verbatim(name, value)
-        return verbatim.encode("ascii") if verbatim else super().fold_binary(name, value)
+        if verbatim:
+            return verbatim.encode("ascii")
+        if name.lower() in _RECURRING and "boundary=" not in value:
+            return _folded(self, name, value)
+        return super().fold_binary(name, value)
+
+    def fold_now(self, name: str, value: Any) -> bytes:
+        """As `fold_binary`, without looking whether it was done before."""
+        return super().fold_binary(name, value)
 
     def _verbatim(self, name: str, value: Any) -> str:
         return f"{name}: {value}{self.linesep}" if name.lower() in _VERBATIM else ""
 
 
-_POLICY = _Policy(linesep=SMTP.linesep, cte_type="7bit", max_line_length=78)
+@lru_cache(maxsize=1024)
+def _folded(policy: _Policy, name: str, value: Any) -> bytes:
+    return policy.fold_now(name, value)
+
+
+_POLICY = _Policy(linesep=SMTP.linesep, cte_type="7bit", max_line_length=78, header_factory=_Registry())
+_POLICY_UTF8 = _POLICY.clone(utf8=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +164,7 @@ def compose(message: OutgoingMessage, sender: Sender, now: datetime) -> Envelope
         raise Rejected(NAME, subject, "The message id is not one word of plain characters.")
     message_id = message.message_id if "@" in message.message_id else f"{message.message_id}@{sender.domain}"
     recipient, needs_smtputf8 = _address(message.to, subject, "recipient")
-    mail = EmailMessage(policy=_POLICY.clone(utf8=needs_smtputf8))
+    mail = EmailMessage(policy=_POLICY_UTF8 if needs_smtputf8 else _POLICY)
     mail["From"] = _mailbox(sender.from_address, _plain(message.from_name))
     mail["To"] = _mailbox(recipient)
     if message.reply_to:
