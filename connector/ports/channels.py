@@ -8,7 +8,8 @@ type tells what became of the message.
     Rejected         this message to this address is refused for good
     RateLimited      certainly not taken; again after `retry_after_s`
     Retryable        certainly not taken; again later
-    OutcomeUnknown   it may have been taken: the request left and no answer came
+    OutcomeUnknown   it may have been taken: the request left and no answer came; may be sent again only where it
+                     says `is_repeatable`
     Unauthorized     no message of this connection goes out until the credentials are mended
     Misconfigured    as before, for the setting `field`
 """
@@ -164,7 +165,7 @@ class EventChannel(Protocol):
         """As `Channel.check`."""
 
     def send(self, message: OutgoingEvent) -> Accepted:
-        """As `Channel.send`. An event whose outcome is unknown may be repeated with the same `unique_id`."""
+        """As `Channel.send`. The system counts events by `unique_id`, so that OutcomeUnknown is repeatable."""
 
 
 ReportKind = Literal["delivered", "bounced_hard", "bounced_soft", "complained", "stopped", "started", "help"]

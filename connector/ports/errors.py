@@ -54,7 +54,17 @@ class RateLimited(Retryable):
 
 
 class OutcomeUnknown(PortError):
-    """A write left and no answer came back (timeout, 504, cut connection): it may have been done."""
+    """A write left and no answer came back (timeout, 504, cut connection): it may have been done.
+
+    `is_repeatable`: the other side knows this request by its key, so that sending it again within the day is
+    done once.
+    """
+
+    def __init__(
+        self, adapter: str, subject: str, cause: str, remedy: str = "", *, is_repeatable: bool = False
+    ) -> None:
+        super().__init__(adapter, subject, cause, remedy)
+        self.is_repeatable = is_repeatable
 
 
 class Conflict(PortError):

@@ -1,15 +1,10 @@
-"""Turns an OutgoingMessage into the bytes that go over the wire, signed; no network here.
-
-Headers cannot be injected: free text (subject, names) loses its control characters, everything else
-must match a strict pattern or the message is Rejected.
-"""
+"""Turns an OutgoingMessage into the bytes that go over the wire, signed; no network here."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from email.headerregistry import Address, HeaderRegistry
+from email.headerregistry import HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
@@ -17,17 +12,13 @@ from functools import lru_cache
 from typing import Any
 
 import dkim
-from email_validator import EmailNotValidError, validate_email
 
+from adapters.kit import mail as mail_kit
 from connector.ports.channels import OutgoingMessage
 from connector.ports.errors import Rejected
 
 NAME = "email"
 
-_MESSAGE_ID = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,128}(@[A-Za-z0-9.-]{1,253})?")
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-# Printable ASCII without space, < and >, short enough for a header line of 998 bytes.
-_URL = re.compile(r"https?://[!-;=?-~]{1,960}")
 _MAX_LOCAL_PART = 64
 
 # Signed once more often than they occur, so that nobody can add a second one on the way; those that
@@ -159,33 +150,22 @@ class Envelope:
 def compose(message: OutgoingMessage, sender: Sender, now: datetime) -> Envelope:
     """The finished message of `now` (aware). Raises Rejected for what cannot be said truthfully:
     an invalid address, message id, language or unsubscribe address."""
-    subject = f"message {message.message_id if _MESSAGE_ID.fullmatch(message.message_id) else '(invalid id)'}"
-    if not _MESSAGE_ID.fullmatch(message.message_id):
-        raise Rejected(NAME, subject, "The message id is not one word of plain characters.")
+    subject = mail_kit.subject_of(NAME, message)
     message_id = message.message_id if "@" in message.message_id else f"{message.message_id}@{sender.domain}"
-    recipient, needs_smtputf8 = _address(message.to, subject, "recipient")
+    recipient, needs_smtputf8 = mail_kit.address(NAME, message.to, subject, "recipient")
     mail = EmailMessage(policy=_POLICY_UTF8 if needs_smtputf8 else _POLICY)
-    mail["From"] = _mailbox(sender.from_address, _plain(message.from_name))
-    mail["To"] = _mailbox(recipient)
+    mail["From"] = mail_kit.mailbox(sender.from_address, mail_kit.plain(message.from_name))
+    mail["To"] = mail_kit.mailbox(recipient)
     if message.reply_to:
-        reply_to, is_international = _address(message.reply_to, subject, "reply address")
+        reply_to, is_international = mail_kit.address(NAME, message.reply_to, subject, "reply address")
         if is_international and not needs_smtputf8:
             raise Rejected(NAME, subject, "The reply address holds letters beyond a–z.", "Use another one.")
-        mail["Reply-To"] = _mailbox(reply_to)
-    mail["Subject"] = _plain(message.subject)
+        mail["Reply-To"] = mail_kit.mailbox(reply_to)
+    mail["Subject"] = mail_kit.plain(message.subject)
     mail["Date"] = format_datetime(now)
     mail["Message-ID"] = f"<{message_id}>"
-    # Some providers replace Message-ID; this one stays, for bounces and for finding doubles.
-    mail["X-Dispo"] = message.message_id
-    # RFC 3834: keeps out-of-office answers from coming back.
-    mail["Auto-Submitted"] = "auto-generated"
-    if not _LANGUAGE.fullmatch(message.language):
-        raise Rejected(NAME, subject, "The language is not a language tag.", "Use one like en or fr-CA.")
-    if message.unsubscribe_url:
-        if not _URL.fullmatch(message.unsubscribe_url):
-            raise Rejected(NAME, subject, "The unsubscribe address is not a plain web address.")
-        mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
-        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    for name, value in mail_kit.headers(NAME, message, subject).items():
+        mail[name] = value
     mail.set_content(message.text)
     if message.html:
         mail.add_alternative(message.html, subtype="html")
@@ -197,29 +177,10 @@ def compose(message: OutgoingMessage, sender: Sender, now: datetime) -> Envelope
     return Envelope(_return_path(message, sender, message_id, subject), recipient, content, needs_smtputf8)
 
 
-def _address(text: str, subject: str, role: str) -> tuple[str, bool]:
-    """The address with its domain in ASCII, and whether its name part needs SMTPUTF8."""
-    try:
-        found = validate_email(text, check_deliverability=False, globally_deliverable=False)
-    except EmailNotValidError as exc:
-        # The reason may quote the address, which must not reach a log: not chained.
-        del exc
-        raise Rejected(NAME, subject, f"The {role} is not a valid e-mail address.") from None
-    if found.ascii_email is not None:
-        return found.ascii_email, False
-    return f"{found.local_part}@{found.ascii_domain}", True
-
-
-def _mailbox(address: str, name: str = "") -> Address:
-    # Given in two parts, because the library refuses an international `addr_spec`.
-    local, _, domain = address.rpartition("@")
-    return Address(name, local, domain)
-
-
 def _return_path(message: OutgoingMessage, sender: Sender, message_id: str, subject: str) -> str:
     """The envelope sender: a bounce address of its own per message where a domain is set (VERP)."""
     if message.return_path:
-        address, is_international = _address(message.return_path, subject, "return path")
+        address, is_international = mail_kit.address(NAME, message.return_path, subject, "return path")
         if is_international:
             raise Rejected(NAME, subject, "The return path holds letters beyond a–z.")
         return address
@@ -227,11 +188,6 @@ def _return_path(message: OutgoingMessage, sender: Sender, message_id: str, subj
         return sender.from_address
     local = f"bounces+{message_id.partition('@')[0]}"
     return f"{local if len(local) <= _MAX_LOCAL_PART else 'bounces'}@{sender.return_path_domain}"
-
-
-def _plain(text: str) -> str:
-    """One line without control characters or invisible direction marks."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _signed(content: bytes, key: DkimKey) -> bytes:
