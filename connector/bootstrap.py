@@ -33,6 +33,7 @@ from connector.placement import work as placement
 from connector.plans import Catalogue
 from connector.ports.ads import Ads
 from connector.ports.channels import Channel
+from connector.ports.coupons import Coupons
 from connector.ports.entitlements import Entitlements
 from connector.ports.errors import Misconfigured, PortError
 from connector.ports.installs import AccessTokens, App, KeyHandover
@@ -181,6 +182,11 @@ class Runtime:
     def notes(self, merchant_id: int, connection_id: int) -> ProductNotes | None:
         """What writes a store's own fields about availability; None where its platform has none."""
         found: ProductNotes | None = self._part(merchant_id, connection_id, "notes")
+        return found
+
+    def coupons(self, merchant_id: int, connection_id: int) -> Coupons | None:
+        """What makes discount codes in a store; None where its platform has none."""
+        found: Coupons | None = self._part(merchant_id, connection_id, "coupons")
         return found
 
     def entitlements(self, merchant_id: int, connection_id: int) -> Entitlements | None:

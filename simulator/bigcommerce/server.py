@@ -23,6 +23,7 @@ from simulator.bigcommerce.hooks import STOCK_CHANGED, Hooks
 from simulator.bigcommerce.inventory import Inventory
 from simulator.bigcommerce.model import DEFAULT_LOCATIONS, Levels, SimLocation, variant_id
 from simulator.bigcommerce.orders import INVENTORY_SETTINGS, Orders, store
+from simulator.bigcommerce.promotions import Promotions
 from simulator.bigcommerce.replies import ApiError, Reply, Window, page_of
 from simulator.bigcommerce.scripts import Scripts
 from simulator.dials import Dials, Fault
@@ -74,6 +75,7 @@ class BigCommerceServer:
         self.catalog = Catalog(self.levels, client_id)
         self.inventory = Inventory(self.levels, self._level_changed)
         self.orders = Orders(shop)
+        self.promotions = Promotions(shop)
         self.channels: list[dict[str, Any]] = [
             {"id": 1, "type": "storefront", "platform": "bigcommerce", "status": "active", "name": shop.name}
         ]
@@ -209,6 +211,8 @@ class BigCommerceServer:
         content = ("store_v2_content",)
         places = ("store_locations", "store_locations_read_only")
         channels = ("store_channel_settings", "store_channel_settings_read_only")
+        marketing = ("store_v2_marketing", "store_v2_marketing_read_only")
+        p = self.promotions
         c, i, h, s = self.catalog, self.inventory, self.webhooks, self.scripts
         rows: list[tuple[str, str, tuple[str, ...], Handler]] = [
             ("GET", "v2/store", about, lambda a, b: self._store()),
@@ -216,6 +220,7 @@ class BigCommerceServer:
             ("GET", "v3/channels", channels, lambda a, b: self._channels(a)),
             ("GET", "v3/catalog/products", products, lambda a, b: c.products(a)),
             ("PUT", "v3/catalog/products", products[:1], lambda a, b: c.update_products(b)),
+            ("PUT", "v3/catalog/variants", products[:1], lambda a, b: c.update_variants(b)),
             ("GET", "v3/catalog/trees/categories", products, lambda a, b: c.categories(a)),
             ("GET", "v3/catalog/variants/metafields", products, lambda a, b: c.list_metafields(a)),
             ("POST", "v3/catalog/variants/metafields", products[:1], lambda a, b: c.create_metafields(b)),
@@ -236,6 +241,11 @@ class BigCommerceServer:
             ("POST", "v3/hooks", (), lambda a, b: h.create(b)),
             ("PUT", r"v3/hooks/(\d+)", (), lambda a, b, n: h.update(n, b)),
             ("DELETE", r"v3/hooks/(\d+)", (), lambda a, b, n: h.delete(n)),
+            ("GET", "v3/promotions", marketing, lambda a, b: p.list(a)),
+            ("POST", "v3/promotions", marketing[:1], lambda a, b: p.create(b)),
+            ("DELETE", r"v3/promotions/(\d+)", marketing[:1], lambda a, b, n: p.delete(n)),
+            ("GET", r"v3/promotions/(\d+)/codes", marketing, lambda a, b, n: p.list_codes(n, a)),
+            ("POST", r"v3/promotions/(\d+)/codes", marketing[:1], lambda a, b, n: p.add_code(n, b)),
             ("GET", "v3/content/scripts", content, lambda a, b: s.list(a)),
             ("POST", "v3/content/scripts", content, lambda a, b: s.create(b)),
             ("PUT", r"v3/content/scripts/([0-9a-f-]+)", content, lambda a, b, n: s.update(str(n), b)),

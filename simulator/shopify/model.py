@@ -30,7 +30,14 @@ DEFAULT_SCOPES = (
     "read_orders",
     "write_app_proxy",
 )
-OPTIONAL_SCOPES = ("read_inventory_shipments", "read_inventory_transfers", "read_orders")
+OPTIONAL_SCOPES = (
+    "read_inventory_shipments",
+    "read_inventory_transfers",
+    "read_orders",
+    "write_discounts",
+    "write_order_edits",
+    "write_orders",
+)
 """What the app's configuration names as optional: granted or not after the installation."""
 
 

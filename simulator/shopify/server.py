@@ -31,6 +31,7 @@ from simulator.shop import Change, Item, Shop
 from simulator.shopify import payloads
 from simulator.shopify.bulk import Bulk
 from simulator.shopify.cost import SINGLE_QUERY_LIMIT, Bucket, CostModel
+from simulator.shopify.coupons import Discounts
 from simulator.shopify.idempotency import IdempotencyKeys
 from simulator.shopify.model import (
     DEFAULT_LOCATIONS,
@@ -136,10 +137,16 @@ class ShopifyServer:
         self.objects = Objects(self)
         self.queries = Queries(self)
         self.transfers = Transfers(self)
+        self.discounts = Discounts(self)
         self.calls: Counter[str] = Counter()
         self.items_written = 0
         self.metafields_written = 0
-        self._root = {**self.queries.root(), **self.transfers.root(), **Mutations(self).root()}
+        self._root = {
+            **self.queries.root(),
+            **self.transfers.root(),
+            **self.discounts.root(),
+            **Mutations(self).root(),
+        }
         self._lock = threading.Lock()
         self._thread = ServerThread(self, port)
         self.url = self._thread.url

@@ -19,6 +19,7 @@ from simulator.shop import Change, Shop
 from simulator.woocommerce import companion
 from simulator.woocommerce import settings as options
 from simulator.woocommerce.auth import ApiKey, KeyRing, forbidden
+from simulator.woocommerce.coupons import Coupons
 from simulator.woocommerce.grants import Grants
 from simulator.woocommerce.hooks import Webhooks
 from simulator.woocommerce.orders import Orders
@@ -81,6 +82,7 @@ class WooCommerceServer:
         self.tags = Tags(self.shelf)
         self.companion = companion.Companion(self.shelf)
         self.orders = Orders(self.shelf, version)
+        self.coupons = Coupons(shop)
         self.webhooks = Webhooks(shop, self.dials, self._webhook_body, lambda: f"{self.url}/", version)
         self._options = options.Settings(shop, self.settings, version)
         self._delivers = deliver_webhooks
@@ -286,6 +288,8 @@ class WooCommerceServer:
             ("orders/<id>", {"GET": orders.one, **writes(orders.update)}, _ITEM),
             ("orders/<id>/refunds", {"GET": orders.refunds, "POST": orders.refund}, _PLURAL),
             ("orders/<id>/notes", {"POST": orders.note}, _PLURAL),
+            ("coupons", {"GET": self.coupons.many, "POST": self.coupons.create}, _PLURAL),
+            ("coupons/<id>", {"DELETE": self.coupons.delete}, _ITEM),
             ("webhooks", {"GET": hooks.many, "POST": hooks.create}, _PLURAL),
             ("webhooks/<id>", {"GET": hooks.one, "DELETE": hooks.delete, **writes(hooks.update)}, _ITEM),
             ("settings/<group>/<key>", {"GET": own.one, **writes(own.update)}, "GET, POST, PUT, PATCH"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from adapters.stores.bigcommerce.adapter import BigCommerceStore
+from adapters.stores.bigcommerce.coupons import BigCommerceCoupons
 from adapters.stores.bigcommerce.notes import BigCommerceNotes
 from adapters.stores.bigcommerce.storefront import BigCommerceScripts
 from adapters.stores.bigcommerce.webhooks import BigCommerceWebhooks
+from connector.ports.coupons import Coupons
 from connector.ports.notes import ProductNotes
 from connector.ports.storefronts import StorefrontScripts
 from connector.ports.stores import Store, StoreWebhooks
@@ -25,3 +27,7 @@ def bigcommerce_scripts(scripts: BigCommerceScripts) -> StorefrontScripts:
 
 def bigcommerce_notes(notes: BigCommerceNotes) -> ProductNotes:
     return notes
+
+
+def bigcommerce_coupons(coupons: BigCommerceCoupons) -> Coupons:
+    return coupons

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from adapters.stores.shopify.adapter import ShopifyStore
 from adapters.stores.shopify.app import ShopifyApp
+from adapters.stores.shopify.coupons import ShopifyCoupons
 from adapters.stores.shopify.plans import AppPricingPlans, BillingPlans
 from adapters.stores.shopify.webhooks import ShopifyWebhooks
 from connector.accounts.access import ExpiringTokens
 from connector.ports.badges import BadgeSetup
+from connector.ports.coupons import Coupons
 from connector.ports.entitlements import Entitlements
 from connector.ports.incoming import IncomingReader
 from connector.ports.installs import AccessTokens, App
@@ -44,3 +46,7 @@ def app_pricing_plans(plans: AppPricingPlans) -> Entitlements:
 
 def billing_plans(plans: BillingPlans) -> Entitlements:
     return plans
+
+
+def shopify_coupons(coupons: ShopifyCoupons) -> Coupons:
+    return coupons

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from adapters.stores.woocommerce.adapter import WooCommerceStore
+from adapters.stores.woocommerce.coupons import WooCommerceCoupons
 from adapters.stores.woocommerce.webhooks import WooCommerceWebhooks
+from connector.ports.coupons import Coupons
 from connector.ports.stores import Store, StoreWebhooks
 
 
@@ -13,3 +15,7 @@ def woocommerce(adapter: WooCommerceStore) -> Store:
 
 def woocommerce_webhooks(verifier: WooCommerceWebhooks) -> StoreWebhooks:
     return verifier
+
+
+def woocommerce_coupons(coupons: WooCommerceCoupons) -> Coupons:
+    return coupons

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from adapters.stores.bigcommerce.adapter import BigCommerceStore
 from adapters.stores.bigcommerce.app import BigCommerceApp
 from adapters.stores.bigcommerce.client import ADAPTER, API_URL, BigCommerceClient
+from adapters.stores.bigcommerce.coupons import BigCommerceCoupons
 from adapters.stores.bigcommerce.notes import BigCommerceNotes
 from adapters.stores.bigcommerce.storefront import BigCommerceScripts
 from adapters.stores.bigcommerce.webhooks import BigCommerceWebhooks
@@ -58,6 +59,13 @@ def notes(
 ) -> BigCommerceNotes:
     """The store's own fields about availability. Raises Misconfigured; does no network."""
     return BigCommerceNotes(client_of(config, secrets, environment))
+
+
+def coupons(
+    config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment
+) -> BigCommerceCoupons:
+    """The store's coupon codes. Raises Misconfigured; does no network."""
+    return BigCommerceCoupons(client_of(config, secrets, environment))
 
 
 def client_of(
@@ -146,5 +154,6 @@ MANIFEST = Manifest(
     app=BigCommerceApp,
     scripts=scripts,
     notes=notes,
+    coupons=coupons,
     help_page="docs/adapters/bigcommerce.md",
 )

@@ -56,6 +56,8 @@ _ROWS = (
 )
 _SCOPES = (
     ("/v2/orders", "Orders: read-only"),
+    ("/v3/orders", "Orders: modify"),
+    ("/v3/promotions", "Marketing: modify"),
     ("/v2/store", "Information & Settings: read-only"),
     ("/v3/settings", "Information & Settings: read-only"),
     ("/v3/inventory/locations", "Store Locations: read-only"),

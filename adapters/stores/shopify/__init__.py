@@ -9,6 +9,8 @@ from typing import Any
 from adapters.stores.shopify.adapter import ShopifyStore
 from adapters.stores.shopify.app import ShopifyApp, checked_base_url, grant_url
 from adapters.stores.shopify.client import ADAPTER, ShopifyClient
+from adapters.stores.shopify.coupons import SCOPES as COUPON_SCOPES
+from adapters.stores.shopify.coupons import ShopifyCoupons
 from adapters.stores.shopify.incoming import SCOPES as INCOMING_SCOPES
 from adapters.stores.shopify.partner import PARTNER_URL, PartnerClient
 from adapters.stores.shopify.plans import AppPricingPlans, BillingPlans
@@ -56,6 +58,13 @@ def entitlements(
     base_url = checked_base_url(environment, "the Partner API", keys.partner_base_url) or PARTNER_URL
     partner = PartnerClient(environment, keys.partner_organization, keys.partner_token, base_url)
     return AppPricingPlans(client, partner)
+
+
+def coupons(
+    config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment
+) -> ShopifyCoupons:
+    """The shop's discount codes. Raises Misconfigured; does no network."""
+    return ShopifyCoupons(_client(config, secrets, environment))
 
 
 def _client(config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment) -> ShopifyClient:
@@ -107,8 +116,15 @@ MANIFEST = Manifest(
     build=build,
     webhooks=ShopifyWebhooks,
     app=ShopifyApp,
+    coupons=coupons,
     entitlements=entitlements,
-    grants={"orders": ("read_orders",), "incoming": INCOMING_SCOPES},
+    grants={
+        "orders": ("read_orders",),
+        "incoming": INCOMING_SCOPES,
+        "refunds": ("write_orders",),
+        "edits": ("write_order_edits",),
+        "coupons": COUPON_SCOPES,
+    },
     grant_url=grant_url,
     help_page="docs/adapters/shopify.md",
 )

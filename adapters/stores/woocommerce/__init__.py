@@ -8,19 +8,28 @@ from typing import Any
 from connector.registry import Environment, Field, Manifest
 
 
-def _build(config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment) -> Any:
+def _client(config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment) -> Any:
     # Imported on use: the library brings requests with it.
-    from adapters.stores.woocommerce.adapter import WooCommerceStore
     from adapters.stores.woocommerce.client import Client
 
-    return WooCommerceStore(
-        Client(
-            str(config.get("url", "")),
-            secrets.get("consumer_key", ""),
-            secrets.get("consumer_secret", ""),
-            environment,
-        )
+    return Client(
+        str(config.get("url", "")),
+        secrets.get("consumer_key", ""),
+        secrets.get("consumer_secret", ""),
+        environment,
     )
+
+
+def _build(config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment) -> Any:
+    from adapters.stores.woocommerce.adapter import WooCommerceStore
+
+    return WooCommerceStore(_client(config, secrets, environment))
+
+
+def _coupons(config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment) -> Any:
+    from adapters.stores.woocommerce.coupons import WooCommerceCoupons
+
+    return WooCommerceCoupons(_client(config, secrets, environment))
 
 
 def _webhooks() -> Any:
@@ -46,5 +55,6 @@ MANIFEST = Manifest(
     build=_build,
     webhooks=_webhooks,
     handover=_handover,
+    coupons=_coupons,
     help_page="docs/adapters/woocommerce.md",
 )

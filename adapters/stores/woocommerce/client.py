@@ -143,6 +143,12 @@ class Client:
         send = self._write_api.post if method == "POST" else self._write_api.put
         return self._parsed(method, path, send(path, body, session=self._session), is_read=False)
 
+    def delete(self, path: str, params: Mapping[str, str]) -> Answer:
+        """DELETE below wc/v3. Raises OutcomeUnknown as `write` does, NotFound for what is not there."""
+        self._stay_away("DELETE", path)
+        answer = self._write_api.delete(path, params=dict(params), session=self._session)
+        return self._parsed("DELETE", path, answer, is_read=False)
+
     def index(self) -> dict[str, Any]:
         """What the shop says of itself to anybody (/wp-json/)."""
         fields = "name,home,gmt_offset,timezone_string,namespaces"
