@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 from connector.ports.installs import PrivacyRequest
 from connector.ports.places import Places
+from connector.ports.prices import Prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class StoreCapabilities:
     `reads_incoming`: it tells what is on its way to its shelves (`connector.ports.incoming`).
     `sets_up_badges`: badges need something in the shop beforehand (`connector.ports.badges`).
     `batches_by_product`: one batch holds variants of one product only, or products without variants.
+    `price_batch_size` 0: prices cannot be written; `price_by_product`: one call holds variants of one product only.
     Sizes are items per call.
     """
 
@@ -43,6 +45,8 @@ class StoreCapabilities:
     reads_incoming: bool = False
     sets_up_badges: bool = False
     place_batch_size: int = 1
+    price_batch_size: int = 0
+    price_by_product: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +257,7 @@ class StoreHint:
     privacy: PrivacyRequest | None = None
 
 
-class Store(Places, Protocol):
+class Store(Places, Prices, Protocol):
     """One connected shop. Construction does no network; each method may raise a `PortError`."""
 
     @property

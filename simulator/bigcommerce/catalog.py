@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from simulator.bigcommerce import prices
 from simulator.bigcommerce.model import MOST, Levels, is_simple, tracking, variant_id
 from simulator.bigcommerce.replies import ApiError, Reply, ids, only, page_of
 from simulator.shop import Item, Product
@@ -110,6 +111,8 @@ class Catalog:
                     raise ApiError(422, "availability_description is too long")
             products = [one for one in found if one is not None]
             for row, product in zip(rows, products, strict=True):
+                prices.check(row, self.shop.items_of(product)[0])
+            for row, product in zip(rows, products, strict=True):
                 for name in (
                     "sort_order",
                     "availability",
@@ -118,10 +121,22 @@ class Catalog:
                 ):
                     if name in row:
                         product.platform[name] = row[name]
+                # Variants with prices of their own keep them.
+                if is_simple(product):
+                    prices.write(row, self.shop.items_of(product)[0])
         for product in products:
             self.shop.touch(product.id, by="api")
         with self.shop.lock:
             return Reply({"data": [self.product(one, set()) for one in products], "meta": {}})
+
+    def update_variants(self, body: bytes) -> Reply:
+        """All or nothing, as products are."""
+        with self.shop.lock:
+            items = prices.update_variants(_rows(body), self.levels.item)
+            rows = [self.variant(item, self.shop.products[item.product_id]) for item in items]
+        for item in items:
+            self.shop.touch(item.id, by="api")
+        return Reply({"data": rows, "meta": {}})
 
     def product(self, product: Product, include: set[str]) -> dict[str, Any]:
         items = self.shop.items_of(product)
@@ -134,8 +149,7 @@ class Catalog:
             "type": "physical",
             "sku": first.sku if is_simple(product) else "",
             "description": product.description,
-            "price": first.price_minor / 100,
-            "calculated_price": first.price_minor / 100,
+            **prices.shown(first, 0),
             "categories": [self._category_ids()[name] for name in product.collections],
             "inventory_level": level[mode],
             "inventory_warning_level": 0,
@@ -167,8 +181,8 @@ class Catalog:
             "sku": item.sku,
             "sku_id": None if is_simple(product) else item.id,
             # A variant without a price of its own takes the product's.
-            "price": None if is_simple(product) else item.price_minor / 100,
-            "calculated_price": item.price_minor / 100,
+            **prices.shown(item, None),
+            **({"price": None, "sale_price": None} if is_simple(product) else {}),
             "upc": "" if is_simple(product) else item.gtin,
             "image_url": "",
             "purchasing_disabled": False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from graphql import GraphQLError, get_directive_values
@@ -18,6 +19,7 @@ from simulator.shopify.model import (
     number_of,
     too_many,
 )
+from simulator.shopify.prices import update_variants
 
 if TYPE_CHECKING:
     from simulator.shopify.server import ShopifyServer
@@ -51,6 +53,7 @@ class Mutations:
             "metafieldDefinitionCreate": self.create_definition,
             "webhookSubscriptionCreate": self.create_webhook,
             "webhookSubscriptionDelete": self.delete_webhook,
+            "productVariantsBulkUpdate": partial(update_variants, self.server),
             "tagsAdd": self.add_tags,
             "tagsRemove": self.remove_tags,
             "bulkOperationRunQuery": lambda info, query, groupObjects=False: self.server.bulk.run(query),

@@ -55,6 +55,9 @@ class Objects:
             "barcode": item.gtin or None,
             "title": item.title or "Default Title",
             "price": price_text(item.price_minor, self.shop.currency),
+            "compareAtPrice": None
+            if item.platform.get("compare_at_minor") is None
+            else price_text(item.platform["compare_at_minor"], self.shop.currency),
             "updatedAt": stamp(item.updated_at),
             "inventoryPolicy": "CONTINUE" if item.backorders else "DENY",
             "inventoryQuantity": self.levels.total(item),

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from simulator.shop import Item, Product
+from simulator.woocommerce import prices
 from simulator.woocommerce.catalog import Catalog, unknown_product
 from simulator.woocommerce.render import Shelf, slug
 from simulator.woocommerce.replies import Call, Reply, RestError, invalid_param
@@ -47,7 +48,7 @@ class Products(Catalog):
             [
                 {
                     "sku": sku,
-                    "price_minor": _minor(fields.get("regular_price")),
+                    "price_minor": prices.minor(fields.get("regular_price")),
                     "tracked": is_managed,
                     "stock": _php_int(fields.get("stock_quantity")) if is_managed else None,
                 }
@@ -241,8 +242,7 @@ class Products(Catalog):
             item.platform["low_stock_amount"] = fields["low_stock_amount"]
         if fields.get("sku"):
             item.sku = str(fields["sku"])
-        if "regular_price" in fields:
-            item.price_minor = _minor(fields["regular_price"])
+        prices.write(item, fields)
 
     def _meta_changes(self, item: Item, rows: Any) -> dict[str, Any]:
         by_id = {row["id"]: row["key"] for row in self.shelf.meta(item)}
@@ -262,10 +262,6 @@ def _php_int(value: object) -> int:
     return int(found.group()) if found else 0
 
 
-def _minor(price: object) -> int:
-    return round(float(str(price or 0)) * 100)
-
-
 def _check_schema(body: object) -> None:
     if not isinstance(body, dict):
         return
@@ -278,3 +274,6 @@ def _check_schema(body: object) -> None:
         if isinstance(value, float) and value.is_integer():
             continue
         raise invalid_param(name, f"{name} is not of type integer.", "rest_invalid_type", {"param": name})
+    for name in ("regular_price", "sale_price"):
+        if not isinstance(body.get(name, ""), str):
+            raise invalid_param(name, f"{name} is not of type string.", "rest_invalid_type", {"param": name})

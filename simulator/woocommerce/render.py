@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from simulator.shop import Item, Product, Shop
+from simulator.woocommerce.prices import price_text, shown
 from simulator.woocommerce.replies import links, local_stamp, stamp
 
 
@@ -137,8 +138,8 @@ class Shelf:
                 name=product.title,
                 kind=kind,
                 sku=str(product.platform.get("sku", "")),
-                price=_price(min((i.price_minor for i in items), default=0)),
-                regular_price="",
+                price=price_text(min((i.price_minor for i in items), default=0)),
+                prices={"regular_price": "", "sale_price": "", "on_sale": False},
                 manage=has_own and self.manages_stock,
                 quantity=product.platform.get("stock") if has_own else None,
                 status=self.parent_status(product),
@@ -192,8 +193,8 @@ class Shelf:
             name=name,
             kind=kind,
             sku=item.sku,
-            price=_price(item.price_minor),
-            regular_price=str(item.platform.get("regular_price") or _price(item.price_minor)),
+            price=price_text(item.price_minor),
+            prices=shown(item),
             manage=self.managed(item),
             quantity=self.quantity(item),
             status=self.stock_status(item),
@@ -215,7 +216,7 @@ class Shelf:
         kind: str,
         sku: str,
         price: str,
-        regular_price: str,
+        prices: dict[str, Any],
         manage: bool | str,
         quantity: int | None,
         status: str,
@@ -245,13 +246,11 @@ class Shelf:
             "short_description": "",
             "sku": sku,
             "price": price,
-            "regular_price": regular_price,
-            "sale_price": price if regular_price not in ("", price) else "",
+            **prices,
             "date_on_sale_from": None,
             "date_on_sale_from_gmt": None,
             "date_on_sale_to": None,
             "date_on_sale_to_gmt": None,
-            "on_sale": regular_price not in ("", price),
             "purchasable": kind != "external",
             "total_sales": 0,
             "virtual": False,
@@ -311,7 +310,7 @@ class Shelf:
         product = self.shop.products[item.product_id]
         zone = self.shop.timezone
         created = self.created_at(product)
-        price = _price(item.price_minor)
+        price = price_text(item.price_minor)
         status, backorders = self.stock_status(item), self.backorders(item)
         data: dict[str, Any] = {
             "id": item.id,
@@ -325,13 +324,11 @@ class Shelf:
             "sku": item.sku,
             "global_unique_id": item.gtin,
             "price": price,
-            "regular_price": str(item.platform.get("regular_price") or price),
-            "sale_price": "",
+            **shown(item),
             "date_on_sale_from": None,
             "date_on_sale_from_gmt": None,
             "date_on_sale_to": None,
             "date_on_sale_to_gmt": None,
-            "on_sale": False,
             "status": self._item_status(item),
             "purchasable": True,
             "virtual": False,
@@ -386,10 +383,6 @@ class Shelf:
         if not product.image_url:
             return []
         return [{"id": product.id - 1, "src": product.image_url, "name": product.title, "alt": ""}]
-
-
-def _price(minor: int) -> str:
-    return str(minor // 100) if minor % 100 == 0 else f"{minor / 100:.2f}"
 
 
 @lru_cache(maxsize=100_000)

@@ -44,6 +44,7 @@ from simulator.dials import Dials
 from simulator.server import ServerThread
 from simulator.shop import Item, Shop
 from tests.conformance.places import PlacesConformance
+from tests.conformance.prices import PricesConformance
 from tests.support import ManualClock, eventually
 
 SECRET = "conformance webhook secret"
@@ -89,7 +90,7 @@ def stored(request: FrozenRequest) -> FrozenRequest:
     return replace(request, body=json.loads(json.dumps(request.body)))
 
 
-class StoreConformance(PlacesConformance):
+class StoreConformance(PlacesConformance, PricesConformance):
     """The promises of `Store` and `StoreWebhooks`, one test each."""
 
     # ------------------------------------------------------------ required of a subclass

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from adapters.stores.bigcommerce import advice, locations, places, shapes, writes
+from adapters.stores.bigcommerce import advice, locations, places, prices, shapes, writes
 from adapters.stores.bigcommerce.client import ADAPTER, PAGE, BigCommerceClient
 from connector.ports.errors import (
     Conflict,
@@ -17,6 +17,7 @@ from connector.ports.errors import (
     Unsupported,
 )
 from connector.ports.places import PlaceChange, PlaceKind, PlaceResult
+from connector.ports.prices import PriceResult, PriceSet, StorePrice
 from connector.ports.stores import (
     BadgeChange,
     FrozenRequest,
@@ -71,6 +72,7 @@ class BigCommerceStore:
         has_locations=True,
         reads_orders=True,
         place_batch_size=places.BATCH,
+        price_batch_size=prices.BATCH,
     )
 
     def __init__(
@@ -163,7 +165,7 @@ class BigCommerceStore:
         self._picked = None
         around = shapes.Surroundings(
             url=str(about.get("secure_url") or "").rstrip("/"),
-            minor_digits=int(about.get("decimal_places", 2)),
+            minor_digits=self._minor_digits(),
             location_id=self._own_location(),
             categories=self._categories(),
         )
@@ -182,7 +184,7 @@ class BigCommerceStore:
             products = self._client.rows("/v3/catalog/products", {**query, "id:greater": str(last)})
             if not products:
                 return
-            levels = self._levels(_tracked(products), around.location_id)
+            levels = self._levels(shapes.tracked(products), around.location_id)
             found = [one for product in products for one in shapes.listings(product, levels, around)]
             if found:
                 yield found
@@ -293,6 +295,15 @@ class BigCommerceStore:
     def set_places(self, kind: PlaceKind, tag: str, changes: Sequence[PlaceChange]) -> list[PlaceResult]:
         return self._listed.set(kind, changes)
 
+    def read_prices(self, refs: Sequence[ListingRef]) -> Mapping[str, StorePrice]:
+        return prices.read_prices(self._client, refs, self._minor_digits())
+
+    def set_prices(self, changes: Sequence[PriceSet]) -> list[PriceResult]:
+        return prices.set_prices(self._client, changes, self._minor_digits())
+
+    def _minor_digits(self) -> int:
+        return int(self._store().get("decimal_places", 2))
+
     # ---------------------------------------------------------------- orders
 
     def orders(self, changed_since: datetime) -> Iterator[list[StoreOrder]]:
@@ -375,17 +386,6 @@ class BigCommerceStore:
 def _is_own(ref: ListingRef) -> bool:
     """Whether the ref has a number of its own."""
     return ref.stock_id.startswith(("variant:", "product:"))
-
-
-def _tracked(products: Sequence[dict[str, Any]]) -> list[int]:
-    """The ids of the variants that have a number of their own."""
-    found: list[int] = []
-    for product in products:
-        variants = [one for one in product.get("variants") or () if isinstance(one, dict)]
-        kind, _ = shapes.kind_of(str(product.get("inventory_tracking")), len(variants) == 1)
-        if kind in ("variant", "product"):
-            found += [int(one["id"]) for one in variants]
-    return found
 
 
 def _stamp(since: datetime) -> str:

@@ -126,6 +126,17 @@ def kind_of(mode: str, is_alone: bool) -> tuple[str, str | None]:
     if mode == "variant":
         return "variant", None
     if mode == "product":
+def tracked(products: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The ids of the variants that have a number of their own."""
+    found: list[int] = []
+    for product in products:
+        variants = [one for one in product.get("variants") or () if isinstance(one, dict)]
+        kind, _ = kind_of(str(product.get("inventory_tracking")), len(variants) == 1)
+        if kind in ("variant", "product"):
+            found += [int(one["id"]) for one in variants]
+    return found
+
+
         return ("product", None) if is_alone else ("shared", SHARED)
     return "none", UNTRACKED
 

@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from adapters.stores.shopify import definitions, places
+from babel.numbers import get_currency_precision
+
+from adapters.stores.shopify import definitions, places, prices
 from adapters.stores.shopify.catalogue import Catalogue, level, nodes
 from adapters.stores.shopify.client import ADAPTER, AccessDenied, ShopifyClient
 from adapters.stores.shopify.documents import API_VERSION, quantities_document
@@ -28,6 +30,7 @@ from adapters.stores.shopify.writes import (
 from connector.ports.errors import Misconfigured, OutcomeUnknown, Rejected, Unsupported
 from connector.ports.incoming import StoreIncoming
 from connector.ports.places import PlaceChange, PlaceKind, PlaceResult
+from connector.ports.prices import PriceResult, PriceSet, StorePrice
 from connector.ports.stores import (
     BadgeChange,
     FrozenRequest,
@@ -96,6 +99,8 @@ class ShopifyStore:
             reads_incoming=scopes.issuperset(INCOMING_SCOPES),
             sets_up_badges=True,
             place_batch_size=places.BATCH,
+            price_batch_size=prices.BATCH,
+            price_by_product=True,
         )
         self._places = places.ShopifyPlaces(client)
 
@@ -191,6 +196,17 @@ class ShopifyStore:
             raise Unsupported(
                 ADAPTER, "orders", exc.cause, "Grant the optional scope read_orders to read them."
             ) from exc
+    def read_prices(self, refs: Sequence[ListingRef]) -> Mapping[str, StorePrice]:
+        return prices.read_prices(self._client, refs, self._minor_digits())
+
+    def set_prices(self, changes: Sequence[PriceSet]) -> list[PriceResult]:
+        return prices.set_prices(self._client, changes, self._minor_digits())
+
+    def _minor_digits(self) -> int:
+        if self._currency is None:
+            self._context()
+        return get_currency_precision(self._currency or "")
+
 
     def incoming(self) -> Iterator[list[StoreIncoming]]:
         """Shipments in transit to locations that sell online. Whether something changed Shopify does not say,

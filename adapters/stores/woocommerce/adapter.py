@@ -7,11 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from adapters.stores.woocommerce import companion, places, shapes, writes
+from adapters.stores.woocommerce import companion, places, prices, shapes, writes
 from adapters.stores.woocommerce.client import ADAPTER, Client, NoRoute
 from adapters.stores.woocommerce.lists import BATCH, PLAIN_SKU, chunks, pages, rows_of, sku_chunks, window
 from connector.ports.errors import Misconfigured, NotFound, Unauthorized
 from connector.ports.places import PlaceChange, PlaceKind, PlaceResult
+from connector.ports.prices import PriceResult, PriceSet, StorePrice
 from connector.ports.stores import (
     BadgeChange,
     FrozenRequest,
@@ -49,6 +50,8 @@ _PLAIN = StoreCapabilities(
     reads_orders=True,
     batches_by_product=True,
     place_batch_size=BATCH,
+    price_batch_size=BATCH,
+    price_by_product=True,
 )
 _WITH_PLUGIN = replace(_PLAIN, compare_and_set="plugin", batches_by_product=False)
 
@@ -301,6 +304,12 @@ class WooCommerceStore:
         return self._places.set(kind, tag, changes)
 
     # ---------------------------------------------------------------- orders
+
+    def read_prices(self, refs: Sequence[ListingRef]) -> Mapping[str, StorePrice]:
+        return prices.read_prices(self._client, refs, self._known_currency())
+
+    def set_prices(self, changes: Sequence[PriceSet]) -> list[PriceResult]:
+        return prices.set_prices(self._client, changes, self._known_currency())
 
     def orders(self, changed_since: datetime) -> Iterator[list[StoreOrder]]:
         query = {"orderby": "id", "order": "asc", "_fields": _ORDER, **window(changed_since)}

@@ -89,11 +89,16 @@ def whole(value: object) -> int | None:
         return None
 
 
+def minor_digits(currency: str) -> int:
+    """The decimals of a currency's amounts."""
+    return _MINOR_DIGITS.get(currency, 2)
+
+
 def price_minor(price: object, currency: str) -> int | None:
     """ "31.50" in EUR is 3150, "500" in JPY is 500; None for an unpriced product."""
     try:
         amount = Decimal(str(price))
-        return int((amount * 10 ** _MINOR_DIGITS.get(currency, 2)).to_integral_value())
+        return int((amount * 10 ** minor_digits(currency)).to_integral_value())
     except (InvalidOperation, ValueError, OverflowError):
         return None
 
