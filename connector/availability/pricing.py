@@ -36,6 +36,11 @@ ROUNDINGS: Mapping[str, tuple[Decimal, Decimal]] = {
 MOST_PERCENT = Decimal(10_000)
 
 State = Literal["same", "change", "held", "no_rule"]
+BelowFloor = Literal["alert", "stop"]
+BELOW_FLOOR: tuple[BelowFloor, ...] = ("alert", "stop")
+"""What is done with a product that sells below its floor: said, or also not sold until its margin is back."""
+TOO_FAR_PERCENT = Decimal(50)
+"""A change beyond this is never written unseen where no rule says how far is too far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Tax:
 class PriceRule:
     """What is said of a price; None where nothing is. A markup is a percentage of the cost and an amount, either
     or both; a floor a margin in percent of the net price (below 100) and an amount, of which the higher counts.
-    A change of more than `most_change_percent` of the present price is held."""
+    A change of more than `most_change_percent` of the present price is held. `below_floor` None: "alert"."""
 
     markup_percent: Decimal | None = None
     markup_amount: Decimal | None = None
@@ -63,6 +68,7 @@ class PriceRule:
     floor_amount: Decimal | None = None
     rounding: Rounding | None = None
     most_change_percent: Decimal | None = None
+    below_floor: BelowFloor | None = None
 
     @property
     def has_markup(self) -> bool:
@@ -76,6 +82,8 @@ class PriceRule:
 
 
 NAMES = tuple(one.name for one in fields(PriceRule))
+TEXTS: Mapping[str, tuple[str, ...]] = {"rounding": ("none", *ROUNDINGS), "below_floor": BELOW_FLOOR}
+"""What of a rule is no number, with its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +157,14 @@ def propose(present: Decimal | None, cost: Decimal, rule: PriceRule, tax: Tax, d
     return Proposal("held" if is_far else "change", price, change)
 
 
+def is_too_far(proposal: Proposal, rule: PriceRule) -> bool:
+    """Whether a proposed price is too far from the present one to be written without being seen: beyond what the
+    rule says, else beyond TOO_FAR_PERCENT, and always where there is no present price."""
+    if proposal.state == "held" or proposal.change_percent is None:
+        return True
+    return rule.most_change_percent is None and abs(proposal.change_percent) > TOO_FAR_PERCENT
+
+
 def nearest(levels: Sequence[Mapping[str, Any]]) -> PriceRule:
     """The rule that `levels` say, from the nearest (a product) to the farthest (everything): each value is the
     first one said. Markup and floor are each taken whole from one level: 50 % here and 2.00 there are not added."""
@@ -158,6 +174,7 @@ def nearest(levels: Sequence[Mapping[str, Any]]) -> PriceRule:
         ("floor_percent", "floor_amount"),
         ("rounding",),
         ("most_change_percent",),
+        ("below_floor",),
     ):
         for level in levels:
             if any(level.get(name) is not None for name in names):
@@ -167,4 +184,4 @@ def nearest(levels: Sequence[Mapping[str, Any]]) -> PriceRule:
 
 
 def _value(name: str, value: Any) -> Any:
-    return value if name == "rounding" or value is None else Decimal(str(value))
+    return value if name in TEXTS or value is None else Decimal(str(value))

@@ -47,8 +47,8 @@ class PriceWriting(SQLModel, table=True):
     `status` "on" or "off". `rules_digest` is of the price rules that were approved: under other rules nothing is
     written until they are approved, too. `allowed` is how many changes that approval still covers, beyond what may
     be written unseen; `allows_far` whether those that the rules hold as too far are among them. `held` changes
-    wait for another approval because of `held_why` ("rules", "many", "far"). `shows_was`: a reduced price stands beside the
-    lowest of the thirty days before.
+    wait for another approval because of `held_why` ("rules", "many", "far"). `shows_was`: a reduced price stands
+    beside the lowest of the thirty days before.
     """
 
     __tablename__ = "price_writing"

@@ -20,8 +20,9 @@ from babel.numbers import get_currency_precision
 from connector.availability.pricing import (
     MOST_PERCENT,
     NAMES,
-    ROUNDINGS,
+    TEXTS,
     Margin,
+    PriceRule,
     Proposal,
     Tax,
     floor_price,
@@ -29,17 +30,20 @@ from connector.availability.pricing import (
     nearest,
     propose,
 )
+from connector.outbox.messages import literal
 from connector.ports.errors import Misconfigured
 
 PAGE = 5_000
 LEVELS = ("merchant", "supplier", "collection", "sku")
 Problem = Literal["", "no_cost", "currency"]
 NOTHING_SAID = Proposal("no_rule")
+NO_RULE = PriceRule()
 
 _RULES = sa.text("select level, subject, says from price_rule where merchant_id = :m")
 
-_LISTINGS = sa.text("""
+_LISTINGS = """
     select l.id, l.variant_id, v.sku, v.title, v.collections, l.price_minor, c.name as store,
+           l.connection_id,
            coalesce(c.config ->> 'currency', m.currency) as currency, m.currency as own_currency,
            p.why -> 'sources' as sources, costs.each as costs
       from listing l
@@ -55,10 +59,12 @@ _LISTINGS = sa.text("""
                                and o.item_key = i.item_key and o.cost is not null
             where i.merchant_id = l.merchant_id and i.variant_id = l.variant_id
            ) costs on true
-     where l.merchant_id = :m and l.id > :after and l.price_minor is not null and not l.is_gone
-       and (:variant = 0 or l.variant_id = :variant)
+     where l.merchant_id = :m and l.id > :after and l.price_minor is not null and not l.is_gone {which}
      order by l.id limit :n
-""")
+"""
+_ALL = sa.text(_LISTINGS.format(which=""))
+_OF_STORE = sa.text(_LISTINGS.format(which="and l.connection_id = :c"))
+_OF_VARIANTS = sa.text(_LISTINGS.format(which="and l.variant_id = any(cast(:variants as bigint[]))"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +87,18 @@ class Judged:
     margin: Margin | None = None
     floor: Decimal | None = None
     proposal: Proposal = NOTHING_SAID
+    rule: PriceRule = NO_RULE
+    connection_id: int = 0
 
     @property
     def is_below(self) -> bool:
         """Whether it sells below its floor."""
         return self.floor is not None and self.price < self.floor
+
+    @property
+    def stops(self) -> bool:
+        """Whether it is not to be sold at this price, by the merchant's choice."""
+        return self.is_below and self.rule.below_floor == "stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +130,25 @@ def read_book(db: sa.Connection, merchant_id: int) -> PriceBook:
     return PriceBook({(row.level, row.subject): row.says for row in db.execute(_RULES, {"m": merchant_id})})
 
 
-def judged(db: sa.Connection, merchant_id: int, book: PriceBook, *, variant_id: int = 0) -> Iterator[Judged]:
-    """Every priced listing of the merchant, or of one variant, in order of its id."""
+def judged(
+    db: sa.Connection,
+    merchant_id: int,
+    book: PriceBook,
+    *,
+    connection_id: int = 0,
+    variant_ids: Collection[int] | None = None,
+) -> Iterator[Judged]:
+    """Every priced listing of the merchant, of one store, or of some variants, in order of its id."""
+    given: dict[str, Any] = {"m": merchant_id, "n": PAGE}
+    if variant_ids is not None:
+        query, given["variants"] = _OF_VARIANTS, literal(variant_ids)
+    elif connection_id:
+        query, given["c"] = _OF_STORE, connection_id
+    else:
+        query = _ALL
     after = 0
     while True:
-        given = {"m": merchant_id, "after": after, "n": PAGE, "variant": variant_id}
-        rows = db.execute(_LISTINGS, given).all()
+        rows = db.execute(query, {**given, "after": after}).all()
         for row in rows:
             yield _judge(row, book)
         if len(rows) < PAGE:
@@ -140,6 +166,7 @@ def _judge(row: Any, book: PriceBook) -> Judged:
         "store": row.store,
         "currency": row.currency,
         "price": Decimal(row.price_minor).scaleb(-digits),
+        "connection_id": row.connection_id,
     }
     found = _cost(row.costs or (), row.sources or ())
     if found is None:
@@ -164,6 +191,7 @@ def _judge(row: Any, book: PriceBook) -> Judged:
         margin=margin(base["price"], cost, book.tax),
         floor=floor_price(cost, rule, book.tax, digits),
         proposal=propose(base["price"], cost, rule, book.tax, digits),
+        rule=rule,
     )
 
 
@@ -182,9 +210,10 @@ def checked_says(level: str, given: Mapping[str, str], source_ids: Collection[in
         text = given.get(name, "").strip()
         if not text:
             continue
-        if name == "rounding":
-            if text not in (*ROUNDINGS, "none"):
-                raise _wrong(name, f"{text!r} is no rounding", f"Use one of: none, {', '.join(ROUNDINGS)}.")
+        if name in TEXTS:
+            if text not in TEXTS[name]:
+                cause = f"{text!r} is no value of {name}"
+                raise _wrong(name, cause, f"Use one of: {', '.join(TEXTS[name])}.")
             says[name] = text
             continue
         most = Decimal(99) if name == "floor_percent" else MOST_PERCENT
@@ -249,11 +278,13 @@ def save_rule(
 
 @dataclass(slots=True)
 class Summary:
-    """What the prices come to: how many listings are priced, how many sell below their floor, would change, would
-    change too far to do it unseen, have no known cost or one in another currency; and the most telling of them."""
+    """What the prices come to: how many listings are priced, how many sell below their floor, are not to be sold
+    for that (`stops`), would change, would change too far to do it unseen, have no known cost or one in another
+    currency; and the most telling of them."""
 
     listings: int = 0
     below: int = 0
+    stops: int = 0
     changes: int = 0
     held: int = 0
     no_cost: int = 0
@@ -273,6 +304,7 @@ def summary(db: sa.Connection, merchant_id: int, book: PriceBook, samples: int =
         found.currency += one.problem == "currency"
         if one.is_below:
             below.append(one)
+            found.stops += one.stops
         if one.proposal.state in ("change", "held"):
             moved.append(one)
             found.held += one.proposal.state == "held"
