@@ -71,6 +71,9 @@ def decide(facts: VariantFacts) -> Decision:
                     "deducted": source.deducted,
                     "units": units,
                     "stale": not is_fresh(source, facts.now),
+                    **(
+                        {"heard_at": source.heard_at.isoformat(timespec="seconds")} if source.heard_at else {}
+                    ),
                     **({} if choice is None else _role(source, choice)),
                 }
                 for source, units, _ in counted
@@ -88,7 +91,8 @@ def decide(facts: VariantFacts) -> Decision:
 def _sold(source: SourceFacts, rule: Rule, now: datetime) -> tuple[int, datetime | None]:
     """The units of this source that may be sold, and when silence next takes some of them."""
     units = units_from(source)
-    if source.stale != "shrink" or is_fresh(source, now) or source.as_of is None:
+    if source.stale != "shrink" or is_fresh(source, now) or source.as_of is None or source.heard_at:
+        # What it was asked for since is not silence.
         return units, None
     since = source.as_of + timedelta(hours=source.max_age_hours or 0)
     return shrunk(units, since, now, source.shrink_percent, rule.buffer_units + 1)

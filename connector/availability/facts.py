@@ -23,7 +23,8 @@ class SourceFacts:
 
     `cost` is that of one of the supplier's units, `score` (0–100) and `priority` (the lower the earlier) are the
     merchant's; None where not known. `is_failing`: its connection is paused or its runs fail. `stale` and
-    `shrink_percent` (per day) say what becomes of its number past `max_age_hours`.
+    `shrink_percent` (per day) say what becomes of its number past `max_age_hours`. `heard_at`: when the source was
+    asked for `observed`, None where that comes from its list.
     """
 
     source_id: int
@@ -43,6 +44,7 @@ class SourceFacts:
     priority: int | None = None
     stale: str = "hide_date"
     shrink_percent: int = 10
+    heard_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

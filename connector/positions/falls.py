@@ -55,7 +55,8 @@ def allocate(
                    coalesce((select cast(p.sourcing ->> 'current' as bigint) = i.source_id from position p
                               where p.merchant_id = i.merchant_id and p.variant_id = i.variant_id), false)
                      as is_selling,
-                   greatest(0, coalesce(max(case when o.quantity is null and o.is_word then s.in_stock_units
+                   greatest(0, coalesce(max(case when n.quantity is not null then n.quantity
+                                                 when o.quantity is null and o.is_word then s.in_stock_units
                                                  else o.quantity end), 0) / max(i.units_per_variant)
                      - coalesce((select sum(a.units) from allocation a
                                   where a.merchant_id = i.merchant_id and a.variant_id = i.variant_id
@@ -67,6 +68,9 @@ def allocate(
               join source s on s.merchant_id = i.merchant_id and s.id = i.source_id
               left join observation o on o.merchant_id = i.merchant_id and o.source_id = i.source_id
                                      and o.item_key = i.item_key
+              left join live_number n on n.merchant_id = i.merchant_id and n.source_id = i.source_id
+                                     and n.item_key = i.item_key
+                                     and n.heard_at > coalesce(o.as_of, s.as_of, '-infinity')
              where i.merchant_id = :m and i.variant_id = :v
              group by i.merchant_id, i.variant_id, i.source_id
              order by is_own desc, is_selling desc, room desc, i.source_id
