@@ -95,7 +95,7 @@ def _same(before: PositionRow, after: Decision) -> bool:
         before.evidence_on,
         before.evidence_connection_id,
         before.recheck_at,
-        before.sourcing,
+        before.sourcing or {},
     ) == (
         after.available,
         after.state,

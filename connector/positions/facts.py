@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from connector.availability.facts import Correction, IncomingFacts, Shown, SourceFacts, VariantFacts
-from connector.availability.rules import Resolved, stale_policy
 from connector.availability.sourcing import Sourcing
 from connector.outbox.messages import literal
 from connector.positions import outages
-from connector.positions.rules import RuleBook, read_book
+from connector.positions.rules import Holding, read_book
 from connector.positions.shipping import DeliveryRule
 
 # A sale is deducted from a source until its own number knows of it: the supplier learns of the sale
@@ -27,7 +26,7 @@ from connector.positions.shipping import DeliveryRule
 
 _LOCK = sa.text("""
     select variant_id, available, state, shown_count, restock_on, restock_until, restock_basis, version,
-           out_since, recheck_at, evidence_on, evidence_connection_id, sourcing
+           out_since, recheck_at, evidence_on, evidence_connection_id, nullif(sourcing, '{}')
       from position
      where merchant_id = :merchant and variant_id = any(cast(:variants as bigint[]))
      order by variant_id
@@ -43,9 +42,10 @@ _CREATE = sa.text("""
         on conflict do nothing
 """)
 
+# Most JSON here says nothing. It comes as null then: the driver takes longer over each "[]" than over a row.
 _VARIANTS = sa.text("""
-    select v.id, v.is_discontinued, v.collections, v.buffer_units, v.cap_units, v.low_stock_threshold,
-           v.allows_backorder
+    select v.id, v.is_discontinued, nullif(v.collections, '[]'), v.buffer_units, v.cap_units,
+           v.low_stock_threshold, v.allows_backorder
       from variant v
      where v.merchant_id = :merchant and v.id = any(cast(:variants as bigint[]))
 """)
@@ -55,8 +55,8 @@ _SOURCES = sa.text("""
            coalesce(o.as_of, s.as_of) as as_of, s.max_age_hours,
            o.is_at_least, o.is_word, o.restock_on,
            coalesce(o.lead_time_days, s.lead_time_days) as lead_time_days, s.connection_id,
-           s.in_stock_units, s.kind, s.out_because, o.cost, s.buffer_units, s.cap_units,
-           s.low_stock_threshold, s.allows_backorder
+           s.in_stock_units, s.kind, s.out_because, o.cost,
+           s.buffer_units, s.cap_units, s.low_stock_threshold, s.allows_backorder
       from supplier_item i
       join source s on s.merchant_id = i.merchant_id and s.id = i.source_id
       join observation o on o.merchant_id = i.merchant_id and o.source_id = i.source_id
@@ -64,6 +64,9 @@ _SOURCES = sa.text("""
      where i.merchant_id = :merchant and i.variant_id = any(cast(:variants as bigint[]))
      order by i.variant_id, i.source_id, i.item_key
 """)
+
+_SAYS = 15
+"""Where the columns of IN_MERCHANT begin in what `_SOURCES` reads."""
 
 _DEDUCTED = sa.text("""
     select a.variant_id, a.source_id, sum(a.units)
@@ -112,9 +115,8 @@ _OPEN_DEDUCTIONS = sa.text("""
 """).bindparams(sa.bindparam("since", type_=sa.DateTime(timezone=True)))
 
 
-@dataclass(frozen=True, slots=True)
-class PositionRow:
-    """A position as it stands, locked by this transaction."""
+class PositionRow(NamedTuple):
+    """A position as it stands, locked by this transaction. `sourcing` is None where nothing is remembered."""
 
     variant_id: int
     available: int
@@ -140,6 +142,26 @@ class PositionRow:
         return Shown(self.restock_on, until, self.restock_basis, on, self.evidence_connection_id)
 
 
+class _Item(NamedTuple):
+    """One supplier item of a variant with its source. `says` is what the source's own row says of IN_MERCHANT."""
+
+    source_id: int
+    quantity: int | None
+    units_per_variant: int
+    as_of: datetime | None
+    max_age_hours: int | None
+    is_at_least: bool
+    is_word: bool
+    restock_on: date | None
+    lead_time_days: int | None
+    connection_id: int
+    in_stock_units: int
+    kind: str
+    out_because: str
+    cost: Decimal | None
+    says: tuple[Any, ...]
+
+
 def lock_and_read(
     db: sa.Connection, merchant_id: int, variant_ids: Sequence[int], now: datetime
 ) -> list[tuple[PositionRow, VariantFacts]]:
@@ -151,13 +173,13 @@ def lock_and_read(
     given = {"merchant": merchant_id, "variants": literal(variant_ids)}
     db.execute(_CREATE, {**given, "now": now})
     # Fetched at once: row by row costs as much as the query itself.
-    positions = [PositionRow(*row) for row in db.execute(_LOCK, given).all()]
+    positions = list(map(PositionRow._make, db.execute(_LOCK, given).all()))
     merchant = db.execute(_MERCHANT, given).one()
-    variants = {row.id: row for row in db.execute(_VARIANTS, given).all()}
+    variants = {row[0]: row for row in db.execute(_VARIANTS, given).all()}
     deducted = {(row[0], row[1]): int(row[2]) for row in db.execute(_DEDUCTED, given).all()}
-    per_variant: dict[int, list[Any]] = defaultdict(list)
+    per_variant: dict[int, list[_Item]] = defaultdict(list)
     for row in db.execute(_SOURCES, given).all():
-        per_variant[row.variant_id].append(row)
+        per_variant[row[0]].append(_Item._make((*row[1:_SAYS], tuple(row[_SAYS:]))))
 
     place = ZoneInfo(merchant.timezone)
     incoming: dict[int, list[IncomingFacts]] = defaultdict(list)
@@ -172,23 +194,27 @@ def lock_and_read(
     book = read_book(db, merchant_id, merchant, list(variants))
     answer = []
     for position in positions:
-        variant = variants[position.variant_id]
-        rows = per_variant.get(position.variant_id, [])
-        rule, resolved = book.rule_of(
-            position.variant_id, variant, [(row.source_id, tuple(row[-4:])) for row in rows]
+        variant_id, is_discontinued, collections, *own = variants[position.variant_id]
+        items = per_variant.get(variant_id, [])
+        holding = book.rule_of(
+            variant_id,
+            is_discontinued,
+            collections or (),
+            tuple(own),
+            tuple([(item.source_id, item.says) for item in items]),
         )
         answer.append(
             (
                 position,
                 VariantFacts(
-                    variant_id=position.variant_id,
-                    sources=tuple(_sources(rows, position.variant_id, deducted, book, resolved)),
-                    rule=rule,
+                    variant_id=variant_id,
+                    sources=tuple(_sources(items, variant_id, deducted, holding)),
+                    rule=holding.rule,
                     now=now,
                     today=today,
                     out_since_on=position.out_since.astimezone(place).date() if position.out_since else None,
                     place=place,
-                    incoming=tuple(incoming.get(position.variant_id, ())),
+                    incoming=tuple(incoming.get(variant_id, ())),
                     shown=position.shown(),
                     lateness=lateness,
                     sourcing=Sourcing.from_json(position.sourcing),
@@ -216,48 +242,44 @@ def variants_with_open_deductions(db: sa.Connection, merchant_id: int, source_id
 
 
 def _sources(
-    rows: list[Any],
-    variant_id: int,
-    deducted: dict[tuple[int, int], int],
-    book: RuleBook,
-    resolved: Resolved,
+    items: Sequence[_Item], variant_id: int, deducted: Mapping[tuple[int, int], int], holding: Holding
 ) -> list[SourceFacts]:
     """One entry per item; the deductions of a source are taken from its items in order until used up.
-    Rows come by source."""
+    Items come by source."""
     left: dict[int, int] = {}
     answer = []
-    for row, after in zip_longest(rows, rows[1:]):
-        observed = row.quantity
-        if observed is None and row.is_word:
-            observed = row.in_stock_units
-        taken = left.get(row.source_id, deducted.get((variant_id, row.source_id), 0))
-        if after is not None and after.source_id == row.source_id:
-            left[row.source_id] = taken
-            taken = min(taken, (observed or 0) // row.units_per_variant)
-            left[row.source_id] -= taken
-        says = book.suppliers.get(row.source_id, {})
-        is_own = says.get("is_own", row.kind == "own")
-        stale, shrink_percent = stale_policy(resolved, says)
+    for item, after in zip_longest(items, items[1:]):
+        observed = item.quantity
+        if observed is None and item.is_word:
+            observed = item.in_stock_units
+        source_id = item.source_id
+        taken = left[source_id] if source_id in left else deducted.get((variant_id, source_id), 0)
+        if after is not None and after.source_id == source_id:
+            left[source_id] = taken
+            taken = min(taken, (observed or 0) // item.units_per_variant)
+            left[source_id] -= taken
+        terms = holding.of_source(source_id, item.connection_id)
+        is_own = item.kind == "own" if terms.is_own is None else terms.is_own
         answer.append(
             SourceFacts(
-                source_id=row.source_id,
+                source_id=source_id,
                 observed=observed,
-                units_per_variant=row.units_per_variant,
+                units_per_variant=item.units_per_variant,
                 deducted=taken,
-                as_of=row.as_of,
-                max_age_hours=row.max_age_hours,
-                is_exact=not (row.is_at_least or row.is_word),
-                restock_on=row.restock_on,
+                as_of=item.as_of,
+                max_age_hours=item.max_age_hours,
+                is_exact=not (item.is_at_least or item.is_word),
+                restock_on=item.restock_on,
                 # Own stock is there or not; nothing is waited for.
-                lead_time_days=None if is_own else row.lead_time_days,
-                connection_id=row.connection_id,
+                lead_time_days=None if is_own else item.lead_time_days,
+                connection_id=item.connection_id,
                 is_own=is_own,
-                is_failing=row.out_because in outages.FAILING,
-                cost=row.cost,
-                score=book.score_of(row.source_id, row.connection_id),
-                priority=says.get("priority"),
-                stale=stale,
-                shrink_percent=shrink_percent,
+                is_failing=item.out_because in outages.FAILING,
+                cost=item.cost,
+                score=terms.score,
+                priority=terms.priority,
+                stale=terms.stale,
+                shrink_percent=terms.shrink_percent,
             )
         )
     return answer

@@ -4,15 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from connector.availability.facts import Rule
-from connector.availability.rules import IN_MERCHANT, Resolved, Says, policy_of, resolve
+from connector.availability.rules import IN_MERCHANT, Resolved, Says, policy_of, resolve, stale_policy
+from connector.outbox.messages import literal
 from connector.positions.kept import MEASURED_FROM
 
 _NOTHING: Says = {}
+
+
+class Terms(NamedTuple):
+    """How one source counts for one variant. `is_own` is None where only the source's own row says it."""
+
+    is_own: bool | None
+    score: int | None
+    priority: int | None
+    stale: str
+    shrink_percent: int
+
+
+@dataclass(slots=True)
+class Holding:
+    """What holds for the variants of which the same is said."""
+
+    rule: Rule
+    resolved: Resolved
+    book: RuleBook
+    _terms: dict[int, Terms] = field(default_factory=dict)
+
+    def of_source(self, source_id: int, connection_id: int) -> Terms:
+        """How this source counts; `connection_id` is its connection."""
+        known = self._terms.get(source_id)
+        if known is None:
+            says = self.book.suppliers.get(source_id, _NOTHING)
+            known = self._terms[source_id] = Terms(
+                says.get("is_own"),
+                self.book.score_of(source_id, connection_id),
+                says.get("priority"),
+                *stale_policy(self.resolved, says),
+            )
+        return known
 
 
 @dataclass(slots=True)
@@ -26,21 +60,25 @@ class RuleBook:
     collections: Mapping[str, Says] = field(default_factory=dict)
     items: Mapping[int, Says] = field(default_factory=dict)
     scores: Mapping[int, int] = field(default_factory=dict)
-    _known: dict[Any, tuple[Rule, Resolved]] = field(default_factory=dict)
+    _known: dict[Any, Holding] = field(default_factory=dict)
 
     def rule_of(
-        self, variant_id: int, row: Any, sources: Sequence[tuple[int, tuple[Any, ...]]]
-    ) -> tuple[Rule, Resolved]:
-        """What holds for a variant: `row` has is_discontinued, collections and the IN_MERCHANT columns; `sources`
-        are the ids of its sources, each with what its own row says of IN_MERCHANT. Answers are kept: most variants
-        have no rule of their own."""
+        self,
+        variant_id: int,
+        is_discontinued: bool,
+        collections: Sequence[str],
+        own: tuple[Any, ...],
+        sources: tuple[tuple[int, tuple[Any, ...]], ...],
+    ) -> Holding:
+        """What holds for a variant. `own` is what its row says of IN_MERCHANT; `sources` are the ids of its sources,
+        each with what its own row says of those. Answers are kept: most variants have no rule of their own."""
         says = self.items.get(variant_id)
         names: tuple[str, ...] = ()
         if self.collections:
-            names = tuple(name for name in map(key_of, row.collections) if name in self.collections)
-        own = tuple(getattr(row, name) for name in IN_MERCHANT)
-        key = (row.is_discontinued, own, names, tuple(sources), variant_id if says else 0)
-        if key not in self._known:
+            names = tuple(name for name in map(key_of, collections) if name in self.collections)
+        key = (is_discontinued, own, names, sources, variant_id if says else 0)
+        holding = self._known.get(key)
+        if holding is None:
             resolved = resolve(
                 {**_said(own), **(says or _NOTHING)},
                 [self.collections[name] for name in names],
@@ -54,11 +92,11 @@ class RuleBook:
             rule = Rule(
                 **{name: values[name] for name in IN_MERCHANT},
                 shows_count=self.merchant.shows_count,
-                is_discontinued=row.is_discontinued,
+                is_discontinued=is_discontinued,
                 policy=policy_of(resolved),
             )
-            self._known[key] = (rule, resolved)
-        return self._known[key]
+            holding = self._known[key] = Holding(rule, resolved, self)
+        return holding
 
     def score_of(self, source_id: int, connection_id: int) -> int | None:
         """The score the merchant gave, else the share of its restock dates that were kept, in percent, once
@@ -73,7 +111,7 @@ def read_book(db: sa.Connection, merchant_id: int, merchant: Any, variant_ids: S
     suppliers: dict[int, Says] = {}
     collections: dict[str, Says] = {}
     items: dict[int, Says] = {}
-    for row in db.execute(_RULES, {"m": merchant_id, "subjects": [str(one) for one in variant_ids]}):
+    for row in db.execute(_RULES, {"m": merchant_id, "subjects": literal(variant_ids)}):
         if row.level == "merchant":
             book.everywhere = row.says
         elif row.level == "supplier":
