@@ -26,6 +26,8 @@ from babel.messages import Catalog, extract, mofile, pofile
 from babel.support import Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from connector.sentence_ids import CONTEXT, collect
+
 SOURCE_LOCALE = "en"
 ROOT = Path(__file__).resolve().parents[1]
 CATALOGUES = Path(__file__).with_name("locales")
@@ -66,6 +68,11 @@ def read_catalogue(locale: str) -> Catalog:
     """The catalogue as it is written, with places and untranslated messages."""
     with (CATALOGUES / locale / "LC_MESSAGES" / "messages.po").open("rb") as file:
         return pofile.read_po(file, locale=locale)
+
+
+def entries(locale: str) -> dict[Any, str]:
+    """Everything that is translated, by message id; one with a context is "context\\x04id"."""
+    return dict(catalogue(locale)._catalog)
 
 
 def gettext(locale: str) -> Callable[..., str]:
@@ -174,7 +181,20 @@ def untranslated(locale: str, prefixes: Iterable[str] = ("",)) -> list[Any]:
         texts = entry.string if entry else ""
         if not entry or entry.fuzzy or not all(texts if isinstance(texts, (tuple, list)) else (texts,)):
             missing.append(message)
+    for message in sentences_in_use(prefixes):
+        entry = known.get(message, context=CONTEXT)
+        if not entry or entry.fuzzy or not entry.string:
+            missing.append(message)
     return missing
+
+
+def sentences_in_use(prefixes: Iterable[str] = ("",)) -> dict[str, list[str]]:
+    """The ids of sentences that are put together in English (see `connector.sentences`), with their places."""
+    found: dict[str, list[str]] = {}
+    for message, place, _line in collect(ROOT):
+        if any(place.startswith(prefix) for prefix in prefixes):
+            found.setdefault(message, []).append(place)
+    return found
 
 
 def update() -> int:
@@ -182,6 +202,8 @@ def update() -> int:
     template = Catalog(charset="utf-8")
     for message, places in sorted(messages_in_use().items(), key=lambda row: str(row[0])):
         template.add(message, locations=sorted({(place, 0) for place, _ in places}))
+    for message, modules in sorted(sentences_in_use().items()):
+        template.add(message, locations=sorted({(place, 0) for place in modules}), context=CONTEXT)
     missing = 0
     for locale in locales():
         path = CATALOGUES / locale / "LC_MESSAGES" / "messages.po"

@@ -16,11 +16,13 @@ from typing import Any, NoReturn, TypeVar
 import click
 import sqlalchemy as sa
 
+from connector import i18n
 from connector.accounts.connections import connections
 from connector.bootstrap import Runtime
 from connector.db import migrate
 from connector.embedded import running_redis, start_postgres, start_redis
 from connector.registry import Field
+from connector.sentences import said
 from connector.settings import Settings, load_settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,6 +31,29 @@ F = TypeVar("F", bound=Callable[..., Any])
 def json_option(command: F) -> F:
     """--json: print one JSON value instead of text."""
     return click.option("as_json", "--json", is_flag=True, help="Print JSON.")(command)
+
+
+def lang_option(command: F) -> F:
+    """--lang: in which language sentences are said; what LANG names where that is one of ours, else English."""
+    return click.option(
+        "lang",
+        "--lang",
+        metavar="LANGUAGE",
+        envvar=["LC_ALL", "LC_MESSAGES", "LANG"],
+        default=i18n.SOURCE_LOCALE,
+        callback=lambda _context, _option, value: _language(value),
+        help="en or fr; else as LANG says.",
+    )(command)
+
+
+def _language(wanted: str) -> str:
+    """ "fr_FR.UTF-8", "fr" → "fr"; what is not offered ("C", "de_DE") is English."""
+    return i18n.best_locale([wanted.partition(".")[0]])
+
+
+def sayer(lang: str) -> Callable[[str], str]:
+    """A function that says a line or a sentence in `lang`; a line keeps what it is moved in by."""
+    return lambda line: line[: len(line) - len(line.lstrip())] + said(line.lstrip(), lang).text
 
 
 def merchant_option(command: F) -> F:

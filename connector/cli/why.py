@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import click
 
-from connector.cli.frame import emit, json_option, merchant_id, merchant_option, open_runtime, plain
+from connector import i18n
+from connector.cli.frame import (
+    emit,
+    json_option,
+    lang_option,
+    merchant_id,
+    merchant_option,
+    open_runtime,
+    plain,
+    sayer,
+)
 from connector.intake.source_line import SourceLine, in_pairs, source_lines
 from connector.intake.unsynced import Stop, unsynced
 from connector.positions.trace import Write, writes
 from connector.positions.why import Explanation, explain
+from connector.web.words import Words
 
 _STOPS = {
     "rejected": "Its row in the file of {where} has a fault (run {run_id}, line {line}): {reason}",
@@ -32,8 +45,9 @@ _STOPS = {
 @click.command()
 @click.argument("sku")
 @merchant_option
+@lang_option
 @json_option
-def why(sku: str, merchant: int | None, as_json: bool) -> None:
+def why(sku: str, merchant: int | None, lang: str, as_json: bool) -> None:
     """Why a SKU shows what it shows: supplier's line, match, sales, rule, stores and writes, last movements.
 
     SKU may also be a barcode or a supplier's code that reaches no store: then it says where that stopped.
@@ -57,32 +71,54 @@ def why(sku: str, merchant: int | None, as_json: bool) -> None:
         answer or [{"stops": stops}],
         as_json,
         lambda: "\n\n".join(
-            [_text(one, lines[one.variant_id], sent[one.variant_id]) for one in found] + _stopped(stops)
+            [
+                _text(_in_words(one, lang), lines[one.variant_id], sent[one.variant_id], sayer(lang))
+                for one in found
+            ]
+            + _stopped(stops, sayer(lang))
         ),
     )
 
 
-def _text(one: Explanation, lines: list[SourceLine], sent: list[Write]) -> str:
-    said = one.lines()
+def _in_words(one: Explanation, lang: str) -> Explanation:
+    """With states and causes as people say them; in English they are the codes that --json gives."""
+    if lang == i18n.SOURCE_LOCALE:
+        return one
+    words = Words(lang)
+    return dataclasses.replace(
+        one,
+        state=words.state(one.state),
+        restock_basis=words.basis(one.restock_basis),
+        movements=[
+            {**moved, "cause": words.cause(moved["cause"], moved["run"], moved["reference"]), "reference": ""}
+            for moved in one.movements
+        ],
+    )
+
+
+def _text(one: Explanation, lines: list[SourceLine], sent: list[Write], say: Callable[[str], str]) -> str:
+    told = [say(line) for line in one.lines()]
     for line in lines:
-        said.append(f"  {line.source}, {line.file_name or 'its file'}, line {line.line} (run {line.run_id}):")
-        if line.problem:
-            said.append(f"    The line cannot be shown ({line.problem.replace('_', ' ')}).")
+        if line.file_name:
+            head = f"  {line.source}, {line.file_name}, line {line.line} (run {line.run_id}):"
         else:
-            said.append("    " + " | ".join(f"{name}: {cell}" for name, cell in in_pairs(line)))
+            head = f"  {line.source}, line {line.line} of its file (run {line.run_id}):"
+        told.append(say(head))
+        if line.problem:
+            told.append(say(f"    The line cannot be shown ({line.problem.replace('_', ' ')})."))
+        else:
+            told.append("    " + " | ".join(f"{name}: {cell}" for name, cell in in_pairs(line)))
     for write in sent:
-        before = "" if write.expected is None else f"{write.expected} → "
-        after = f", after {write.cause} {write.run_id or write.reference}".rstrip() if write.cause else ""
-        said.append(
-            f"  Written to {write.store} at {write.at:%Y-%m-%d %H:%M:%S}: {before}{write.quantity}"
-            f" ({write.status or 'confirmed'}{after})."
-        )
-    return "\n".join(said)
+        number = str(write.quantity) if write.expected is None else f"{write.expected} → {write.quantity}"
+        ended = write.status or "confirmed"
+        if write.cause:
+            ended = f"{ended}, after {write.cause} {write.run_id or write.reference}".rstrip()
+        told.append(say(f"  Written to {write.store} at {write.at:%Y-%m-%d %H:%M:%S}: {number} ({ended})."))
+    return "\n".join(told)
 
 
-def _stopped(stops: list[Stop]) -> list[str]:
+def _stopped(stops: list[Stop], say: Callable[[str], str]) -> list[str]:
     if not stops:
         return []
-    return [
-        "\n".join(["It stops here:", *(f"  {_STOPS[stop.kind].format(**plain(stop))}" for stop in stops)])
-    ]
+    told = [say(f"  {_STOPS[stop.kind].format(**plain(stop))}") for stop in stops]
+    return ["\n".join([say("It stops here:"), *told])]

@@ -66,18 +66,18 @@ def notes(evidence: Evidence, verdict: Verdict) -> list[Issue]:
     if sorted(now) == sorted(before):
         text = "The columns stand in another order than last time; each is read by its name."
         return [*issues, Issue(0, "", "columns_moved", text, [], is_note=True)]
-    parts = [
-        f"{what} {_list([name for name in of if name not in other])}"
-        for what, of, other in (("new:", now, before), ("gone:", before, now))
-        if any(name not in other for name in of)
-    ]
+    parts = []
+    if new := [name for name in now if name not in before]:
+        parts.append(f"new: {_list(new)}")
+    if gone := [name for name in before if name not in now]:
+        parts.append(f"gone: {_list(gone)}")
     text = f"The columns changed ({'; '.join(parts)}); those that are used are read by their names."
     return [*issues, Issue(0, "", "columns_changed", text, [], is_note=True)]
 
 
 def _list(names: list[str]) -> str:
-    more = "" if len(names) <= _SHOWN_COLUMNS else f" and {len(names) - _SHOWN_COLUMNS} more"
-    return ", ".join(f"“{name}”" for name in names[:_SHOWN_COLUMNS]) + more
+    shown = ", ".join(f"“{name}”" for name in names[:_SHOWN_COLUMNS])
+    return shown if len(names) <= _SHOWN_COLUMNS else f"{shown} and {len(names) - _SHOWN_COLUMNS} more"
 
 
 def allowed_of(stored: Mapping[str, Any] | None) -> dict[str, float]:

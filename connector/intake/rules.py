@@ -20,8 +20,11 @@ def vanished(evidence: Evidence, limits: Limits) -> Hold | None:
         return Hold("rows_vanished", sentence, share)
     if limits.rows is not None and rows < limits.rows[0]:
         low, high = limits.rows
-        day = f" {limits.on}" if limits.on else ""
-        sentence = f"Expected {low:,}–{high:,} rows{day}; the file has {rows:,} ({learnt(limits)})."
+        sentence = f"Expected {low:,}–{high:,} rows; the file has {rows:,} ({learnt(limits)})."
+        if limits.on:
+            sentence = (
+                f"Expected {low:,}–{high:,} rows {limits.on}; the file has {rows:,} ({learnt(limits)})."
+            )
         return Hold("rows_vanished", sentence, share)
     return None
 

@@ -46,8 +46,13 @@ class Explanation:
                 "It was never decided: no supplier's item is matched to it yet. "
                 "Check that a supplier file holds this SKU (dispo supplier preview).",
             ]
-        date = f", back on {self.restock_on} ({self.restock_basis})" if self.restock_on else ""
-        lines = [f"{self.sku} {self.title}", f"{self.available} to sell: {self.state}{date}."]
+        lines = [f"{self.sku} {self.title}"]
+        if self.restock_on:
+            lines.append(
+                f"{self.available} to sell: {self.state}, back on {self.restock_on} ({self.restock_basis})."
+            )
+        else:
+            lines.append(f"{self.available} to sell: {self.state}.")
         lines += _date_lines(self.promise)
         parts = self.rule.get("bundle", [])
         for part in parts:
@@ -77,8 +82,9 @@ class Explanation:
             lines.append(
                 f"  {listing['store']}: should say {listing['wanted']}, we believe {listing['believed']}, "
                 f"it confirmed {listing['confirmed']} at {listing['confirmed_at'] or 'no time yet'}."
-                + (f" {listing['note']}" if listing["note"] else "")
             )
+            if listing["note"]:
+                lines.append(f"    {listing['note']}")
         for movement in self.movements:
             lines.append(
                 f"  {movement['at']}: {movement['before']} → {movement['after']} "
@@ -194,47 +200,53 @@ def sourcing_lines(sourcing: dict[str, Any], sources: list[dict[str, Any]]) -> l
     """Which supplier sells and why the others do not, in words; none where all are summed."""
     if not sourcing:
         return []
-    since = f" since {sourcing['since']}" if sourcing.get("since") else ""
     lines = []
     for source in {one["source"]: one for one in reversed(sources)}.values():
-        role = source.get("role", "")
+        role, name = source.get("role", ""), source["source"]
         measure = _measure(sourcing["strategy"], source)
-        if role == "sells":
-            said = "your own stock, sold first" if source["own"] else f"sells{since}{measure}"
+        if role == "sells" and source["own"]:
+            line = f"  {name} your own stock, sold first."
+        elif role == "sells" and sourcing.get("since"):
+            line = f"  {name} sells since {sourcing['since']}{measure}."
+        elif role == "sells":
+            line = f"  {name} sells{measure}."
         elif role == "waiting":
-            said = (
-                f"goes before it{measure}, and is handed back to on {source['returns_at']} if it stays usable"
+            line = (
+                f"  {name} goes before it{measure}, and is handed back to on {source['returns_at']}"
+                " if it stays usable."
             )
         elif role == "standby":
-            said = f"stands by{measure}"
+            line = f"  {name} stands by{measure}."
         else:
-            why = {
-                "out": "has nothing to sell",
-                "unknown": "does not say how many there are",
-                "stale": "is silent past its limit",
-                "failing": "cannot be relied on: "
-                + ("it is paused" if source.get("out_because") == "paused" else "its last runs failed"),
-            }.get(role, "is not used")
-            gone = (
-                f" since {source['out_since']}"
-                if role in ("stale", "failing") and "out_since" in source
-                else ""
-            )
+            why = _UNUSED.get(role, "is not used")
+            if role == "failing" and source.get("out_because") == "paused":
+                why = "cannot be relied on: it is paused"
+            if role in ("stale", "failing") and "out_since" in source:
+                why = f"{why} since {source['out_since']}"
             hours = sourcing["stable_hours"]
-            said = f"{why}{gone}{measure}; it counts again after {hours} h without a break"
-        lines.append(f"  {source['source']} {said}.")
+            line = f"  {name}: {why}{measure}; it counts again after {hours} h without a break."
+        lines.append(line)
     return lines[::-1]
+
+
+_UNUSED = {
+    "out": "has nothing to sell",
+    "unknown": "does not say how many there are",
+    "stale": "is silent past its limit",
+    "failing": "cannot be relied on: its last runs failed",
+}
+"""Why a source does not sell, by its role."""
 
 
 def _measure(strategy: str, source: dict[str, Any]) -> str:
     """By what it is judged, in brackets."""
     name, words = {
-        "cheapest": ("cost", "costs {}"),
-        "fastest": ("lead_time_days", "{} days"),
-        "best_score": ("score", "score {}"),
-        "priority": ("priority", "priority {}"),
+        "cheapest": ("cost", "costs {value}"),
+        "fastest": ("lead_time_days", "{value} days"),
+        "best_score": ("score", "score {value}"),
+        "priority": ("priority", "priority {value}"),
     }.get(strategy, ("", ""))
-    return f" ({words.format(source[name])})" if name and source.get(name) is not None else ""
+    return f" ({words.format(value=source[name])})" if name and source.get(name) is not None else ""
 
 
 def _date_lines(promise: dict[str, Any]) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from connector.i18n import gettext, ngettext
+from connector.i18n import SOURCE_LOCALE, gettext, ngettext
+from connector.sentences import said
 from connector.shoppers.words import script_words
 
 
@@ -140,6 +141,7 @@ class Words:
             "time": _("time passed"),
             "catalogue": _("catalogue"),
             "repair": _("repair"),
+            "live": _("supplier asked after an order"),
             "incoming": _("on its way to the store"),
             "unchanged": _("supplier confirmed"),
         }.get(cause, cause)
@@ -358,13 +360,13 @@ class Words:
         _ = self._say
         return {"storefront": _("The shop"), "mailbox": _("Mailbox"), "ads": _("Ads console")}.get(name, name)
 
-    def known(self, sentence: str) -> str:
-        """A sentence that another room wrote, translated where it is one of the fixed ones."""
-        prefix = "Not written: "
-        if sentence.startswith(prefix):
-            rest = sentence.removeprefix(prefix)
-            return f"{self._say('Not written:')} {self._say(rest)}"
-        return self._say(sentence) if sentence else ""
+    def said(self, sentence: str) -> str:
+        """A sentence that was put together in English elsewhere, in this language as far as it is known."""
+        return said(sentence, self.locale).text
+
+    def said_lang(self, sentence: str) -> str:
+        """The language that `said` answers in: English where some of the sentence is not known."""
+        return self.locale if said(sentence, self.locale).is_known else SOURCE_LOCALE
 
     def duration(self, seconds: int) -> str:
         """How long, in one unit: seconds, minutes up to 90, else hours."""
@@ -384,12 +386,6 @@ class Words:
 def _fixed(_: Callable[[str], str]) -> tuple[str, ...]:
     """Sentences that other rooms write word for word, listed so that they reach the catalogues."""
     return (
-        _("The store does not show it any more."),
-        _("you took it out of management."),
-        _("no supplier's item is matched to it."),
-        _("writing to this store is stopped."),
-        _("the first difference of this store is not approved yet."),
-        _("On its way."),
         _("The app was removed in the store."),
         _("Everything on its landing page is sold out."),
         _("It can be bought again on its landing page."),
@@ -405,4 +401,11 @@ def _fixed(_: Callable[[str], str]) -> tuple[str, ...]:
         _("Sent again by the merchant."),
         _("The process ended while this was being sent: it may have arrived. It is not repeated."),
         _("Paused by you."),
+        _("on a Monday"),
+        _("on a Tuesday"),
+        _("on a Wednesday"),
+        _("on a Thursday"),
+        _("on a Friday"),
+        _("on a Saturday"),
+        _("on a Sunday"),
     )

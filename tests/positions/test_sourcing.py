@@ -223,7 +223,7 @@ def test_it_is_said_who_sells_and_why_the_others_do_not(two: Two) -> None:
 
     names = [f"supplier {two.world._numbers - 1}", f"supplier {two.world._numbers}"]
     assert [
-        f"  {names[0]} cannot be relied on: its last runs failed since 2026-11-22T13:00+00:00 (priority 1);"
+        f"  {names[0]}: cannot be relied on: its last runs failed since 2026-11-22T13:00+00:00 (priority 1);"
         " it counts again after 24 h without a break.",
         f"  {names[1]} sells since 2026-11-22T13:00+00:00.",
     ] == over
