@@ -21,7 +21,10 @@ Part = Literal["scripts", "notes", "entitlements", "coupons"]
 
 ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
     "ads": {"google_ads": "adapters.ads.google_ads:MANIFEST"},
-    "channels": {"email": "adapters.channels.email:MANIFEST"},
+    "channels": {
+        "email": "adapters.channels.email:MANIFEST",
+        "mail_api": "adapters.channels.mail_api:MANIFEST",
+    },
     "search": {"google_search_console": "adapters.search.google_search_console:MANIFEST"},
     "stores": {
         "bigcommerce": "adapters.stores.bigcommerce:MANIFEST",
