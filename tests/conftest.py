@@ -53,19 +53,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _rules_compiled_once() -> Iterator[None]:
-    """Keep the code that werkzeug compiles for a rule: most tests of pages make an application of their own,
-    and compiling its rules would take longer than their requests. The code depends on the rule alone."""
-    compiled: dict[Any, Any] = {}
-    compile_builder = Rule._compile_builder
+    """Keep what werkzeug makes of a rule: most tests of pages make an application of their own, and compiling
+    its rules would take longer than their requests. It depends on the rule and the converters alone."""
+    compiled: dict[Any, dict[str, Any]] = {}
+    compile_rule = Rule.compile
 
-    def once(self: Rule, append_unknown: bool = True) -> Any:
-        key = (tuple(self._trace), repr(self.defaults), append_unknown)
-        if key not in compiled:
-            compiled[key] = compile_builder(self, append_unknown)
-        return compiled[key]
+    def once(self: Rule) -> None:
+        assert self.map is not None
+        key = (
+            self.rule, self.host if self.map.host_matching else self.subdomain, self.merge_slashes,
+            repr(self.defaults), *self.map.converters.items(),
+        )  # fmt: skip
+        kept = compiled.get(key)
+        if kept is None:
+            compile_rule(self)
+            kept = {name: vars(self)[name] for name in ("_parts", "_trace", "_converters", "arguments")}
+            kept["builders"] = (self._build.__func__, self._build_unknown.__func__)  # type: ignore[attr-defined]
+            compiled[key] = kept
+            return
+        for name in ("_parts", "_trace", "_converters", "arguments"):
+            setattr(self, name, kept[name].copy())
+        build, build_unknown = kept["builders"]
+        self._build, self._build_unknown = build.__get__(self), build_unknown.__get__(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rule, "_compile_builder", once)
+        patch.setattr(Rule, "compile", once)
         yield
 
 

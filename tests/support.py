@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import pytest
 from redis import Redis
@@ -74,6 +74,12 @@ def eventually(
 
 def forget_budgets(redis_url: str) -> None:
     """Forget what the workers know of the platforms' limits, as if they were over."""
-    with contextlib.closing(Redis.from_url(redis_url)) as client:
-        for key in client.scan_iter("dispo:shared:*"):
-            client.delete(key)
+    client = _redis(redis_url)
+    if keys := list(client.scan_iter("dispo:shared:*", count=1000)):
+        client.delete(*keys)
+
+
+@cache
+def _redis(url: str) -> Redis:
+    # Before most tests of the database: a connection of its own each time would cost more than the question.
+    return Redis.from_url(url)

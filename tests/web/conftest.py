@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from connector.accounts.tables import User
 from connector.bootstrap import Runtime
 from connector.settings import Settings
 from connector.web.app import create_app
+from tests.kept import KeptWorld
 from tests.web.shop import Shop
 
 PASSWORD = "correct horse battery"
@@ -26,6 +28,16 @@ _HASH = generate_password_hash(PASSWORD, method="pbkdf2:sha256:1")
 def add_person(shop: Shop, email: str, locale: str = "") -> None:
     """Somebody who may sign in for this shop with PASSWORD."""
     shop.add(User, email=email, password_hash=_HASH, locale=locale, created_at=shop.now)
+
+
+def _open_shop(engine: sa.Engine, now: datetime) -> Shop:
+    made = Shop(engine, now)
+    add_person(made, "owner@shop.test", "en")
+    return made
+
+
+# More than sixty rows: made one by one, they take longer than what most tests do with them.
+_SHOP = KeptWorld(_open_shop)
 
 
 @pytest.fixture
@@ -44,8 +56,7 @@ def app(rt: Runtime) -> Any:
 @pytest.fixture
 def shop(engine: sa.Engine, rt: Runtime) -> Shop:
     """A merchant with a store, suppliers, products, runs, shoppers and ads; owner@shop.test signs in."""
-    made = Shop(engine, rt.now())
-    add_person(made, "owner@shop.test", "en")
+    made: Shop = _SHOP.put(engine, rt.now())
     return made
 
 
@@ -55,16 +66,24 @@ class Person:
     def __init__(self, client: FlaskClient) -> None:
         self.client = client
         self.sign_in_headers: list[tuple[str, str]] = []
+        self._token = ("", "")
 
     def get(self, path: str, **options: Any) -> TestResponse:
         return self.client.get(path, **options)
 
     def token(self) -> str:
-        """The token of the sign-in page or of the session's settings page."""
-        text = self.client.get("/sign-in", follow_redirects=True).text
-        found = re.search(r'name="csrf_token" value="([^"]+)"', text)
-        assert found is not None, text
-        return found.group(1)
+        """The token of the sign-in page or, signed in, of a page of the session; asked for once a session, as
+        by a browser that posts several forms of one page."""
+        cookie = self.client.get_cookie("dispo") or self.client.get_cookie("__Host-dispo")
+        if cookie is None or cookie.value != self._token[0]:
+            answer = self.client.get("/sign-in")
+            if answer.location is not None:
+                answer = self.client.get("/settings", follow_redirects=True)
+            found = re.search(r'name="csrf_token" value="([^"]+)"', answer.text)
+            assert found is not None, answer.text
+            cookie = self.client.get_cookie("dispo") or self.client.get_cookie("__Host-dispo")
+            self._token = (cookie.value if cookie else "", found.group(1))
+        return self._token[1]
 
     def post(self, path: str, data: dict[str, Any] | None = None, **options: Any) -> TestResponse:
         return self.client.post(path, data={"csrf_token": self.token(), **(data or {})}, **options)
