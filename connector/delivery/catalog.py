@@ -19,6 +19,7 @@ from connector.delivery.runtime import DeliveryRuntime
 from connector.delivery.shelves import CatalogRead, doubt, store_page
 from connector.ports.errors import PortError
 from connector.positions.decide import Cause, decide
+from connector.positions.locations import feeds_of
 
 __all__ = ["CatalogRead", "doubt", "read_catalog"]
 
@@ -38,8 +39,12 @@ def read_catalog(
     store = rt.store(merchant_id, connection_id)
     total = CatalogRead()
     counted = 0
+    with rt.engine.connect() as db:
+        chosen = feeds_of(db, merchant_id, connection_id).get(connection_id)
     try:
-        for page in store.catalog(changed_since):
+        # Several locations are asked for only where the merchant chose some.
+        pages = store.catalog(changed_since, chosen.places) if chosen else store.catalog(changed_since)
+        for page in pages:
             with transaction(rt.engine) as db:
                 store_page(db, merchant_id, connection_id, page, started, total)
             counted = _keep_statistics(rt, total.new_listings, counted)

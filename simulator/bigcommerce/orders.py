@@ -21,7 +21,8 @@ MOST = 250
 
 
 class Orders:
-    """Orders of `Shop`; `order.platform` may hold `status_id` and `refunded` (line id → units)."""
+    """Orders of `Shop`; `order.platform` may hold `status_id`, `refunded` (line id → units) and
+    `pickup_location_id`."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
@@ -68,8 +69,10 @@ class Orders:
         }
         include = set(args.get("include", "").split(","))
         if "consignments.line_items" in include and args.get("consignment_structure") == "object":
-            shipping = {"id": order.id, "line_items": self._lines(order)}
-            row["consignments"] = {"pickups": [], "shipping": [shipping], "downloads": [], "email": {}}
+            lines, place = self._lines(order), order.platform.get("pickup_location_id")
+            shipping = [] if place else [{"id": order.id, "line_items": lines}]
+            pickups = [{"id": order.id, "location": {"id": place}, "line_items": lines}] if place else []
+            row["consignments"] = {"pickups": pickups, "shipping": shipping, "downloads": [], "email": {}}
         return row
 
     def _lines(self, order: Order) -> list[dict[str, Any]]:

@@ -33,6 +33,7 @@ DEFAULT_SCOPES = (
 OPTIONAL_SCOPES = (
     "read_inventory_shipments",
     "read_inventory_transfers",
+    "read_merchant_managed_fulfillment_orders",
     "read_orders",
     "write_discounts",
     "write_order_edits",

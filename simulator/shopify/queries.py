@@ -166,6 +166,8 @@ class Queries:
         if kind == "Product":
             product = self.shop.products.get(number)
             return None if product is None else self.objects.product(product)
+        if kind == "FulfillmentOrder":
+            return self.server.fulfilment.node(number)
         if kind == "Order":
             self.needs("read_orders", "order")
             order = self.shop.orders.get(number)

@@ -32,6 +32,7 @@ from simulator.shopify import payloads
 from simulator.shopify.bulk import Bulk
 from simulator.shopify.cost import SINGLE_QUERY_LIMIT, Bucket, CostModel
 from simulator.shopify.coupons import Discounts
+from simulator.shopify.fulfilment import Fulfilment
 from simulator.shopify.idempotency import IdempotencyKeys
 from simulator.shopify.model import (
     DEFAULT_LOCATIONS,
@@ -137,6 +138,7 @@ class ShopifyServer:
         self.objects = Objects(self)
         self.queries = Queries(self)
         self.transfers = Transfers(self)
+        self.fulfilment = Fulfilment(self)
         self.discounts = Discounts(self)
         self.calls: Counter[str] = Counter()
         self.items_written = 0

@@ -115,7 +115,7 @@ def test_refunded_units_are_not_wanted_any_more(
 def test_orders_are_read_page_by_page(
     store: BigCommerceStore, shop: Shop, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.stores.bigcommerce.adapter.PAGE", 2)
+    monkeypatch.setattr("adapters.stores.bigcommerce.orders.PAGE", 2)
     for _ in range(5):
         shop.buy({shop.by_sku("TEE-L")[0].id: 1})
     pages = list(store.orders(clock.now() - timedelta(hours=1)))

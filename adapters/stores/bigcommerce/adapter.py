@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from adapters.stores.bigcommerce import advice, locations, places, prices, shapes, writes
 from adapters.stores.bigcommerce.client import ADAPTER, PAGE, BigCommerceClient
+from adapters.stores.bigcommerce.orders import OVERLAP, changed_orders
 from connector.ports.errors import (
     Conflict,
     Misconfigured,
     NotFound,
-    Retryable,
     Unauthorized,
-    Unsupported,
 )
 from connector.ports.places import PlaceChange, PlaceKind, PlaceResult
 from connector.ports.prices import PriceResult, PriceSet, StorePrice
@@ -45,8 +44,6 @@ TOPICS = (
     "store/sku/deleted",
     "store/app/uninstalled",
 )
-OVERLAP = timedelta(seconds=5)
-"""Times are compared to the second, and rows are stamped before they are committed."""
 READ = 250
 """Variant ids in one address: about 2 kB of the 8 kB that gateways take."""
 _PRODUCT = (
@@ -157,18 +154,21 @@ class BigCommerceStore:
 
     # ---------------------------------------------------------------- catalogue
 
-    def catalog(self, changed_since: datetime | None = None) -> Iterator[list[StoreListing]]:
+    def catalog(
+        self, changed_since: datetime | None = None, location_ids: Sequence[str] = ()
+    ) -> Iterator[list[StoreListing]]:
         """Products by ascending id, each with its variants; the numbers of a page cost a call for every
-        250 tracked variants."""
+        250 tracked variants and location."""
         about = self._store()
         # A default location may have moved, and any may be closed or deleted.
         self._picked = None
         around = shapes.Surroundings(
             url=str(about.get("secure_url") or "").rstrip("/"),
             minor_digits=self._minor_digits(),
-            location_id=self._own_location(),
+            location_id="" if location_ids else self._own_location(),
             categories=self._categories(),
         )
+        everywhere = locations.surroundings(around, location_ids, self._location_id, self._places)
         query = {
             "include": "variants,primary_image",
             "include_fields": _PRODUCT,
@@ -184,8 +184,10 @@ class BigCommerceStore:
             products = self._client.rows("/v3/catalog/products", {**query, "id:greater": str(last)})
             if not products:
                 return
-            levels = self._levels(shapes.tracked(products), around.location_id)
-            found = [one for product in products for one in shapes.listings(product, levels, around)]
+            found = []
+            for here in everywhere:
+                levels = {} if here.problem else self._levels(shapes.tracked(products), here.location_id)
+                found += [one for product in products for one in shapes.listings(product, levels, here)]
             if found:
                 yield found
             last = max(int(product["id"]) for product in products)
@@ -229,22 +231,37 @@ class BigCommerceStore:
         for ref in refs:
             if _is_own(ref):
                 places.setdefault(ref.location_id or self._own_location(), []).append(int(ref.external_id))
-        found = {place: self._levels(numbers, place) for place, numbers in places.items()}
-        known: dict[str, Reading] = {}
+        found: dict[str, dict[int, int]] = {}
+        gone: dict[str, str] = {}
+        for place, numbers in places.items():
+            try:
+                found[place] = self._levels(numbers, place)
+            except Misconfigured as exc:
+                if not self._is_further(place):
+                    raise
+                gone[place] = f"{exc.cause} {exc.remedy}"
+        known: dict[ListingRef, Reading] = {}
         lost: list[ListingRef] = []
         for ref in refs:
             if not _is_own(ref):
                 is_shared = ref.stock_id.startswith("shared:")
-                known[ref.external_id] = Reading(ref, None, shapes.SHARED if is_shared else shapes.UNTRACKED)
+                known[ref] = Reading(ref, None, shapes.SHARED if is_shared else shapes.UNTRACKED)
                 continue
-            level = found[ref.location_id or self._own_location()].get(int(ref.external_id))
-            if level is None:
+            place = ref.location_id or self._own_location()
+            if place in gone:
+                known[ref] = Reading(ref, None, gone[place])
+            elif (level := found[place].get(int(ref.external_id))) is None:
                 lost.append(ref)
             else:
-                known[ref.external_id] = Reading(ref, level)
+                known[ref] = Reading(ref, level)
         for chunk in writes.chunks(lost, READ):
-            known |= {reading.ref.external_id: reading for reading in self._explained(chunk)}
-        return [known[ref.external_id] for ref in refs if ref.external_id in known]
+            known |= {reading.ref: reading for reading in self._explained(chunk)}
+        return [known[ref] for ref in refs if ref in known]
+
+    def _is_further(self, location_id: str | None) -> bool:
+        """Whether it is one of several written locations and not the connection's own: where that one is closed
+        or deleted its items cannot be written, and all others can."""
+        return bool(location_id and self._location_id) and location_id != self._location_id
 
     def _explained(self, lost: Sequence[ListingRef]) -> Iterator[Reading]:
         """What the catalogue says of variants without inventory; those it does not know are left out."""
@@ -266,8 +283,9 @@ class BigCommerceStore:
                 is_alone = len(product.get("variants") or ()) == 1
                 kind, problem = shapes.kind_of(str(product.get("inventory_tracking")), is_alone)
                 # A number that was never set has no inventory yet.
-                level = (product if kind == "product" else variant).get("inventory_level")
-                yield Reading(ref, None if problem else shapes.whole(level), problem)
+                shown = shapes.whole((product if kind == "product" else variant).get("inventory_level"))
+                level = 0 if self._is_further(ref.location_id) else shown
+                yield Reading(ref, None if problem else level, problem)
 
     def plan_quantities(self, changes: Sequence[QuantityChange]) -> list[FrozenRequest]:
         return writes.plan_quantities(changes)
@@ -277,7 +295,13 @@ class BigCommerceStore:
 
     def send(self, request: FrozenRequest, key: str) -> list[ItemResult]:
         """BigCommerce keeps no keys; repeating is harmless because numbers and badges are absolute."""
-        return writes.send(self._client, self._badges, request)
+        try:
+            return writes.send(self._client, self._badges, request)
+        except Misconfigured as exc:
+            if exc.field != "location_id" or not self._is_further(request.refs[0].location_id):
+                raise
+            # A request has one location: the others go on being written.
+            return [ItemResult(ref, "rejected", reason=f"{exc.cause} {exc.remedy}") for ref in request.refs]
 
     # ---------------------------------------------------------------- places in lists
 
@@ -306,38 +330,9 @@ class BigCommerceStore:
 
     # ---------------------------------------------------------------- orders
 
-    def orders(self, changed_since: datetime) -> Iterator[list[StoreOrder]]:
-        query = {
-            "min_date_modified": (changed_since.astimezone(UTC) - OVERLAP).strftime(
-                "%Y-%m-%dT%H:%M:%S+00:00"
-            ),
-            "include": "consignments.line_items",
-            "consignment_structure": "object",
-            "sort": "id:asc",
-            "limit": str(PAGE),
-        }
-        first = 1
-        while True:
-            try:
-                # By id and not by page: an order changed meanwhile would move the ones behind it.
-                rows = self._client.get("/v2/orders", {**query, "min_id": str(first)})
-            except Unauthorized as exc:
-                raise Unsupported(
-                    ADAPTER,
-                    f"store {self._client.store_hash}",
-                    "The app may not read orders.",
-                    "Grant the scope “Orders: read-only” by accepting the app again.",
-                ) from exc
-            if rows is None:
-                return
-            if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-                raise Retryable(ADAPTER, "GET /v2/orders", "The answer is not a list of orders.")
-            found = [one for row in rows if (one := self._order(row)) is not None]
-            if found:
-                yield found
-            if len(rows) < PAGE:
-                return
-            first = max(int(row["id"]) for row in rows) + 1
+    def orders(self, changed_since: datetime, tells_locations: bool = False) -> Iterator[list[StoreOrder]]:
+        """Of what is picked up BigCommerce tells where, of what is shipped it does not."""
+        return changed_orders(self._client, changed_since, self._order)
 
     def _order(self, row: dict[str, Any]) -> StoreOrder | None:
         if self._takes_when_shipped is None:

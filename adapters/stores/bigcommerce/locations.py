@@ -11,10 +11,12 @@ A closed location is never written: BigCommerce keeps its numbers but sells none
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from adapters.stores.bigcommerce.client import ADAPTER, BigCommerceClient
+from adapters.stores.bigcommerce.shapes import Surroundings
 from connector.ports.errors import Misconfigured, PortError
 
 PATH = "/v3/inventory/locations"
@@ -55,6 +57,41 @@ def pick(places: Sequence[Mapping[str, Any]], defaults: Sequence[str], chosen: s
             places,
         )
     return wanted
+
+
+def problem_of(places: Sequence[Mapping[str, Any]], location_id: str) -> str | None:
+    """Why nothing can be written at one of several chosen locations; None where it can.
+
+    >>> problem_of([{"id": 1, "label": "Cellar", "enabled": False}], "1")
+    'The location “Cellar” is closed, so BigCommerce sells nothing of it. Open it in BigCommerce.'
+    """
+    found = next((one for one in places if str(one["id"]) == location_id), None)
+    if found is None:
+        return f"The store has no location {location_id} any more. Take it off the written locations."
+    if found.get("enabled") is not True:
+        return f"The location {_name(found)} is closed, so BigCommerce sells nothing of it. Open it in BigCommerce."
+    return None
+
+
+def surroundings(
+    around: Surroundings,
+    location_ids: Sequence[str],
+    own: str | None,
+    places: Callable[[], Sequence[Mapping[str, Any]]],
+) -> list[Surroundings]:
+    """`around` at each of these locations, itself where none is named. A closed one does not stop the others."""
+    if not location_ids:
+        return [around]
+    known = places()
+    return [
+        replace(
+            around,
+            location_id=location_id,
+            is_own=location_id == (own or location_ids[0]),
+            problem=problem_of(known, location_id),
+        )
+        for location_id in location_ids
+    ]
 
 
 def ensure_open(client: BigCommerceClient, location_id: int) -> None:

@@ -37,12 +37,15 @@ _SHIPPED = frozenset({2, 3, 10, 14})
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a listing takes from its store: the address without a slash at its end, digits of the currency's
-    minor unit, the location, and categories by id."""
+    minor unit, the location, and categories by id. `is_own`: the location is the connection's own, whose number
+    the catalogue shows where none was ever set. `problem`: why nothing can be written at the location."""
 
     url: str
     minor_digits: int
     location_id: str
     categories: Mapping[int, str]
+    is_own: bool = True
+    problem: str | None = None
 
 
 def listings(
@@ -68,9 +71,11 @@ def _listing(
     if kind in ("variant", "product"):
         # An item whose number was never set has no level yet; the catalogue shows it as 0.
         level = product if kind == "product" else variant
-        available = levels.get(number, whole(level.get("inventory_level")))
+        available = levels.get(number, whole(level.get("inventory_level")) if around.is_own else 0)
     else:
         available = whole(product.get("inventory_level")) if kind == "shared" else None
+    if around.problem:
+        available, problem = None, around.problem
     price = variant.get("calculated_price")
     if price is None:
         price = variant.get("price") if variant.get("price") is not None else product.get("price")
@@ -121,11 +126,6 @@ def levels(rows: Sequence[Mapping[str, Any]]) -> dict[int, int]:
     return found
 
 
-def kind_of(mode: str, is_alone: bool) -> tuple[str, str | None]:
-    """The kind of a `stock_id`, and why its number cannot be written."""
-    if mode == "variant":
-        return "variant", None
-    if mode == "product":
 def tracked(products: Sequence[Mapping[str, Any]]) -> list[int]:
     """The ids of the variants that have a number of their own."""
     found: list[int] = []
@@ -137,6 +137,11 @@ def tracked(products: Sequence[Mapping[str, Any]]) -> list[int]:
     return found
 
 
+def kind_of(mode: str, is_alone: bool) -> tuple[str, str | None]:
+    """The kind of a `stock_id`, and why its number cannot be written."""
+    if mode == "variant":
+        return "variant", None
+    if mode == "product":
         return ("product", None) if is_alone else ("shared", SHARED)
     return "none", UNTRACKED
 
@@ -201,25 +206,31 @@ def order(row: Mapping[str, Any], *, takes_when_shipped: bool) -> StoreOrder | N
         placed_at=placed_at,
         updated_at=moment(row.get("date_modified")) or placed_at,
         holds_stock=holds and row.get("is_deleted") is not True,
-        lines=tuple(line for one in _lines(row) if (line := _line(one)) is not None),
+        lines=tuple(line for one, place in _lines(row) if (line := _line(one, place)) is not None),
     )
 
 
-def _lines(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The lines of all consignments: shipped, picked up, downloaded."""
+def _lines(row: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str | None]]:
+    """The lines of all consignments: shipped, picked up, downloaded; and where they are picked up."""
     consignments = row.get("consignments")
-    found: list[Mapping[str, Any]] = []
+    found: list[tuple[Mapping[str, Any], str | None]] = []
     for group in consignments.values() if isinstance(consignments, dict) else ():
         for one in group if isinstance(group, list) else ():
-            lines = one.get("line_items") if isinstance(one, dict) else None
-            found += [line for line in lines or () if isinstance(line, dict)]
+            if isinstance(one, dict):
+                where = one.get("location")
+                number = whole(where.get("id")) if isinstance(where, dict) else None
+                place = str(number) if number else None
+                found += [(line, place) for line in one.get("line_items") or () if isinstance(line, dict)]
     return found
 
 
-def _line(line: Mapping[str, Any]) -> StoreOrderLine | None:
+def _line(line: Mapping[str, Any], place: str | None) -> StoreOrderLine | None:
     variant, quantity = line.get("variant_id"), whole(line.get("quantity"))
     if not isinstance(variant, int) or variant <= 0 or quantity is None:
         return None  # a custom product or a gift certificate has no variant
     refunded = line.get("quantity_refunded")
     taken_back = int(refunded) if isinstance(refunded, int | float) else 0
-    return StoreOrderLine(str(line.get("id")), str(variant), max(0, quantity - taken_back))
+    units = max(0, quantity - taken_back)
+    sent = line.get("quantity_shipped")
+    shipped = min(units, int(sent)) if isinstance(sent, int | float) else 0
+    return StoreOrderLine(str(line.get("id")), str(variant), units, shipped=shipped, location_id=place)

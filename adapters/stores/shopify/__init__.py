@@ -11,6 +11,7 @@ from adapters.stores.shopify.app import ShopifyApp, checked_base_url, grant_url
 from adapters.stores.shopify.client import ADAPTER, ShopifyClient
 from adapters.stores.shopify.coupons import SCOPES as COUPON_SCOPES
 from adapters.stores.shopify.coupons import ShopifyCoupons
+from adapters.stores.shopify.fulfilment import SCOPE as PLACES_SCOPE
 from adapters.stores.shopify.incoming import SCOPES as INCOMING_SCOPES
 from adapters.stores.shopify.partner import PARTNER_URL, PartnerClient
 from adapters.stores.shopify.plans import AppPricingPlans, BillingPlans
@@ -121,6 +122,7 @@ MANIFEST = Manifest(
     grants={
         "orders": ("read_orders",),
         "incoming": INCOMING_SCOPES,
+        "locations": (PLACES_SCOPE,),
         "refunds": ("write_orders",),
         "edits": ("write_order_edits",),
         "coupons": COUPON_SCOPES,

@@ -13,6 +13,7 @@ from adapters.stores.shopify import definitions, places, prices
 from adapters.stores.shopify.catalogue import Catalogue, level, nodes
 from adapters.stores.shopify.client import ADAPTER, AccessDenied, ShopifyClient
 from adapters.stores.shopify.documents import API_VERSION, quantities_document
+from adapters.stores.shopify.fulfilment import SCOPE, with_places
 from adapters.stores.shopify.incoming import SCOPES as INCOMING_SCOPES
 from adapters.stores.shopify.incoming import on_its_way
 from adapters.stores.shopify.orders import changed_orders
@@ -130,17 +131,25 @@ class ShopifyStore:
     def locations(self) -> list[Location]:
         """Every active location; those of a fulfilment service are not ours to write."""
         return [
-            Location(node["id"], node["name"], writable=_is_writable(node)) for node in self._location_nodes()
+            Location(
+                node["id"],
+                node["name"],
+                writable=_is_writable(node),
+                sells_online=bool(node["fulfillsOnlineOrders"]),
+            )
+            for node in self._location_nodes()
         ]
 
-    def catalog(self, changed_since: datetime | None = None) -> Iterator[list[StoreListing]]:
+    def catalog(
+        self, changed_since: datetime | None = None, location_ids: Sequence[str] = ()
+    ) -> Iterator[list[StoreListing]]:
         """Whole by a bulk query, changes by pages.
 
         A sale alone may not touch a variant's stamp; numbers are read by `read_quantities`.
         """
         if self._currency is None:
             self._context()
-        catalogue = Catalogue(self._client, self._place(), self._currency or "")
+        catalogue = Catalogue(self._client, location_ids or (self._place(),), self._currency or "")
         return catalogue.everything() if changed_since is None else catalogue.changed(changed_since)
 
     def read_quantities(self, refs: Sequence[ListingRef]) -> list[Reading]:
@@ -188,14 +197,6 @@ class ShopifyStore:
     def set_places(self, kind: PlaceKind, tag: str, changes: Sequence[PlaceChange]) -> list[PlaceResult]:
         return self._places.set(kind, tag, changes)
 
-    def orders(self, changed_since: datetime) -> Iterator[list[StoreOrder]]:
-        """Shopify shows the orders of the last 60 days unless more is granted."""
-        try:
-            yield from changed_orders(self._client, changed_since)
-        except AccessDenied as exc:
-            raise Unsupported(
-                ADAPTER, "orders", exc.cause, "Grant the optional scope read_orders to read them."
-            ) from exc
     def read_prices(self, refs: Sequence[ListingRef]) -> Mapping[str, StorePrice]:
         return prices.read_prices(self._client, refs, self._minor_digits())
 
@@ -207,6 +208,18 @@ class ShopifyStore:
             self._context()
         return get_currency_precision(self._currency or "")
 
+    def orders(self, changed_since: datetime, tells_locations: bool = False) -> Iterator[list[StoreOrder]]:
+        """Shopify shows the orders of the last 60 days unless more is granted. Where their lines are taken from
+        costs a call for each order and a scope of its own."""
+        try:
+            for page in changed_orders(self._client, changed_since):
+                if tells_locations and SCOPE in self._scopes:
+                    page = [with_places(self._client, order) for order in page]
+                yield page
+        except AccessDenied as exc:
+            raise Unsupported(
+                ADAPTER, "orders", exc.cause, "Grant the optional scope read_orders to read them."
+            ) from exc
 
     def incoming(self) -> Iterator[list[StoreIncoming]]:
         """Shipments in transit to locations that sell online. Whether something changed Shopify does not say,

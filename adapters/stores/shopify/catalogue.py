@@ -11,16 +11,18 @@ from typing import Any
 from babel.numbers import get_currency_precision
 
 from adapters.stores.shopify.client import ADAPTER, ShopifyClient
-from adapters.stores.shopify.documents import bulk_catalogue, products_document
+from adapters.stores.shopify.documents import bulk_catalogue, level_name, products_document
 from connector.ports.errors import Rejected, Retryable
 from connector.ports.stores import ListingRef, StoreListing
 
 # The requested cost of one query stays under 1,000 points (an object costs one point): a product with its
-# picture and a page of collections costs PRODUCT_POINTS, each variant asked for with it VARIANT_POINTS.
+# picture and a page of collections costs PRODUCT_POINTS, each variant asked for with it VARIANT_POINTS, and
+# LEVEL_POINTS more for each location beyond the first.
 QUERY_POINTS = 1000
 COLLECTIONS_PAGE = 5
 PRODUCT_POINTS = 4 + COLLECTIONS_PAGE
 VARIANT_POINTS = 4
+LEVEL_POINTS = 2
 VARIANTS_PAGE = (QUERY_POINTS - PRODUCT_POINTS) // VARIANT_POINTS
 CHANGES_PAGE = 250
 COLLECTIONS_LONG_PAGE = 250
@@ -32,15 +34,21 @@ BULK_POLL_S = (1.0, 2.0, 4.0, 8.0, 15.0)
 BULK_LIMIT_S = 3600.0
 
 UNTRACKED = "Shopify does not track this variant's quantity. Switch tracking on in its inventory settings."
-NOT_STOCKED = "It is not stocked at the location Dispo writes. Stock it there in Shopify first."
+NOT_STOCKED = (
+    "It is not stocked at the location Dispo writes, or that location is deactivated. Stock it there in Shopify"
+    " first."
+)
 
 
 class Catalogue:
-    """Reads one shop's variants at one location. `currency` is the shop's, for minor units."""
+    """Reads one shop's variants at each of `location_ids`: a listing for each. `currency` is the shop's, for
+    minor units."""
 
-    def __init__(self, client: ShopifyClient, location_id: str, currency: str) -> None:
+    def __init__(self, client: ShopifyClient, location_ids: Sequence[str], currency: str) -> None:
         self._client = client
-        self._location_id = location_id
+        self._location_ids = tuple(location_ids)
+        self._variant_points = VARIANT_POINTS + LEVEL_POINTS * (len(self._location_ids) - 1)
+        self._variants_page = (QUERY_POINTS - PRODUCT_POINTS) // self._variant_points
         self._decimals = get_currency_precision(currency)
 
     def everything(self) -> Iterator[list[StoreListing]]:
@@ -91,12 +99,12 @@ class Catalogue:
             # Not known is not none: what is more than asked for is read by further pages.
             count = max(1, (product["variantsCount"] or {}).get("count", 1))
             variants[product["id"]] = count
-            points += PRODUCT_POINTS + VARIANT_POINTS * count
+            points += PRODUCT_POINTS + self._variant_points * count
             if points > BULK_FROM_POINTS:
                 # The rest of the list is not asked for: of 50,000 changed ones it would be 400 calls.
                 yield from self.everything()
                 return
-        for sizes in product_groups(variants):
+        for sizes in product_groups(variants, self._variant_points):
             yield from self._products(sizes)
 
     def _products(self, sizes: Mapping[int, Sequence[str]]) -> Iterator[list[StoreListing]]:
@@ -114,7 +122,7 @@ class Catalogue:
         for product, titles, after in unread:
             cursor: str | None = after
             while cursor is not None:
-                found = self._product_nodes({VARIANTS_PAGE: [product["id"]]}, cursor)
+                found = self._product_nodes({self._variants_page: [product["id"]]}, cursor)
                 cursor = None
                 for more in found:
                     yield self._listings(product, titles, more["variants"]["nodes"])
@@ -122,14 +130,13 @@ class Catalogue:
                     cursor = info["endCursor"] if info["hasNextPage"] else None
 
     def _product_nodes(self, sizes: Mapping[int, Sequence[str]], after: str | None) -> list[dict[str, Any]]:
-        asked: dict[str, Any] = {
-            "after": after,
-            "collections": COLLECTIONS_PAGE,
-            "locationId": self._location_id,
-        }
+        asked: dict[str, Any] = {"after": after, "collections": COLLECTIONS_PAGE}
+        count = len(self._location_ids)
+        for at, location_id in enumerate(self._location_ids):
+            asked["locationId" if count == 1 else f"locationId{at}"] = location_id
         for at, (size, ids) in enumerate(sizes.items()):
             asked |= {f"ids{at}": list(ids), f"variants{at}": size}
-        data = self._client.query("ProductsPage", asked, products_document(len(sizes)))
+        data = self._client.query("ProductsPage", asked, products_document(len(sizes), count))
         # A product deleted between the list and this call is null.
         return [node for at in range(len(sizes)) for node in data[f"at{at}"] if node is not None]
 
@@ -150,7 +157,7 @@ class Catalogue:
 
     def _bulk_url(self) -> str | None:
         """Start a bulk query and wait for its result; None when the shop has no products."""
-        text = bulk_catalogue(self._location_id)
+        text = bulk_catalogue(self._location_ids)
         # A mutation by name, but a read: starting it twice does no harm, so its points are waited for.
         payload = self._client.query("BulkRead", {"query": text})["bulkOperationRunQuery"]
         for error in payload["userErrors"]:
@@ -179,13 +186,18 @@ class Catalogue:
     def _listings(
         self, product: Mapping[str, Any], collections: Iterable[str], variants: Iterable[Mapping[str, Any]]
     ) -> list[StoreListing]:
-        return [self._listing(product, tuple(collections), variant) for variant in variants]
+        titles = tuple(collections)
+        return [
+            self._listing(product, titles, variant, at)
+            for variant in variants
+            for at in range(len(self._location_ids))
+        ]
 
     def _listing(
-        self, product: Mapping[str, Any], collections: tuple[str, ...], variant: Mapping[str, Any]
+        self, product: Mapping[str, Any], collections: tuple[str, ...], variant: Mapping[str, Any], at: int
     ) -> StoreListing:
         item = variant["inventoryItem"]
-        available, problem = level(item)
+        available, problem = level(item, level_name(at, len(self._location_ids)))
         alone = bool(product["hasOnlyDefaultVariant"])
         url = str(product["onlineStoreUrl"] or "")
         if url and not alone:
@@ -197,7 +209,7 @@ class Catalogue:
                 external_id=variant["id"],
                 product_id=product["id"],
                 stock_id=item["id"],
-                location_id=self._location_id,
+                location_id=self._location_ids[at],
             ),
             sku=variant["sku"] or "",
             gtin=variant["barcode"] or "",
@@ -216,19 +228,21 @@ class Catalogue:
         )
 
 
-def product_groups(variants: Mapping[str, int]) -> Iterator[dict[int, list[str]]]:
+def product_groups(
+    variants: Mapping[str, int], variant_points: int = VARIANT_POINTS
+) -> Iterator[dict[int, list[str]]]:
     """Products to read in one query each: the number of variants to ask for → the products asked for it.
 
     `variants` is product id → its number of variants, at least 1. Shopify counts the variants asked for, not
-    those found, so that products are asked for with others of their size. One with more than VARIANTS_PAGE
+    those found, so that products are asked for with others of their size. One with more than fit into a query
     is asked for its first page. Example: 80 products of one variant (13 points each), one of four (25) and
     one of 300 are three queries: `{1: 76}`, `{1: 4, 4: 1}` and `{247: 1}`.
     """
     group: dict[int, list[str]] = {}
     points = 0
     for product_id, count in sorted(variants.items(), key=lambda one: (one[1], one[0])):
-        size = min(count, VARIANTS_PAGE)
-        more = PRODUCT_POINTS + VARIANT_POINTS * size
+        size = min(count, (QUERY_POINTS - PRODUCT_POINTS) // variant_points)
+        more = PRODUCT_POINTS + variant_points * size
         if points + more > QUERY_POINTS:
             yield group
             group, points = {}, 0
@@ -238,11 +252,11 @@ def product_groups(variants: Mapping[str, int]) -> Iterator[dict[int, list[str]]
         yield group
 
 
-def level(item: Mapping[str, Any]) -> tuple[int | None, str | None]:
-    """The available quantity of an inventory item at the place asked for, or why there is none."""
+def level(item: Mapping[str, Any], name: str = "inventoryLevel") -> tuple[int | None, str | None]:
+    """The available quantity of an inventory item at the place asked for as `name`, or why there is none."""
     if not item["tracked"]:
         return None, UNTRACKED
-    found = item["inventoryLevel"]
+    found = item[name]
     if found is None or not found["isActive"]:
         return None, NOT_STOCKED
     return int(found["quantities"][0]["quantity"]), None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 API_VERSION = "2026-10"
+_LEVEL = re.compile(r'inventoryLevel\(locationId: (\$?[\w":/]+),.*?\} \}')
 _OPERATION = re.compile(r"^(query|mutation) (\w+).*?^}", re.MULTILINE | re.DOTALL)
 
 
@@ -32,10 +34,34 @@ def quantities_document(locations: int) -> str:
     return f"query Quantities({variables}) {{ {blocks} }}"
 
 
-def products_document(sizes: int) -> str:
+def level_name(at: int, locations: int) -> str:
+    """What the level at the `at`-th of so many locations is called in an answer: where there is one location, by
+    the field's own name."""
+    return "inventoryLevel" if locations == 1 else f"level{at}"
+
+
+def _at_each(text: str, locations: Sequence[str]) -> str:
+    """`text` with its one level of an item at each of `locations`, which are written in as GraphQL values."""
+    found = _LEVEL.search(text)
+    assert found, "the document reads a level"
+    blocks = " ".join(
+        ("" if len(locations) == 1 else f"{level_name(at, len(locations))}: ")
+        + found[0].replace(found[1], location)
+        for at, location in enumerate(locations)
+    )
+    return text.replace(found[0], blocks)
+
+
+def products_document(sizes: int, locations: int = 1) -> str:
     """Reads products in `sizes` groups in one call: `$ids0` with `$variants0` of each one's variants, and so
-    on. A connection costs what is asked for, so that products of one variant are not asked for twenty."""
+    on. A connection costs what is asked for, so that products of one variant are not asked for twenty. Their
+    numbers are those at `$locationId`; of several `locations` at `$locationId0` and so on."""
     text = documents()["ProductsPage"]
+    if locations > 1:
+        variables = [f"$locationId{at}" for at in range(locations)]
+        text = _at_each(text, variables).replace(
+            "$locationId: ID!", ", ".join(f"{variable}: ID!" for variable in variables)
+        )
     start, end = text.index("nodes(ids"), text.rindex("}")
     head, body = text[:start], text[start:end]
     one = "$ids: [ID!]!, $variants: Int!"
@@ -47,6 +73,6 @@ def products_document(sizes: int) -> str:
     return head.replace(one, many) + blocks + "}"
 
 
-def bulk_catalogue(location_id: str) -> str:
-    """The text of the bulk read with the written location in it; a bulk query takes no variables."""
-    return documents()["BulkCatalogue"].replace("gid://shopify/Location/0", location_id)
+def bulk_catalogue(location_ids: Sequence[str]) -> str:
+    """The text of the bulk read with the written locations in it; a bulk query takes no variables."""
+    return _at_each(documents()["BulkCatalogue"], [f'"{location_id}"' for location_id in location_ids])

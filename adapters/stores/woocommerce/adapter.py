@@ -136,7 +136,9 @@ class WooCommerceStore:
 
     # ---------------------------------------------------------------- catalogue
 
-    def catalog(self, changed_since: datetime | None = None) -> Iterator[list[StoreListing]]:
+    def catalog(
+        self, changed_since: datetime | None = None, location_ids: Sequence[str] = ()
+    ) -> Iterator[list[StoreListing]]:
         """Simple products first, then variations. Before WooCommerce 10.3 the variations cost a call for
         every variable product."""
         since = window(changed_since)
@@ -303,15 +305,15 @@ class WooCommerceStore:
     def set_places(self, kind: PlaceKind, tag: str, changes: Sequence[PlaceChange]) -> list[PlaceResult]:
         return self._places.set(kind, tag, changes)
 
-    # ---------------------------------------------------------------- orders
-
     def read_prices(self, refs: Sequence[ListingRef]) -> Mapping[str, StorePrice]:
         return prices.read_prices(self._client, refs, self._known_currency())
 
     def set_prices(self, changes: Sequence[PriceSet]) -> list[PriceResult]:
         return prices.set_prices(self._client, changes, self._known_currency())
 
-    def orders(self, changed_since: datetime) -> Iterator[list[StoreOrder]]:
+    # ---------------------------------------------------------------- orders
+
+    def orders(self, changed_since: datetime, tells_locations: bool = False) -> Iterator[list[StoreOrder]]:
         query = {"orderby": "id", "order": "asc", "_fields": _ORDER, **window(changed_since)}
         for rows in pages(self._client, "orders", query):
             orders = [found for row in rows if (found := shapes.order(row)) is not None]
