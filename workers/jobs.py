@@ -30,6 +30,7 @@ from connector.positions.recheck import decide_all, recheck
 from connector.search import work as searching
 from connector.search.runtime import SCHEDULE as SEARCH
 from connector.shoppers import erase, messages, subscribe
+from connector.shoppers.at_risk.work import AT_RISK, work_risks
 from workers.queues import KINDS, ring_key
 from workers.runtime import runtime
 
@@ -205,6 +206,10 @@ def _shoppers(rt: Runtime, merchant_id: int, _: int) -> None:
         messages.settle_lost(db, merchant_id, rt.now(), timedelta(minutes=15))
 
 
+def _at_risk(rt: Runtime, merchant_id: int, _: int) -> None:
+    work_risks(rt, merchant_id)
+
+
 def _upkeep(rt: Runtime, merchant_id: int, _: int) -> None:
     """Old rows leave; run by one merchant's schedule row for the whole installation."""
     upkeep.prune(rt.engine, KEEP_SETTLED)
@@ -232,6 +237,7 @@ DO: Mapping[str, Callable[[Runtime, int, int], None]] = {
     SEARCH: _search,
     handover.FINISH: _handover,
     "shoppers.upkeep": _shoppers,
+    AT_RISK: _at_risk,
     "upkeep": _upkeep,
 }
 

@@ -166,6 +166,7 @@ def begin_schedules(db: sa.Connection, owner: int) -> None:
     """The regular work every merchant needs, whatever is connected."""
     schedule.ensure(db, owner, "positions.recheck", 0, 60)
     schedule.ensure(db, owner, "shoppers.upkeep", 0, 3600)
+    schedule.ensure(db, owner, "orders.at_risk", 0, 900)
     schedule.ensure(db, owner, "upkeep", 0, 86400)
 
 

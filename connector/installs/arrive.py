@@ -40,7 +40,12 @@ STORE_EVERY_S: Mapping[str, int] = {
 }
 """What is done regularly for a store. The first import is a full reading: it has the longest lease."""
 
-MERCHANT_EVERY_S: Mapping[str, int] = {"positions.recheck": 60, "shoppers.upkeep": 3600, "upkeep": 86_400}
+MERCHANT_EVERY_S: Mapping[str, int] = {
+    "positions.recheck": 60,
+    "shoppers.upkeep": 3600,
+    "orders.at_risk": 900,
+    "upkeep": 86_400,
+}
 
 # The first full reading is left alone for so long; a shop that is not read by then is read twice, unharmed.
 CHANGES_AFTER = timedelta(minutes=15)

@@ -82,10 +82,11 @@ def record_orders(
             db.execute(
                 sa.text("""
                     insert into store_order_line (merchant_id, connection_id, order_id, line_id, variant_id,
-                                                  external_id, units)
-                    values (:m, :c, :o, :l, :v, :e, :u)
+                                                  external_id, units, shipped_units)
+                    values (:m, :c, :o, :l, :v, :e, :u, :shipped)
                         on conflict (merchant_id, connection_id, order_id, line_id)
-                        do update set units = excluded.units, variant_id = excluded.variant_id
+                        do update set units = excluded.units, variant_id = excluded.variant_id,
+                                      shipped_units = excluded.shipped_units
                 """),
                 {
                     "m": merchant_id,
@@ -95,6 +96,7 @@ def record_orders(
                     "v": variant_id,
                     "e": external_id,
                     "u": units,
+                    "shipped": min(units, line.shipped) if line else 0,
                 },
             )
             if variant_id is None or listing_id is None:

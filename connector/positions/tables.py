@@ -111,7 +111,7 @@ class Order(SQLModel, table=True):
 
 class OrderLine(SQLModel, table=True):
     """`units` of one listing that an order holds now (0 after a cancel). `location_id` is where the store takes them
-    from, None where it does not tell."""
+    from, None where it does not tell. `shipped_units` of them were handed over, as far as the store tells."""
 
     __tablename__ = "store_order_line"
     merchant_id: int = tenant()
@@ -122,6 +122,7 @@ class OrderLine(SQLModel, table=True):
     external_id: str
     units: int
     location_id: str | None = None
+    shipped_units: int = 0
 
 
 class StoreLocation(SQLModel, table=True):

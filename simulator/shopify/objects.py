@@ -119,8 +119,7 @@ class Objects:
         return {
             "__typename": "InventoryLevel",
             "id": gid("InventoryLevel", f"{location.id}?inventory_item_id={number}"),
-            # Deactivating a location deactivates its levels; their numbers stay.
-            "isActive": location.is_active,
+            "isActive": True,
             "updatedAt": stamp(item.updated_at),
             "location": self.location(location),
             "quantities": quantities,
@@ -182,9 +181,6 @@ class Objects:
             "updatedAt": stamp(order.updated_at),
             "cancelledAt": stamp(order.updated_at) if cancelled else None,
             "lineItems": lines,
-            "fulfillmentOrders": lambda info, first=None, after=None, **rest: self.server.fulfilment.shown(
-                order, info, first, after
-            ),
         }
 
     def line(self, order: Order, line: OrderLine) -> Node:
@@ -196,6 +192,7 @@ class Objects:
             "quantity": line.units,
             # Cancelling refunds every line, so nothing of it is current any more.
             "currentQuantity": 0 if order.status == "cancelled" else line.units - removed,
+            "unfulfilledQuantity": 0 if order.status == "cancelled" else unfulfilled(order, line),
             "variant": None if item is None else self.variant(item, {}),
         }
 
@@ -216,6 +213,12 @@ class Objects:
             "ownerType": "PRODUCTVARIANT" if kind == "ProductVariant" else "PRODUCT",
             "updatedAt": stamp(owner.updated_at),
         }
+
+
+def unfulfilled(order: Order, line: OrderLine) -> int:
+    """Units neither removed nor handed over: `order.platform["fulfilled"]` holds line id → units."""
+    removed = int(order.platform.get("removed", {}).get(str(line.id), 0))
+    return max(0, line.units - removed - int(order.platform.get("fulfilled", {}).get(str(line.id), 0)))
 
 
 def _collection(title: str) -> Node:

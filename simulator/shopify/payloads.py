@@ -6,6 +6,7 @@ from typing import Any
 
 from simulator.shop import Item, Order, Product, Shop
 from simulator.shopify.model import INVENTORY_ITEM_OFFSET, gid, price_text, stamp
+from simulator.shopify.objects import unfulfilled
 
 
 def inventory_level(item: Item, location_id: int, available: int, at: Any) -> dict[str, Any]:
@@ -67,6 +68,7 @@ def order(shop: Shop, one: Order) -> dict[str, Any]:
                 "variant_id": line.item_id if line.item_id in shop.items else None,
                 "quantity": line.units,
                 "current_quantity": 0 if cancelled else line.units - int(removed.get(str(line.id), 0)),
+                "fulfillable_quantity": 0 if cancelled else unfulfilled(one, line),
             }
             for line in one.lines
         ],

@@ -55,6 +55,7 @@ def _order(client: ShopifyClient, node: Mapping[str, Any]) -> StoreOrder:
                 units=line["currentQuantity"] if holds else 0,
                 # Shopify takes an order's units off the number when it is placed.
                 taken=line["quantity"],
+                shipped=max(0, line["currentQuantity"] - line["unfulfilledQuantity"]) if holds else 0,
             )
             for line in lines
             if line["variant"] is not None  # a custom line, or a variant deleted since
@@ -77,6 +78,7 @@ def order_of_webhook(body: Mapping[str, Any]) -> StoreOrder:
                 external_id=f"gid://shopify/ProductVariant/{int(line['variant_id'])}",
                 units=units if holds else 0,
                 taken=int(line["quantity"]),
+                shipped=max(0, units - int(line.get("fulfillable_quantity", units))) if holds else 0,
             )
         )
     return StoreOrder(

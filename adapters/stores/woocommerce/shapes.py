@@ -214,7 +214,10 @@ def order(row: Mapping[str, Any]) -> StoreOrder | None:
         if sold:
             # Only of a paid order is it certain that it once took its units.
             taken = (whole(line.get("quantity")) or 0) if row.get("date_paid_gmt") else 0
-            lines.append(StoreOrderLine(str(line.get("id")), str(sold), max(units, 0), taken))
+            units = max(units, 0)
+            # WooCommerce knows of whole orders only whether they were handed over.
+            shipped = units if row.get("status") == "completed" else 0
+            lines.append(StoreOrderLine(str(line.get("id")), str(sold), units, taken, shipped))
     status = str(row.get("status"))
     shipping = row.get("shipping")
     country = shipping.get("country") if isinstance(shipping, dict) else ""
