@@ -23,8 +23,8 @@ from connector.accounts.connections import ConnectionRow, connection, pause
 from connector.advertising import pausing
 from connector.crypto import Keyring
 from connector.db import make_engine, transaction
-from connector.delivery import push, scripts, webhooks
-from connector.delivery.live import DEADLINE_S, LiveDesk
+from connector.delivery import live_orders, push, scripts, webhooks
+from connector.delivery.live import DEADLINE_S, MOST_ITEMS, LiveDesk
 from connector.installs import leave
 from connector.installs import privacy as legal
 from connector.outbox.messages import Turn
@@ -57,6 +57,7 @@ TOPICS: Mapping[str, Topic] = {
         Topic(scripts.SCRIPT, scripts.work_script, 10, 240),
         Topic(topics.PLACES, placement.work_places, 200, 240),
         Topic(webhooks.RECEIPTS, webhooks.work_receipts, 10, 120),
+        Topic(live_orders.TOPIC, live_orders.work_orders, MOST_ITEMS, 120),
         Topic(topics.SHOPPERS, episodes.work_positions, 200, 120),
         Topic(messages.EMAIL, messages.work_messages, 50, 240),
         Topic(topics.ADS, pausing.work_positions, 500, 240),
@@ -66,6 +67,8 @@ TOPICS: Mapping[str, Topic] = {
 }
 """Who works what: the outbox's topics and their handlers."""
 
+ORDERS_DEADLINE_S = 8.0
+"""So long a supplier has to answer about the items of new orders."""
 LIVE_ADAPTERS = ("json_api", "odoo")
 """The suppliers' adapters with the part `live_check` (a test compares)."""
 
@@ -81,7 +84,7 @@ class Runtime:
         self.keyring = Keyring(settings.secret_keys)
         self.clock: Callable[[], datetime] = clock or (lambda: datetime.now(UTC))
         self._adapters: dict[tuple[int, int], tuple[bytes, str, Any]] = {}
-        self._live_parts: dict[tuple[int, int], tuple[bytes, str, Any]] = {}
+        self._live_parts: dict[tuple[int, int, float], tuple[bytes, str, Any]] = {}
         self._lock = threading.Lock()
 
     @cached_property
@@ -287,22 +290,36 @@ class Runtime:
     @cached_property
     def live(self) -> LiveDesk:
         """What asks suppliers while somebody waits at a till."""
-        return LiveDesk(self.engine, self._live_part, self._shared, LIVE_ADAPTERS)
+        return self._desk(DEADLINE_S)
 
-    def _live_part(self, merchant_id: int, connection_id: int) -> LiveCheck | None:
+    @cached_property
+    def live_orders(self) -> LiveDesk:
+        """What asks suppliers after an order, when nobody waits."""
+        return self._desk(ORDERS_DEADLINE_S)
+
+    def _desk(self, deadline_s: float) -> LiveDesk:
+        def part(merchant_id: int, connection_id: int) -> LiveCheck | None:
+            return self._live_part(merchant_id, connection_id, deadline_s)
+
+        return LiveDesk(self.engine, part, self._shared, LIVE_ADAPTERS, deadline_s=deadline_s)
+
+    def _live_part(self, merchant_id: int, connection_id: int, timeout_s: float) -> LiveCheck | None:
         with self.engine.connect() as db:
             row = connection(db, merchant_id, connection_id)
-        fingerprint = (row.sealed, repr(sorted(row.config.items())))
+        key, fingerprint = (
+            (merchant_id, connection_id, timeout_s),
+            (row.sealed, repr(sorted(row.config.items()))),
+        )
         with self._lock:
-            kept = self._live_parts.get((merchant_id, connection_id))
+            kept = self._live_parts.get(key)
             if kept is None or kept[:2] != fingerprint:
                 if len(self._live_parts) > 500:
                     self._live_parts.clear()
                 factory = manifest("suppliers", row.adapter).live_check
                 # Nobody at a till waits as long as a reading may.
-                hasty = replace(self.environment, timeout_s=DEADLINE_S)
+                hasty = replace(self.environment, timeout_s=timeout_s)
                 built = factory(row.config, self.secrets(row), hasty) if factory else None
-                kept = self._live_parts[(merchant_id, connection_id)] = (*fingerprint, built)
+                kept = self._live_parts[key] = (*fingerprint, built)
         found: LiveCheck | None = kept[2]
         return found
 

@@ -17,9 +17,14 @@ from connector.bootstrap import TOPICS
 QUEUES = ("push", "notify", "ads", "intake")
 
 QUEUE_OF_TOPIC: Mapping[str, str] = {
-    topic: {"store": "push", "shoppers": "notify", "message": "notify", "ads": "ads", "installs": "notify"}[
-        topic.split(".")[0]
-    ]
+    topic: {
+        "store": "push",
+        "shoppers": "notify",
+        "message": "notify",
+        "ads": "ads",
+        "installs": "notify",
+        "supplier": "intake",
+    }[topic.split(".")[0]]
     for topic in TOPICS
 }
 

@@ -1,4 +1,5 @@
-"""Asks suppliers, while somebody waits, whether what is in a cart is still there.
+"""Asks suppliers whether what is in a cart is still there while somebody waits, and after an order whether they can
+serve it (`connector.delivery.live_orders`).
 
 A strict deadline, answers shared for half a minute, and a breaker for each source. Whatever goes wrong, the answer is
 "nobody knows": the sale goes on by what was known, a line is logged and a count kept for the merchant. Only a supplier
@@ -33,17 +34,20 @@ FAILURES = 3
 OPEN_S = 60.0
 MOST_ITEMS = 20
 """Variants of one cart; a larger one is checked in part."""
+ITEMS_A_MINUTE = 60
+"""So many of one source are asked for after orders; the rest wait for the next minute."""
 CALLS = 8
 """So many at once in one process; what finds no room is unknown."""
 
 _ITEMS = sa.text("""
-    select i.variant_id, i.source_id, s.connection_id, i.units_per_variant,
+    select i.variant_id, i.source_id, s.connection_id, i.units_per_variant, i.item_key,
            coalesce(nullif(o.supplier_sku, ''), nullif(o.sku, ''), o.gtin) as item
       from supplier_item i
       join source s on s.merchant_id = i.merchant_id and s.id = i.source_id
       join connection c on c.merchant_id = s.merchant_id and c.id = s.connection_id and c.status = 'active'
       join observation o on o.merchant_id = i.merchant_id and o.source_id = i.source_id and o.item_key = i.item_key
      where i.merchant_id = :m and i.variant_id = any(cast(:variants as bigint[])) and c.adapter = any(:adapters)
+       and (cast(:connection as bigint) = 0 or s.connection_id = :connection)
      order by i.source_id, i.variant_id, i.item_key
 """)
 
@@ -70,6 +74,18 @@ class Heard:
     cause: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ItemHeard:
+    """What a source said of one item: `number` in its own units (≥ 0), None where nobody knows. One variant unit takes
+    `per_variant` of them."""
+
+    variant_id: int
+    source_id: int
+    item_key: str
+    per_variant: int
+    number: int | None
+
+
 class LiveDesk:
     """Asks and remembers for one process. `part(merchant, connection)` gives what answers, None where nothing does;
     `adapters` are those that may have one: for merchants without any, asking costs one query."""
@@ -83,7 +99,7 @@ class LiveDesk:
         *,
         deadline_s: float = DEADLINE_S,
     ) -> None:
-        self._engine, self._part, self._shared, self._adapters = engine, part, shared, list(adapters)
+        self._engine, self._part, self._shared, self.adapters = engine, part, shared, list(adapters)
         self._deadline_s = deadline_s
         self._pool = ThreadPoolExecutor(CALLS, "live")
         self._room = threading.BoundedSemaphore(CALLS)
@@ -97,7 +113,8 @@ class LiveDesk:
         given = {
             "m": merchant_id,
             "variants": literal(sorted(set(variant_ids))[:MOST_ITEMS]),
-            "adapters": self._adapters,
+            "adapters": self.adapters,
+            "connection": 0,
         }
         with self._engine.connect() as db:
             rows = db.execute(_ITEMS, given).all()
@@ -126,6 +143,53 @@ class LiveDesk:
             )
             for variant_id in sorted({variant_id for variant_id, _ in live})
         }
+
+    def heard(
+        self, merchant_id: int, connection_id: int, variant_ids: Sequence[int], now: datetime
+    ) -> list[ItemHeard]:
+        """What the sources of one connection say now of the items of at most MOST_ITEMS variants, each asked once and
+        not for more than ITEMS_A_MINUTE; number None where nobody knows. Nothing where they cannot be asked at all.
+        Never raises for what happens at a supplier."""
+        with self._engine.connect() as db:
+            given = {"variants": literal(sorted(set(variant_ids))), "adapters": self.adapters}
+            rows = db.execute(_ITEMS, {"m": merchant_id, "connection": connection_id, **given}).all()
+        by_source: dict[tuple[int, int], list[Any]] = {}
+        for row in rows:
+            by_source.setdefault((row.source_id, connection_id), []).append(row)
+        numbers: dict[int, Mapping[str, int | None]] = {}
+        for key, items in list(by_source.items()):
+            if not self._may_ask(merchant_id, key[0], len({row.item for row in items})):
+                self._unknown(merchant_id, key[0], "asked often enough this minute")
+                numbers[key[0]] = {}
+                del by_source[key]
+        numbers |= self._ask_all(merchant_id, by_source)
+        found = [
+            ItemHeard(
+                row.variant_id,
+                row.source_id,
+                row.item_key,
+                row.units_per_variant,
+                numbers[row.source_id].get(row.item),
+            )
+            for row in rows
+            if row.source_id in numbers
+        ]
+        for source_id in numbers:
+            mine = [one.number for one in found if one.source_id == source_id]
+            known = [number for number in mine if number is not None]
+            self._count(merchant_id, source_id, now, len(mine), len(mine) - len(known), known.count(0))
+        return found
+
+    def _may_ask(self, merchant_id: int, source_id: int, items: int) -> bool:
+        """Whether there is room for so many items in this source's minute; takes it."""
+
+        def take(value: Value | None, at: float) -> tuple[Value | None, bool]:
+            value = value if value and at - value["from"] < 60 else {"from": at, "items": 0}
+            if value["items"] and value["items"] + items > ITEMS_A_MINUTE:
+                return None, False
+            return {**value, "items": value["items"] + items}, True
+
+        return self._shared.change(f"live-orders:{merchant_id}:{source_id}", take)
 
     def _ask_all(
         self, merchant_id: int, by_source: Mapping[tuple[int, int], list[Any]]
@@ -210,7 +274,7 @@ class LiveDesk:
         self._shared.change(f"live:{merchant_id}:{source_id}", note)
 
     def _unknown(self, merchant_id: int, source_id: int, cause: str) -> None:
-        log.warning("a cart was not checked live", merchant=merchant_id, source=source_id, cause=cause)
+        log.warning("stock was not checked live", merchant=merchant_id, source=source_id, cause=cause)
 
     def _count(
         self, merchant_id: int, source_id: int, now: datetime, asked: int, unknown: int, none_left: int

@@ -10,6 +10,7 @@ from connector.accounts.schedule import run_now
 from connector.db import transaction
 from connector.delivery import shadow
 from connector.delivery.catalog import CatalogRead, read_catalog
+from connector.delivery.live_orders import ask_about
 from connector.delivery.runtime import DeliveryRuntime
 from connector.ports.errors import PortError, Unsupported
 from connector.positions.decide import Cause
@@ -66,6 +67,7 @@ def read_orders(rt: DeliveryRuntime, merchant_id: int, connection_id: int) -> in
                 with transaction(rt.engine) as db:
                     touched = record_orders(db, merchant_id, connection_id, page)
                     decide_learnt(db, merchant_id, touched, now=rt.now(), cause=Cause("order"))
+                    ask_about(db, merchant_id, touched, rt.live_orders.adapters, rt.now())
                 count += len(page)
         except Unsupported:
             # The permission was withdrawn a moment ago: what the store grants is asked anew, and from then on

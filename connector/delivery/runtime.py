@@ -8,6 +8,7 @@ from typing import Protocol
 import sqlalchemy as sa
 
 from connector.crypto import Keyring
+from connector.delivery.live import LiveDesk
 from connector.ports.stores import Store, StoreWebhooks
 
 
@@ -19,6 +20,10 @@ class DeliveryRuntime(Protocol):
 
     @property
     def keyring(self) -> Keyring: ...
+
+    @property
+    def live_orders(self) -> LiveDesk:
+        """What asks suppliers after an order."""
 
     def now(self) -> datetime: ...
 

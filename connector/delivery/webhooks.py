@@ -18,6 +18,7 @@ from connector.accounts.schedule import run_now
 from connector.db import transaction
 from connector.delivery import foreign
 from connector.delivery.catalog import doubt
+from connector.delivery.live_orders import ask_about
 from connector.delivery.runtime import DeliveryRuntime
 from connector.outbox.messages import Again, Claim, Done, Intent, enqueue, settle
 from connector.ports.errors import Rejected
@@ -25,6 +26,7 @@ from connector.ports.installs import PrivacyRequest
 from connector.ports.stores import StoreHint, StoreWebhooks, VerifiedDelivery
 from connector.positions.decide import Cause
 from connector.positions.learn import decide_learnt
+from connector.positions.live_numbers import prune_live
 from connector.positions.sales import lock_named, record_orders
 
 RECEIPTS = "store.receipts"
@@ -167,6 +169,7 @@ def _work_batch(rt: DeliveryRuntime, merchant_id: int, connection_id: int, verif
             )
         decide_learnt(db, merchant_id, variants, now=rt.now(), cause=Cause("order"))
         doubt(db, merchant_id, connection_id, sorted(doubted))
+        ask_about(db, merchant_id, variants, rt.live_orders.adapters, rt.now())
     return len(rows)
 
 
@@ -277,8 +280,9 @@ def _differing(db: sa.Connection, merchant_id: int, connection_id: int, hint: St
 
 def prune(db: sa.Connection, keep: timedelta) -> int:
     """Delete worked receipts older than `keep`, which are needed only to recognise repeats, and as old traces
-    of other writers. Returns the receipts."""
+    of other writers and numbers that were asked for. Returns the receipts."""
     foreign.prune(db, keep)
+    prune_live(db)
     return db.execute(
         sa.text("delete from webhook_receipt where worked_at < now() - :keep"), {"keep": keep}
     ).rowcount

@@ -16,6 +16,7 @@ from connector.availability.facts import Correction, IncomingFacts, Shown, Sourc
 from connector.availability.sourcing import Sourcing
 from connector.outbox.messages import literal
 from connector.positions import outages
+from connector.positions.live_numbers import variants_of_live, with_live
 from connector.positions.rules import Holding, read_book
 from connector.positions.shipping import DeliveryRule
 
@@ -222,12 +223,13 @@ def lock_and_read(
                 ),
             )
         )
-    return answer
+    return with_live(db, merchant_id, answer)
 
 
 def variants_with_open_deductions(db: sa.Connection, merchant_id: int, source_id: int) -> list[int]:
-    """Variants with sales still deducted from this source before its `as_of` moves: when it moves, they
-    must be decided again although their rows did not change. Call it before moving `as_of`."""
+    """Variants with sales still deducted from this source before its `as_of` moves, or whose number it was asked
+    for since: when it moves, they must be decided again although their rows did not change. Call it before moving
+    `as_of`."""
     source = db.execute(
         sa.text("select as_of, handover_hours from source where merchant_id = :merchant and id = :source"),
         {"merchant": merchant_id, "source": source_id},
@@ -238,7 +240,8 @@ def variants_with_open_deductions(db: sa.Connection, merchant_id: int, source_id
         "since": source.as_of,
         "handover": source.handover_hours,
     }
-    return [row[0] for row in db.execute(_OPEN_DEDUCTIONS, given)]
+    asked_for = variants_of_live(db, merchant_id, source_id)
+    return sorted({*asked_for, *db.scalars(_OPEN_DEDUCTIONS, given)})
 
 
 def _sources(

@@ -69,6 +69,11 @@ class Explanation:
                 f" (line {source['line']}, run {source['run']}), {source['deducted']} sold since,"
                 f" {source['per_variant']} make one."
             )
+            if source.get("heard_at"):
+                lines.append(
+                    f"  {source['source']}, asked after an order, said {source['heard']} at {source['heard_at']};"
+                    " that counts until its next list."
+                )
         lines += sourcing_lines(self.sourcing, self.sources)
         rule = self.rule
         cap = "none" if rule.get("cap") is None else rule["cap"]
@@ -112,13 +117,13 @@ def explain_row(db: sa.Connection, merchant_id: int, row: Any) -> Explanation:
     given = {"m": merchant_id, "v": row.id}
     why = row.why or {}
     # One source may list it several times: its parts come in the order of the rows below.
-    parts: dict[int, list[int]] = {}
+    parts: dict[int, list[dict[str, Any]]] = {}
     roles: dict[int, dict[str, Any]] = {}
     for part in why.get("sources", []):
-        parts.setdefault(part["source"], []).append(part["deducted"])
+        parts.setdefault(part["source"], []).append(part)
         if "role" in part:
             roles.setdefault(part["source"], {name: part[name] for name in _JUDGED if name in part})
-    deducted = {source_id: iter(taken) for source_id, taken in parts.items()}
+    left = {source_id: iter(found) for source_id, found in parts.items()}
     sources = [
         {
             "source": source.name,
@@ -126,14 +131,16 @@ def explain_row(db: sa.Connection, merchant_id: int, row: Any) -> Explanation:
             "as_of": source.as_of.isoformat(timespec="minutes") if source.as_of else None,
             "line": source.line,
             "run": source.run_id,
-            "deducted": next(deducted[source.source_id], 0) if source.source_id in deducted else 0,
+            "deducted": part.get("deducted", 0),
             "per_variant": source.units_per_variant,
             "how": source.how,
             "own": bool(roles.get(source.source_id, {}).get("own")),
             **roles.get(source.source_id, {}),
+            **({"heard": part["observed"], "heard_at": part["heard_at"]} if part.get("heard_at") else {}),
             **_outage(source),
         }
         for source in db.execute(_SOURCES, given)
+        for part in (next(left.get(source.source_id, iter(())), {}),)
     ]
     listings = [
         {
