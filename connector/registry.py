@@ -24,6 +24,8 @@ ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
     "channels": {
         "email": "adapters.channels.email:MANIFEST",
         "mail_api": "adapters.channels.mail_api:MANIFEST",
+        "sms_webhook": "adapters.channels.sms_webhook:MANIFEST",
+        "twilio": "adapters.channels.twilio:MANIFEST",
     },
     "search": {"google_search_console": "adapters.search.google_search_console:MANIFEST"},
     "stores": {

@@ -137,6 +137,10 @@ class Channel(Protocol):
 class TextChannel(Protocol):
     """One way to reach people by SMS. Construction does no network."""
 
+    @property
+    def takes_answers(self) -> bool:
+        """Whether people can answer STOP: False for a name as sender, whose texts must hold a link to leave."""
+
     def check(self) -> str:
         """As `Channel.check`."""
 

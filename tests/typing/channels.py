@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from adapters.channels.email.adapter import EmailChannel
 from adapters.channels.mail_api.adapter import MailApiChannel
-from connector.ports.channels import Channel
+from adapters.channels.sms_webhook.adapter import SmsWebhookChannel
+from adapters.channels.twilio.adapter import TwilioChannel
+from connector.ports.channels import Channel, TextChannel
 
 
 def email(adapter: EmailChannel) -> Channel:
@@ -12,4 +14,12 @@ def email(adapter: EmailChannel) -> Channel:
 
 
 def mail_api(adapter: MailApiChannel) -> Channel:
+    return adapter
+
+
+def twilio(adapter: TwilioChannel) -> TextChannel:
+    return adapter
+
+
+def sms_webhook(adapter: SmsWebhookChannel) -> TextChannel:
     return adapter
