@@ -69,11 +69,13 @@ class ListingRef:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place that holds stock in the store. `writable` is False where an app may not set quantities."""
+    """A place that holds stock in the store. `writable` is False where an app may not set quantities;
+    `sells_online`: shoppers of the shop can buy what is there."""
 
     location_id: str
     name: str
     writable: bool
+    sells_online: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,13 +193,15 @@ class ItemResult:
 class StoreOrderLine:
     """`units` still wanted of one listing: ordered minus cancelled, refunded and removed; `shipped` of them were
     handed over, 0 where the platform does not tell. `taken` are the
-    units it once took off the store's number, 0 where the platform does not tell."""
+    units it once took off the store's number, 0 where the platform does not tell. `location_id` is where the store
+    takes them from now, None where it does not tell: then it is the connection's default location."""
 
     line_id: str
     external_id: str
     units: int
     taken: int = 0
     shipped: int = 0
+    location_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,9 +276,15 @@ class Store(Places, Prices, Protocol):
     def locations(self) -> list[Location]:
         """The places that hold stock; empty where the platform has none."""
 
-    def catalog(self, changed_since: datetime | None = None) -> Iterator[list[StoreListing]]:
+    def catalog(
+        self, changed_since: datetime | None = None, location_ids: Sequence[str] = ()
+    ) -> Iterator[list[StoreListing]]:
         """Pages of sellable items, each at least once; with `changed_since` (aware, UTC) only those
-        the store changed at or after it, possibly some more, never fewer."""
+        the store changed at or after it, possibly some more, never fewer.
+
+        With `location_ids` each item comes once for each of these locations, with its number there, or with a
+        `problem` where it has none there or the location is closed; without, once, at the connection's own one.
+        Only where `has_locations`."""
 
     def read_quantities(self, refs: Sequence[ListingRef]) -> list[Reading]:
         """The store's present numbers in at most ceil(len(refs) / read_batch_size) calls.
@@ -294,8 +304,10 @@ class Store(Places, Prices, Protocol):
         Retryable when it was certainly not done.
         """
 
-    def orders(self, changed_since: datetime) -> Iterator[list[StoreOrder]]:
-        """Pages of orders changed at or after `changed_since`; raises Unsupported without the grant."""
+    def orders(self, changed_since: datetime, tells_locations: bool = False) -> Iterator[list[StoreOrder]]:
+        """Pages of orders changed at or after `changed_since`; raises Unsupported without the grant. With
+        `tells_locations` lines say where they are taken from as far as the platform and the grants let us know,
+        which may cost more calls; a line taken from several locations comes once for each, as lines of their own."""
 
     def subscribe(self, address: str, secret: str) -> list[str]:
         """Make the store send its webhooks to `address`, signed with `secret` where the platform lets

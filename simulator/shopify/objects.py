@@ -119,7 +119,8 @@ class Objects:
         return {
             "__typename": "InventoryLevel",
             "id": gid("InventoryLevel", f"{location.id}?inventory_item_id={number}"),
-            "isActive": True,
+            # Deactivating a location deactivates its levels; their numbers stay.
+            "isActive": location.is_active,
             "updatedAt": stamp(item.updated_at),
             "location": self.location(location),
             "quantities": quantities,
@@ -181,6 +182,9 @@ class Objects:
             "updatedAt": stamp(order.updated_at),
             "cancelledAt": stamp(order.updated_at) if cancelled else None,
             "lineItems": lines,
+            "fulfillmentOrders": lambda info, first=None, after=None, **rest: self.server.fulfilment.shown(
+                order, info, first, after
+            ),
         }
 
     def line(self, order: Order, line: OrderLine) -> Node:

@@ -45,13 +45,14 @@ def split_line(line: StoreOrderLine, places: Mapping[str, int]) -> list[StoreOrd
     if not found:
         return [line]
     answer = []
-    left, taken = line.units, line.taken
+    left, taken, shipped = line.units, line.taken, line.shipped
     for number, (place, units) in enumerate(found):
         is_last = number == len(found) - 1
         mine, was = min(left, units), taken if is_last else min(taken, units)
-        left, taken = left - mine, taken - was
+        sent = min(shipped, mine)
+        left, taken, shipped = left - mine, taken - was, shipped - sent
         line_id = f"{line.line_id}@{place}" if number else line.line_id
-        answer.append(replace(line, line_id=line_id, units=mine, taken=was, location_id=place))
+        answer.append(replace(line, line_id=line_id, units=mine, taken=was, shipped=sent, location_id=place))
     if left:
         answer[0] = replace(answer[0], units=answer[0].units + left)
     return answer
