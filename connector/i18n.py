@@ -215,8 +215,11 @@ def update() -> int:
         current.creation_date = current.revision_date = datetime(2026, 11, 22, tzinfo=UTC)
         current.last_translator = current.msgid_bugs_address = ""
         current.language_team = locale
-        with path.open("wb") as file:
+        # In one step, so that nobody reads half a catalogue.
+        written = path.with_suffix(".po.new")
+        with written.open("wb") as file:
             pofile.write_po(file, current, width=100, sort_output=True, include_lineno=False)
+        written.replace(path)
         left = untranslated(locale)
         missing += len(left)
         for message in left:

@@ -35,6 +35,14 @@ PIECES = (
 )
 """Modules whose parts of sentences are collected too."""
 
+IN_STATEMENTS = {
+    "A newer file was accepted (run {run}).": "connector/intake/apply.py",
+    "The run was interrupted before anything was applied. It is run again.": "connector/intake/interrupted.py",
+    "It never left.": "connector/outbox/attempts.py",
+    "The worker did not come back within its lease.": "connector/outbox/sql.py",
+}
+"""Sentences that the database puts together, with the module whose statement says so."""
+
 GAP = re.compile(r"\{(\w+)\}")
 _INDENT = "  "
 """Of a line below another on the command line."""
@@ -50,7 +58,7 @@ _NOT_FOR_MERCHANTS = frozenset(
 @cache
 def collect(root: Path) -> tuple[tuple[str, str, int], ...]:
     """(id, place, line) of every sentence in the sources below `root`."""
-    found = []
+    found = [(text, place, 0) for text, place in IN_STATEMENTS.items()]
     for path in _modules(root):
         place = path.relative_to(root).as_posix()
         looks = _PIECE if place in PIECES else _SENTENCE
