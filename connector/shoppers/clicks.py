@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from connector.shoppers.tables import Invitation, Message
+from connector.shoppers.stock import stock_of
+from connector.shoppers.tables import Invitation, Message, Subscription
 
 _MESSAGE = Message.__table__  # type: ignore[attr-defined]
 _INVITATION = Invitation.__table__  # type: ignore[attr-defined]
+_SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
 
 
-def follow(db: sa.Connection, merchant_id: int, message_id: int, now: datetime | None) -> int | None:
-    """The subscription a message was for, None when there is no such message.
+@dataclass(frozen=True, slots=True)
+class Click:
+    """Whose message was followed, and for which variant. `is_gone`: there is nothing left to buy of it now."""
 
-    With `now` the first click is noted on its invitation; later ones change nothing.
+    subscription_id: int
+    variant_id: int
+    is_gone: bool
+
+
+def follow(db: sa.Connection, merchant_id: int, message_id: int, now: datetime | None) -> Click | None:
+    """What a message's link leads to, None when there is no such message.
+
+    With `now` the first click is noted on its invitation, and whether it was in vain; later ones change nothing.
     """
     row = db.execute(
-        sa.select(_MESSAGE.c.subscription_id, _MESSAGE.c.invitation_id).where(
-            _MESSAGE.c.merchant_id == merchant_id, _MESSAGE.c.id == message_id
+        sa.select(
+            _MESSAGE.c.kind,
+            _MESSAGE.c.subscription_id,
+            _MESSAGE.c.invitation_id,
+            sa.func.coalesce(sa.func.nullif(_MESSAGE.c.variant_id, 0), _SUBSCRIPTION.c.variant_id).label(
+                "variant_id"
+            ),
+            _SUBSCRIPTION.c.connection_id,
         )
+        .join_from(
+            _MESSAGE,
+            _SUBSCRIPTION,
+            (_SUBSCRIPTION.c.merchant_id == _MESSAGE.c.merchant_id)
+            & (_SUBSCRIPTION.c.id == _MESSAGE.c.subscription_id),
+        )
+        .where(_MESSAGE.c.merchant_id == merchant_id, _MESSAGE.c.id == message_id)
     ).one_or_none()
     if row is None:
         return None
+    stock = stock_of(db, merchant_id, row.variant_id)
+    is_gone = row.kind == "back_in_stock" and not stock.is_live_at(row.connection_id)
     if now is not None and row.invitation_id is not None:
         db.execute(
             sa.update(_INVITATION)
@@ -32,6 +59,6 @@ def follow(db: sa.Connection, merchant_id: int, message_id: int, now: datetime |
                 _INVITATION.c.id == row.invitation_id,
                 _INVITATION.c.clicked_at.is_(None),
             )
-            .values(clicked_at=now)
+            .values(clicked_at=now, clicked_gone=is_gone)
         )
-    return int(row.subscription_id)
+    return Click(int(row.subscription_id), int(row.variant_id), is_gone)

@@ -1,15 +1,16 @@
 """Restock episodes: notices that a variant came back, and invites wave by wave until it is gone again.
 
 The handler reads the present stock whenever it runs, so it may run late, twice or for nothing. An
-episode opens when the variant is sold from stock and somebody waits; it closes when it is sold out or
-nobody is left. Sales do not call it: the next wave comes when invitations lapse, and when stock crosses
-zero again.
+episode opens when the variant is sold from stock, enough of it (`min_units`) has stood for long enough (`settle_s`)
+and somebody waits; it closes when it is sold out or nobody is left. Sales do not call it: the next are told when the
+chances of those invited have faded, and when stock crosses zero again. Invitations of an episode that ended stay open
+for their 24 hours: stock that flickers invites nobody in their stead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,11 +21,13 @@ from connector.db import transaction
 from connector.outbox.messages import Again, Claim, Done, Intent, Outcome, enqueue, settle
 from connector.positions.tables import Position
 from connector.positions.topics import SHOPPERS
+from connector.shoppers.claims import learned
 from connector.shoppers.messages import write_message
+from connector.shoppers.policy import ShopperPolicy, policy_of
 from connector.shoppers.runtime import ShopperRuntime
-from connector.shoppers.stock import VariantStock, lock_variant, stock_of, wait_for_store_s
+from connector.shoppers.stock import VariantStock, lock_variant, stock_of, wait_for_store_s, waits_for
 from connector.shoppers.tables import Episode, Invitation, Message, Subscription
-from connector.shoppers.waves import INVITATION_LASTS, Open, Waiting, choose
+from connector.shoppers.waves import INVITATION_LASTS, Market, Open, Waiting, choose, next_look
 
 _MERCHANT = Merchant.__table__  # type: ignore[attr-defined]
 _POSITION = Position.__table__  # type: ignore[attr-defined]
@@ -34,7 +37,22 @@ _INVITATION = Invitation.__table__  # type: ignore[attr-defined]
 _MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
 MOST_PER_TRANSACTION = 500
-LEAST_CLAIM_RATE = Decimal("0.01")
+LOOKS_EVERY = timedelta(minutes=30)
+"""While somebody waits for more than there is: deliveries and sales on top of present stock are no news."""
+
+_CROSSED = sa.text("""
+select min(at) from movement
+ where merchant_id = :m and variant_id = :v and id > coalesce(
+   (select max(id) from movement where merchant_id = :m and variant_id = :v and available_after < :least), 0)
+""")
+# Units that left since the episode opened, but for those of invited people.
+_SOLD_TO_OTHERS = sa.text("""
+select greatest(0, coalesce(
+           (select sum(available_before - available_after) from movement
+             where merchant_id = :m and variant_id = :v and at >= :since and cause in ('order', 'fall')), 0)
+       - coalesce((select sum(order_units) from invitation
+                    where merchant_id = :m and variant_id = :v and ordered_at >= :since), 0))
+""")
 
 
 def work_positions(rt: ShopperRuntime, claim: Claim) -> None:
@@ -78,9 +96,15 @@ def _step(rt: ShopperRuntime, db: sa.Connection, merchant_id: int, variant_id: i
     ).one()
     if merchant.is_frozen:
         return Again(60, "Everything is frozen by the merchant.")
+    policy = policy_of(db, merchant_id)
+    if episode is None:
+        not_yet = _settling(db, merchant_id, variant_id, stock, policy, now)
+        if not_yet is not None:
+            return not_yet
 
-    still_open, next_lapse_at = _open_invitations(db, merchant_id, episode, now)
-    queue = _queue(db, merchant_id, variant_id, stock)
+    known = learned(db, merchant_id, variant_id, merchant.claim_rate, now)
+    still_open = _open_invitations(db, merchant_id, variant_id, now)
+    queue = _queue(db, merchant_id, variant_id, stock, episode.id if episode else 0)
     if not queue:
         return _nobody_to_invite(db, merchant_id, variant_id, episode, bool(still_open), now)
     if episode is None:
@@ -91,28 +115,63 @@ def _step(rt: ShopperRuntime, db: sa.Connection, merchant_id: int, variant_id: i
             )
             .returning(_EPISODE)
         ).one()
-    rate = min(max(merchant.claim_rate, LEAST_CLAIM_RATE), Decimal(1))
-    chosen = choose(queue, still_open, stock.free_units, rate)
-    intents = [_invite(rt, db, merchant_id, variant_id, episode.id, person, rate, now) for person in chosen]
+    market = Market(
+        known.claim_rate,
+        known.typical_delay,
+        policy.pace,
+        _sold_to_others(db, merchant_id, variant_id, episode.opened_at, now)
+        if policy.pace == "careful"
+        else Decimal(0),
+    )
+    chosen = choose(queue, still_open, stock.free_units, market)
+    intents = [
+        _invite(rt, db, merchant_id, variant_id, episode.id, person, known.claim_rate, now)
+        for person in chosen
+    ]
     if len(chosen) < MOST_PER_TRANSACTION:
-        # The rest keep their places until the first of the open invitations lapses.
-        ends_at = min(next_lapse_at or now + INVITATION_LASTS, now + INVITATION_LASTS)
-        wait_s = max(1.0, (ends_at - now).total_seconds())
-        intents.append(Intent(SHOPPERS, str(variant_id), delay_s=wait_s))
+        # The rest keep their places until the chances of those invited have faded.
+        still_open += [Open(known.claim_rate, person.wanted_units) for person in chosen]
+        rest = queue[len(chosen) :] if len(queue) > len(chosen) else [Waiting(0)]
+        wait = min(next_look(rest, still_open, stock.free_units, market), LOOKS_EVERY)
+        intents.append(Intent(SHOPPERS, str(variant_id), delay_s=wait.total_seconds()))
     enqueue(db, merchant_id, intents)
     return Done() if len(chosen) < MOST_PER_TRANSACTION else None
 
 
-def _open_invitations(
-    db: sa.Connection, merchant_id: int, episode: Any, now: datetime
-) -> tuple[list[Open], datetime | None]:
-    """Invitations that may still be claimed and when the first lapses; marks those that lapsed now.
+def _settling(
+    db: sa.Connection,
+    merchant_id: int,
+    variant_id: int,
+    stock: VariantStock,
+    policy: ShopperPolicy,
+    now: datetime,
+) -> Outcome | None:
+    """What to do while there are too few units, or they have not stood long enough; None when all is well."""
+    if stock.free_units < policy.min_units:
+        # Only crossing zero is news; a further delivery is found by looking.
+        return Again(LOOKS_EVERY.total_seconds(), "There are too few units to tell anybody.")
+    if not policy.settle_s:
+        return None
+    crossed_at = db.scalar(_CROSSED, {"m": merchant_id, "v": variant_id, "least": policy.min_units})
+    wait_s = policy.settle_s - (now - (crossed_at or now)).total_seconds() if crossed_at else 0.0
+    return Again(max(1.0, wait_s), "It came back just now: waiting whether it stays.") if wait_s > 0 else None
+
+
+def _sold_to_others(
+    db: sa.Connection, merchant_id: int, variant_id: int, since: datetime, now: datetime
+) -> Decimal:
+    """Units an hour that people who were not invited bought since then; the first hours count as two."""
+    units = db.scalar(_SOLD_TO_OTHERS, {"m": merchant_id, "v": variant_id, "since": since}) or 0
+    hours = max(Decimal(2), Decimal(str((now - since).total_seconds())) / 3600)
+    return Decimal(units) / hours
+
+
+def _open_invitations(db: sa.Connection, merchant_id: int, variant_id: int, now: datetime) -> list[Open]:
+    """Invitations that may still be claimed, of whatever episode; marks those that lapsed now.
 
     An invitation lives from the moment its message was sent (or may have been), not from the moment it
-    was queued: a provider that is down for a day takes nobody's chance.
+    was queued: a provider that is down for a day takes nobody's chance. One that was claimed is not open.
     """
-    if episode is None:
-        return [], None
     rows = db.execute(
         sa.select(
             _INVITATION.c.id,
@@ -129,59 +188,60 @@ def _open_invitations(
         )
         .where(
             _INVITATION.c.merchant_id == merchant_id,
-            _INVITATION.c.episode_id == episode.id,
+            _INVITATION.c.variant_id == variant_id,
             _INVITATION.c.lapsed_at.is_(None),
+            _INVITATION.c.ordered_at.is_(None),
         )
     ).all()
     still_open: list[Open] = []
     lapsed: list[int] = []
-    next_lapse_at: datetime | None = None
     for row in rows:
-        ends_at = now + INVITATION_LASTS
-        if row.status in ("sent", "unknown"):
-            ends_at = row.settled_at + INVITATION_LASTS
-        if row.status in ("skipped", "failed") or ends_at <= now:
+        age = now - row.settled_at if row.status in ("sent", "unknown") else now - now
+        if row.status in ("skipped", "failed") or age >= INVITATION_LASTS:
             lapsed.append(row.id)
-            continue
-        still_open.append(Open(row.claim_rate, row.wanted_units))
-        next_lapse_at = min(next_lapse_at or ends_at, ends_at)
+        else:
+            still_open.append(Open(row.claim_rate, row.wanted_units, age))
     if lapsed:
         db.execute(
             sa.update(_INVITATION)
             .where(_INVITATION.c.merchant_id == merchant_id, _INVITATION.c.id.in_(lapsed))
             .values(lapsed_at=now)
         )
-    return still_open, next_lapse_at
+    return still_open
 
 
-def _queue(db: sa.Connection, merchant_id: int, variant_id: int, stock: VariantStock) -> Sequence[Waiting]:
-    """The head of the queue: those who wait at a store that shows the stock, earliest first."""
+def _queue(
+    db: sa.Connection, merchant_id: int, variant_id: int, stock: VariantStock, episode_id: int
+) -> Sequence[Waiting]:
+    """The head of the queue: those who wait at a store that shows the stock, for this variant or for any of its
+    product, by priority and then earliest first. Nobody is told twice in one episode."""
     if not stock.live_connections:
         return []
     rows = db.execute(
-        sa.select(_SUBSCRIPTION.c.id, _SUBSCRIPTION.c.wanted_units)
+        sa.select(_SUBSCRIPTION.c.id, _SUBSCRIPTION.c.wanted_units, _SUBSCRIPTION.c.priority)
         .where(
-            _SUBSCRIPTION.c.merchant_id == merchant_id,
-            _SUBSCRIPTION.c.variant_id == variant_id,
-            _SUBSCRIPTION.c.status == "waiting",
-            _SUBSCRIPTION.c.connection_id.in_(sorted(stock.live_connections)),
+            waits_for(merchant_id, variant_id),
+            _SUBSCRIPTION.c.connection_id.in_(stock.live_connections),
+            sa.not_(
+                sa.exists().where(
+                    _INVITATION.c.merchant_id == merchant_id,
+                    _INVITATION.c.subscription_id == _SUBSCRIPTION.c.id,
+                    _INVITATION.c.episode_id == episode_id,
+                )
+            ),
         )
-        .order_by(_SUBSCRIPTION.c.id)
+        .order_by(_SUBSCRIPTION.c.priority.desc(), _SUBSCRIPTION.c.id)
         .limit(MOST_PER_TRANSACTION)
         .with_for_update()
     )
-    return [Waiting(row.id, row.wanted_units) for row in rows]
+    return [Waiting(row.id, row.wanted_units, row.priority) for row in rows]
 
 
 def _nobody_to_invite(
     db: sa.Connection, merchant_id: int, variant_id: int, episode: Any, has_open: bool, now: datetime
 ) -> Outcome:
     waiting_since = db.scalar(
-        sa.select(sa.func.max(_SUBSCRIPTION.c.confirmed_at)).where(
-            _SUBSCRIPTION.c.merchant_id == merchant_id,
-            _SUBSCRIPTION.c.variant_id == variant_id,
-            _SUBSCRIPTION.c.status == "waiting",
-        )
+        sa.select(sa.func.max(_SUBSCRIPTION.c.confirmed_at)).where(waits_for(merchant_id, variant_id))
     )
     if waiting_since is not None:
         decided_at = db.scalar(
@@ -223,7 +283,9 @@ def _invite(
         .where(_SUBSCRIPTION.c.merchant_id == merchant_id, _SUBSCRIPTION.c.id == person.place)
         .values(status="invited")
     )
-    return write_message(rt, db, merchant_id, person.place, "back_in_stock", invitation_id)
+    return write_message(
+        rt, db, merchant_id, person.place, "back_in_stock", invitation_id, variant_id=variant_id
+    )
 
 
 def _close(db: sa.Connection, merchant_id: int, episode_id: int, by: str, now: datetime) -> None:

@@ -9,6 +9,7 @@ it and may `resend` it. A definite refusal of the moment (mailbox busy, provider
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -45,6 +46,11 @@ _SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
 _MESSAGE = Message.__table__  # type: ignore[attr-defined]
 _EPISODE = Episode.__table__  # type: ignore[attr-defined]
 
+_VARIANT_ID = sa.func.coalesce(sa.func.nullif(_MESSAGE.c.variant_id, 0), _SUBSCRIPTION.c.variant_id).label(
+    "variant_id"
+)
+"""What a message speaks of."""
+
 LOST_NOTE = "The process ended while this was being sent: it may have arrived. It is not repeated."
 
 
@@ -55,8 +61,12 @@ def write_message(
     subscription_id: int,
     kind: Kind,
     invitation_id: int | None = None,
+    *,
+    variant_id: int = 0,
+    context: Mapping[str, Any] | None = None,
 ) -> Intent:
-    """Write the message in the caller's transaction; the intent to send it, for `enqueue` at its end."""
+    """Write the message in the caller's transaction; the intent to send it, for `enqueue` at its end. `variant_id`:
+    what it speaks of, 0: what the subscription waits for; `context`: what it promises (dates, codes), for JSON."""
     host = urlsplit(rt.base_url).hostname or "localhost"
     message_id = db.scalar(
         sa.insert(_MESSAGE)
@@ -66,9 +76,10 @@ def write_message(
             channel="email",
             subscription_id=subscription_id,
             invitation_id=invitation_id,
+            variant_id=variant_id,
             message_id=f"{uuid4().hex}@{host}",
             created_at=rt.now(),
-            context={},
+            context=dict(context or {}),
         )
         .returning(_MESSAGE.c.id)
     )
@@ -140,7 +151,7 @@ def _prepare(
     now = rt.now()
     its_key = (_MESSAGE.c.merchant_id == merchant_id) & (_MESSAGE.c.id == message_id)
     found = db.execute(
-        sa.select(_MESSAGE.c.kind, _SUBSCRIPTION.c.variant_id)
+        sa.select(_MESSAGE.c.kind, _VARIANT_ID)
         .join_from(
             _MESSAGE,
             _SUBSCRIPTION,
@@ -184,17 +195,17 @@ def _prepare(
     if message.kind == "confirm" and person.status != "unconfirmed":
         return _skip(db, its_key, "Already confirmed.", now)
     if message.kind == "back_in_stock":
-        stock = stock_of(db, merchant_id, person.variant_id)
+        stock = stock_of(db, merchant_id, found.variant_id)
         if stock.free_units == 0:
             _skip(db, its_key, "Sold out again before it was sent; the place is kept.", now)
-            _put_back(db, merchant_id, person, now)
+            _put_back(db, merchant_id, person, found.variant_id, now)
             return Done()
         if merchant.is_frozen:
             return Again(60, "Everything is frozen by the merchant.")
         if not stock.is_live_at(person.connection_id):
             return Again(wait_for_store_s(now - message.created_at), "The store does not show it yet.")
 
-    outgoing = _write(rt, db, merchant, person, message)
+    outgoing = _write(rt, db, merchant, person, message, found.variant_id)
     db.execute(
         sa.update(_MESSAGE)
         .where(its_key)
@@ -216,7 +227,7 @@ def _has_store(db: sa.Connection, merchant_id: int, connection_id: int) -> bool:
 
 
 def _write(
-    rt: ShopperRuntime, db: sa.Connection, merchant: Any, person: Any, message: Any
+    rt: ShopperRuntime, db: sa.Connection, merchant: Any, person: Any, message: Any, variant_id: int
 ) -> OutgoingMessage:
     """Render it from what the store says now: title, picture and price are read here, not earlier."""
     listing = db.execute(
@@ -224,7 +235,7 @@ def _write(
         .where(
             _LISTING.c.merchant_id == merchant.id,
             _LISTING.c.connection_id == person.connection_id,
-            _LISTING.c.variant_id == person.variant_id,
+            _LISTING.c.variant_id == variant_id,
         )
         .order_by(_LISTING.c.confirmed_available.desc().nulls_last(), _LISTING.c.id)
         .limit(1)
@@ -307,7 +318,7 @@ def _skip(db: sa.Connection, its_key: sa.ColumnElement[bool], note: str, now: da
     return Done()
 
 
-def _put_back(db: sa.Connection, merchant_id: int, person: Any, now: datetime) -> None:
+def _put_back(db: sa.Connection, merchant_id: int, person: Any, variant_id: int, now: datetime) -> None:
     """The units are gone: this person waits again in the old place, and the episode is over, so that
     the next restock invites them anew."""
     if person.status == "invited":
@@ -320,12 +331,12 @@ def _put_back(db: sa.Connection, merchant_id: int, person: Any, now: datetime) -
         sa.update(_EPISODE)
         .where(
             _EPISODE.c.merchant_id == merchant_id,
-            _EPISODE.c.variant_id == person.variant_id,
+            _EPISODE.c.variant_id == variant_id,
             _EPISODE.c.closed_at.is_(None),
         )
         .values(closed_at=now, closed_by="sold out")
     )
-    enqueue(db, merchant_id, [Intent(SHOPPERS, str(person.variant_id))])
+    enqueue(db, merchant_id, [Intent(SHOPPERS, str(variant_id))])
 
 
 def _close_subscription(db: sa.Connection, merchant_id: int, subscription_id: int) -> None:

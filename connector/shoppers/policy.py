@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.dialects.postgresql import insert
 
 from connector.shoppers.tables import ShopperRules
+from connector.shoppers.waves import Pace
 
 _RULES = ShopperRules.__table__  # type: ignore[attr-defined]
 
@@ -24,10 +25,10 @@ class ShopperPolicy(BaseModel):
     """How shoppers are signed up, invited and written to.
 
     `channels` are those offered on the page. `min_units` must be free before an episode opens, and must have stood
-    for `settle_s` seconds. Times of day are the shopper's own (else the merchant's zone): alerts by mail are not sent
-    in the quiet hours, those by SMS only inside `sms_from`…`sms_until`, Monday to Saturday, no public holiday.
-    `most_per_day` alerts reach one person at most in 24 hours; `most_per_hour` leave for this merchant (None:
-    as fast as the provider takes them).
+    for `settle_s` seconds; `pace` is that of `connector.shoppers.waves`. Times of day are the shopper's own (else the
+    merchant's zone): alerts by mail are not sent in the quiet hours, those by SMS only inside
+    `sms_from`…`sms_until`, Monday to Saturday, no public holiday. `most_per_day` alerts reach one person at most in
+    24 hours; `most_per_hour` leave for this merchant (None: as fast as the provider takes them).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -37,6 +38,7 @@ class ShopperPolicy(BaseModel):
     refuses_disposable: bool = False
     min_units: int = Field(default=1, ge=1, le=10_000)
     settle_s: int = Field(default=0, ge=0, le=86_400)
+    pace: Pace = "fair"
     quiet_from: time | None = None
     quiet_until: time | None = None
     sms_from: time = time(8)

@@ -14,10 +14,12 @@ import sqlalchemy as sa
 from connector.accounts.tables import Connection
 from connector.catalog.tables import Listing
 from connector.positions.tables import Position
+from connector.shoppers.tables import Subscription
 
 _LISTING = Listing.__table__  # type: ignore[attr-defined]
 _POSITION = Position.__table__  # type: ignore[attr-defined]
 _CONNECTION = Connection.__table__  # type: ignore[attr-defined]
+_SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
 
 FROM_STOCK = ("in_stock", "low_stock")
 BUYABLE = (*FROM_STOCK, "preorder", "backorder", "made_to_order")
@@ -66,6 +68,24 @@ def stock_of(db: sa.Connection, merchant_id: int, variant_id: int) -> VariantSto
     )
     is_from_stock = position is not None and position.state in FROM_STOCK
     return VariantStock(max(0, position.available) if position and is_from_stock else 0, frozenset(live))
+
+
+def waits_for(merchant_id: int, variant_id: int) -> sa.ColumnElement[bool]:
+    """The subscriptions that wait for this variant, or for any of a product that it belongs to in their store."""
+    of_its_product = sa.exists().where(
+        _LISTING.c.merchant_id == merchant_id,
+        _LISTING.c.variant_id == variant_id,
+        _LISTING.c.connection_id == _SUBSCRIPTION.c.connection_id,
+        _LISTING.c.product_id == _SUBSCRIPTION.c.any_of,
+    )
+    return sa.and_(
+        _SUBSCRIPTION.c.merchant_id == merchant_id,
+        _SUBSCRIPTION.c.status == "waiting",
+        sa.or_(
+            sa.and_(_SUBSCRIPTION.c.variant_id == variant_id, _SUBSCRIPTION.c.any_of == ""),
+            sa.and_(_SUBSCRIPTION.c.any_of != "", of_its_product),
+        ),
+    )
 
 
 def wait_for_store_s(stood: timedelta) -> float:

@@ -14,13 +14,17 @@ import sqlalchemy as sa
 from connector.accounts.tables import Merchant
 from connector.catalog.tables import Listing
 from connector.db import transaction
+from connector.outbox.messages import Intent, enqueue
+from connector.positions.topics import SHOPPERS
 from connector.shoppers import addresses
 from connector.shoppers.runtime import ShopperRuntime
-from connector.shoppers.tables import Subscription
+from connector.shoppers.stock import stock_of
+from connector.shoppers.tables import Episode, Subscription
 
 _MERCHANT = Merchant.__table__  # type: ignore[attr-defined]
 _LISTING = Listing.__table__  # type: ignore[attr-defined]
 _SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
+_EPISODE = Episode.__table__  # type: ignore[attr-defined]
 
 OPEN = ("unconfirmed", "waiting", "invited")
 
@@ -54,8 +58,11 @@ class OwnSubscription:
         return self.status in OPEN
 
 
-def find_person(db: sa.Connection, merchant_id: int, subscription_id: int) -> Person | None:
-    """The owner of one subscription, None when it is gone."""
+def find_person(
+    db: sa.Connection, merchant_id: int, subscription_id: int, variant_id: int = 0
+) -> Person | None:
+    """The owner of one subscription, with the title and the address of what it waits for (or of `variant_id`);
+    None when it is gone."""
     row = db.execute(
         sa.select(_SUBSCRIPTION, _MERCHANT.c.name, _MERCHANT.c.sender_name)
         .join_from(_SUBSCRIPTION, _MERCHANT, _MERCHANT.c.id == _SUBSCRIPTION.c.merchant_id)
@@ -68,7 +75,7 @@ def find_person(db: sa.Connection, merchant_id: int, subscription_id: int) -> Pe
         .where(
             _LISTING.c.merchant_id == merchant_id,
             _LISTING.c.connection_id == row.connection_id,
-            _LISTING.c.variant_id == row.variant_id,
+            _LISTING.c.variant_id == (variant_id or row.variant_id),
         )
         .order_by(_LISTING.c.id)
         .limit(1)
@@ -84,6 +91,42 @@ def find_person(db: sa.Connection, merchant_id: int, subscription_id: int) -> Pe
         title=listing.title if listing else "",
         url=listing.url if listing else "",
     )
+
+
+def wait_again(rt: ShopperRuntime, person: Person) -> bool:
+    """Somebody who was told, and came when nothing was left, waits again in the old place. False: they wait already,
+    or left."""
+    with transaction(rt.engine) as db:
+        is_there = (_SUBSCRIPTION.c.merchant_id == person.merchant_id) & (
+            _SUBSCRIPTION.c.id == person.subscription_id
+        )
+        row = db.execute(sa.select(_SUBSCRIPTION).where(is_there).with_for_update()).one_or_none()
+        if row is None or row.status not in ("invited", "fulfilled") or not row.address_key:
+            return False
+        others = sa.select(sa.literal(1)).where(
+            _SUBSCRIPTION.c.merchant_id == row.merchant_id,
+            _SUBSCRIPTION.c.variant_id == row.variant_id,
+            _SUBSCRIPTION.c.channel == row.channel,
+            _SUBSCRIPTION.c.address_key == row.address_key,
+            _SUBSCRIPTION.c.status.in_(OPEN),
+            _SUBSCRIPTION.c.id != row.id,
+        )
+        if db.execute(others).first() is not None:
+            return False
+        db.execute(sa.update(_SUBSCRIPTION).where(is_there).values(status="waiting"))
+        if stock_of(db, row.merchant_id, row.variant_id).free_units == 0:
+            # The restock after this one is another episode, even if nobody looked in between.
+            db.execute(
+                sa.update(_EPISODE)
+                .where(
+                    _EPISODE.c.merchant_id == row.merchant_id,
+                    _EPISODE.c.variant_id == row.variant_id,
+                    _EPISODE.c.closed_at.is_(None),
+                )
+                .values(closed_at=rt.now(), closed_by="sold out")
+            )
+        enqueue(db, person.merchant_id, [Intent(SHOPPERS, str(row.variant_id))])
+    return True
 
 
 def own_subscriptions(db: sa.Connection, person: Person) -> list[OwnSubscription]:

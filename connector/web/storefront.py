@@ -38,6 +38,7 @@ from connector.shoppers.unsubscribe import (
     leave_for_good,
     leave_one,
     own_subscriptions,
+    wait_again,
 )
 from connector.shoppers.words import script_words
 from connector.web.sign_up_limits import SignUpLimits
@@ -142,16 +143,23 @@ def storefront(
             return _page("left", person.locale, person=person, for_good=for_good)
         return _page("leave", person.locale, person=person)
 
-    @routes.get("/c/<token>")
+    @routes.route("/c/<token>", methods=["GET", "POST"])
     def click(token: str) -> Response:
-        person = _person(rt, "click", token)
-        if isinstance(person, Response):
-            return person
-        if not _is_web_address(person.url):
+        followed = _followed(rt, token)
+        if isinstance(followed, Response):
+            return followed
+        person, is_gone = followed
+        url = person.url if _is_web_address(person.url) else ""
+        if request.method == "POST":
+            wait_again(rt, person)
+            return _page("kept_place", person.locale, person=person, url=url)
+        if is_gone:
+            return _page("gone", person.locale, person=person, url=url)
+        if not url:
             return _error("gone", person.locale, 410)
         answer = Response(status=302)
         answer.headers.update(PAGE_HEADERS)
-        answer.headers["Location"] = person.url
+        answer.headers["Location"] = url
         return answer
 
     @routes.route("/me/<token>", methods=["GET", "POST"])
@@ -221,15 +229,26 @@ def _person(rt: ShopperRuntime, purpose: links.Purpose, token: str) -> Person | 
         return _error("expired", _locale(request), 410)
     except LinkInvalid:
         return _error("forged", _locale(request), 404)
-    with transaction(rt.engine) as db:
-        if purpose == "click":
-            # HEAD is somebody's link checker: only a GET counts as a visit.
-            is_visit = request.method == "GET"
-            found = clicks.follow(db, merchant_id, subject_id, rt.now() if is_visit else None)
-            person = find_person(db, merchant_id, found) if found is not None else None
-        else:
-            person = find_person(db, merchant_id, subject_id)
+    with rt.engine.connect() as db:
+        person = find_person(db, merchant_id, subject_id)
     return person or _gone(_locale(request))
+
+
+def _followed(rt: ShopperRuntime, token: str) -> tuple[Person, bool] | Response:
+    """Whose message was followed, and whether what it told of is gone; or the page that says why it does not work."""
+    try:
+        merchant_id, message_id = links.read(rt.keyring, "click", token)
+    except LinkExpired:
+        return _error("expired", _locale(request), 410)
+    except LinkInvalid:
+        return _error("forged", _locale(request), 404)
+    with transaction(rt.engine) as db:
+        # HEAD is somebody's link checker: only a GET counts as a visit.
+        found = clicks.follow(db, merchant_id, message_id, rt.now() if request.method == "GET" else None)
+        person = find_person(db, merchant_id, found.subscription_id, found.variant_id) if found else None
+    if found is None or person is None:
+        return _gone(_locale(request))
+    return person, found.is_gone
 
 
 def _change_own(rt: ShopperRuntime, person: Person) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from connector.shoppers.policy import ShopperPolicy, save_policy
 from connector.shoppers.subscribe import confirm
 from tests.shoppers.world import World
 from tests.support import ManualClock
@@ -32,44 +33,102 @@ def test_sales_start_no_further_wave(world: World) -> None:
     assert len(world.told()) == 10
 
 
-def test_the_next_wave_comes_when_invitations_lapse(world: World, clock: ManualClock) -> None:
+def test_the_next_are_told_as_the_chances_of_those_invited_fade(world: World, clock: ManualClock) -> None:
     world.waiting(*people(8))
     world.set_stock(1)
     world.run()
-    clock.advance(hours=23, minutes=59)
+    clock.advance(hours=1)
     world.make_due()
     world.run()
     assert len(world.told()) == 5
-    clock.advance(minutes=2)
+    clock.advance(hours=1)
+    world.make_due()
+    world.run()
+    assert len(world.told()) == 6
+    clock.advance(hours=24)
     world.make_due()
     world.run()
     assert world.told() == people(8)
     assert world.row("select count(*) as n from episode").n == 1
-    assert world.row("select count(lapsed_at) as n from invitation").n == 5
+    assert world.row("select count(lapsed_at) as n from invitation").n == 6
 
 
-def test_the_look_at_lapse_time_is_already_planned(world: World) -> None:
+def test_the_next_look_is_already_planned(world: World) -> None:
     world.waiting(*people(8))
     world.set_stock(1)
     world.run()
     planned = world.row(
-        "select round(extract(epoch from due_at - now()) / 3600) as hours from outbox_message"
+        "select round(extract(epoch from due_at - now()) / 60) as minutes from outbox_message"
         " where status = 'pending' and topic = 'shoppers.position'"
     )
-    assert planned.hours == 24
+    assert planned.minutes == 30
 
 
-def test_a_new_restock_tells_those_who_are_left_in_their_order(world: World) -> None:
+def test_stock_that_flickers_invites_nobody_in_the_stead_of_those_invited(
+    world: World, clock: ManualClock
+) -> None:
     world.waiting(*people(8))
-    world.set_stock(1)
-    world.run()
-    world.set_stock(0)
-    world.run()
-    world.set_stock(1)
+    for units in (1, 0, 1, 0, 1):
+        world.set_stock(units)
+        world.run()
+    assert len(world.told()) == 5
+    closed = [row.closed_by for row in world.rows("select closed_by from episode order by id")]
+    assert closed == ["sold out", "sold out", ""] or closed == ["sold out"]
+    clock.advance(hours=24)
+    world.make_due()
     world.run()
     assert world.told() == people(8)
-    closed = [row.closed_by for row in world.rows("select closed_by from episode order by id")]
-    assert closed == ["sold out", ""]
+
+
+def test_a_restock_too_small_or_too_young_tells_nobody(world: World, clock: ManualClock) -> None:
+    with world.engine.begin() as db:
+        policy = ShopperPolicy(min_units=3, settle_s=120)
+        save_policy(db, world.merchant_id, policy, "me", clock.now())
+        db.execute(
+            sa.text("""
+                insert into movement (merchant_id, variant_id, at, cause, reference, available_before,
+                                      available_after, state_before, state_after)
+                values (1, 1, :now, 'run', '', 0, 2, 'out_of_stock', 'in_stock'),
+                       (1, 1, :now, 'run', '', 2, 3, 'in_stock', 'in_stock')
+            """),
+            {"now": clock.now()},
+        )
+    world.waiting(*people(8))
+    for units, minutes in ((2, 0), (3, 0), (3, 1)):
+        world.set_stock(units)
+        clock.advance(minutes=minutes)
+        world.make_due()
+        world.run(rounds=5)
+        assert world.told() == []
+    clock.advance(minutes=1)
+    world.make_due()
+    world.run()
+    assert world.told() == people(8)
+
+
+def test_who_waits_for_any_variant_is_told_of_the_first_that_comes(world: World) -> None:
+    red = world.add_variant("502", "Red mug")
+    world.waiting("ann@example.com", "bob@example.com")
+    with world.engine.begin() as db:
+        db.execute(sa.text("update listing set product_id = 'mug'"))
+        db.execute(sa.text("update subscription set any_of = 'mug' where id = 1"))
+    world.set_stock(3, variant_id=red)
+    world.run()
+    assert world.told() == ["ann@example.com"]
+    assert world.mail.sent[0].subject == "Back in stock: Red mug"
+    assert world.statuses() == ["fulfilled", "waiting"]
+    world.set_stock(3)
+    world.run()
+    assert world.told() == ["ann@example.com", "bob@example.com"]
+
+
+def test_a_loyal_customer_goes_first(world: World) -> None:
+    world.waiting(*people(8))
+    with world.engine.begin() as db:
+        db.execute(sa.text("update subscription set priority = 1 where id > 6"))
+    world.set_stock(1)
+    world.run()
+    assert world.told() == [f"p{number:02}@example.com" for number in (7, 8, 1, 2, 3)]
 
 
 def test_a_position_decided_again_and_again_is_one_episode(world: World) -> None:

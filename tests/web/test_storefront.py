@@ -318,6 +318,26 @@ def test_a_click_is_noted_once_and_leads_to_the_listing_only(
     assert world.row("select clicked_at from invitation").clicked_at == first
 
 
+def test_a_click_in_vain_is_noted_and_the_place_can_be_kept(client: FlaskClient, world: World) -> None:
+    world.waiting("ann@example.com")
+    world.set_stock(3)
+    world.run()
+    world.set_stock(0)
+    path = mail_link(world, "c")
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert "it has just sold out again" in answer.text
+    assert world.row("select clicked_gone from invitation").clicked_gone
+    assert world.statuses() == ["fulfilled"]
+    assert "Your place is kept" in client.post(path).text
+    assert world.statuses() == ["waiting"]
+    assert "You are on the list." in client.get(path).text
+    client.post(path)
+    world.set_stock(3)
+    world.run()
+    assert world.told() == ["ann@example.com"] * 2
+
+
 @pytest.mark.parametrize("url", ["", "javascript:alert(1)", "//evil.example", "data:text/html,x"])
 def test_a_click_never_leads_to_anything_but_a_web_address(
     client: FlaskClient, world: World, engine: sa.Engine, url: str

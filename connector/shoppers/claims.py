@@ -1,0 +1,122 @@
+"""How many of those invited buy, and how soon: learned per product, with the merchant's setting as the start.
+
+An order that came of an invitation (`claim`) is what is learned from. Where no order was ever tied to an invitation
+(the store does not let us read orders) nothing is learned and the setting stays: silence is not "nobody buys".
+
+    merchant's rate = (50 × setting + claims of the merchant)         / (50 + chances of the merchant)
+    product's rate  = (20 × merchant's rate + claims of the product)  / (20 + chances of the product)
+    typical delay   = (20 × 6 h + hours from message to order)        / (20 + claims)
+
+A chance is an invitation counted by the share of claims that would have come in the time in which there was
+something to buy (`waves.share_left`): one whose units were gone after an hour says little.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import sqlalchemy as sa
+
+from connector.shoppers.tables import Invitation
+from connector.shoppers.waves import INVITATION_LASTS, TYPICAL_DELAY
+
+_INVITATION = Invitation.__table__  # type: ignore[attr-defined]
+
+MERCHANT_WEIGHT = 50
+PRODUCT_WEIGHT = 20
+DELAY_WEIGHT = 20
+LEAST_RATE = Decimal("0.01")
+LEARNS_FROM = timedelta(days=365)
+
+_COUNTS = sa.text("""
+select i.variant_id = :v as is_product, count(*) filter (where i.ordered_at is not null) as claims,
+       sum(1 - exp(-extract(epoch from least(
+             :now, g.settled_at + :lasts, coalesce(i.ordered_at, :now), coalesce(e.closed_at, :now)
+           ) - g.settled_at) / :delay)) filter (where i.ordered_at is null) as tried,
+       sum(extract(epoch from i.ordered_at - g.settled_at)) as waited_s
+  from invitation i
+  join message g on g.merchant_id = i.merchant_id and g.invitation_id = i.id
+  join episode e on e.merchant_id = i.merchant_id and e.id = i.episode_id
+ where i.merchant_id = :m and i.created_at > :since and g.status in ('sent', 'unknown')
+   and g.settled_at <= :now
+ group by 1
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The claim rate and the typical delay of one product. `claims` and `chances` are what the product itself
+    added to the start; `is_learned` False: no order was ever tied to an invitation."""
+
+    claim_rate: Decimal
+    typical_delay: timedelta
+    claims: int = 0
+    chances: float = 0.0
+    is_learned: bool = False
+
+
+def learned(db: sa.Connection, merchant_id: int, variant_id: int, setting: Decimal, now: datetime) -> Learned:
+    """What is known now of one product; `setting` is the merchant's own claim rate."""
+    start = min(max(setting, LEAST_RATE), Decimal(1))
+    rows = db.execute(
+        _COUNTS,
+        {
+            "m": merchant_id,
+            "v": variant_id,
+            "now": now,
+            "since": now - LEARNS_FROM,
+            "lasts": INVITATION_LASTS,
+            "delay": TYPICAL_DELAY.total_seconds(),
+        },
+    ).all()
+    claims = sum(row.claims for row in rows)
+    if not claims:
+        return Learned(start, TYPICAL_DELAY)
+    chances = claims + sum(row.tried or 0 for row in rows)
+    own = next((row for row in rows if row.is_product), None)
+    own_claims = own.claims if own else 0
+    own_chances = own_claims + float(own.tried or 0) if own else 0.0
+    of_merchant = (MERCHANT_WEIGHT * float(start) + claims) / (MERCHANT_WEIGHT + float(chances))
+    of_product = (PRODUCT_WEIGHT * of_merchant + own_claims) / (PRODUCT_WEIGHT + own_chances)
+    waited = sum((row.waited_s or 0 for row in rows), Decimal(0))
+    delay_s = (DELAY_WEIGHT * TYPICAL_DELAY.total_seconds() + float(waited)) / (DELAY_WEIGHT + claims)
+    return Learned(
+        claim_rate=min(max(Decimal(str(round(of_product, 4))), LEAST_RATE), Decimal(1)),
+        typical_delay=min(max(timedelta(seconds=delay_s), timedelta(minutes=10)), INVITATION_LASTS),
+        claims=own_claims,
+        chances=own_chances,
+        is_learned=True,
+    )
+
+
+def claim(
+    db: sa.Connection,
+    merchant_id: int,
+    invitation_id: int,
+    *,
+    order_id: str,
+    units: int,
+    amount_minor: int,
+    currency: str,
+    at: datetime,
+) -> bool:
+    """Tie an order to the invitation it came of: `units` of the variant for `amount_minor` (minor units of
+    `currency`), ordered `at`. The first order stays; False when there was one already."""
+    found = db.execute(
+        sa.update(_INVITATION)
+        .where(
+            _INVITATION.c.merchant_id == merchant_id,
+            _INVITATION.c.id == invitation_id,
+            _INVITATION.c.ordered_at.is_(None),
+        )
+        .values(
+            order_id=order_id,
+            ordered_at=at,
+            order_units=units,
+            order_minor=amount_minor,
+            order_currency=currency,
+        )
+    )
+    return found.rowcount == 1
