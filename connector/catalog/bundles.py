@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from connector.catalog.keys import sku_key
 from connector.catalog.management import manage
 from connector.catalog.matching import release
+from connector.outbox.messages import literal
 
 MOST_UNITS = 10_000
 MOST_COMPONENTS = 100
@@ -101,7 +102,7 @@ def components_of(
             select variant_id, component_id, units from bundle_component
              where merchant_id = :m and variant_id = any(cast(:v as bigint[])) order by variant_id, component_id
         """),
-        {"m": merchant_id, "v": list(variant_ids)},
+        {"m": merchant_id, "v": literal(variant_ids)},
     ):
         found[row.variant_id].append(Component(row.component_id, row.units))
     return dict(found)
@@ -130,12 +131,12 @@ _BELOW = sa.text("""
 
 def bundles_above(db: sa.Connection, merchant_id: int, variant_ids: Iterable[int]) -> set[int]:
     """The bundles that contain any of these variants, directly or through another bundle."""
-    return set(db.execute(_ABOVE, {"m": merchant_id, "v": list(variant_ids)}).scalars())
+    return set(db.execute(_ABOVE, {"m": merchant_id, "v": literal(variant_ids)}).scalars())
 
 
 def components_below(db: sa.Connection, merchant_id: int, variant_ids: Iterable[int]) -> set[int]:
     """The variants that any of these bundles contains, directly or through another bundle."""
-    return set(db.execute(_BELOW, {"m": merchant_id, "v": list(variant_ids)}).scalars())
+    return set(db.execute(_BELOW, {"m": merchant_id, "v": literal(variant_ids)}).scalars())
 
 
 def leaves_of(db: sa.Connection, merchant_id: int, variant_id: int) -> dict[int, int]:

@@ -192,11 +192,11 @@ def enqueue(db: sa.Connection, merchant_id: int, intents: Sequence[Intent]) -> i
         sql.ENQUEUE,
         {
             "merchant": merchant_id,
-            "topics": topics,
-            "subjects": subjects,
+            "topics": texts(topics),
+            "subjects": texts(subjects),
             "connections": literal(connections),
             "lanes": literal(lanes),
-            "groups": groups,
+            "groups": texts(groups),
             "delays": literal(delays),
         },
     ).scalar_one()
@@ -378,6 +378,16 @@ def finish(
 def literal(numbers: Iterable[float | None]) -> str:
     """Numbers, or nulls, as PostgreSQL writes an array: a driver takes ten times as long over a list."""
     return "{" + ",".join("null" if number is None else str(number) for number in numbers) + "}"
+
+
+def texts(values: Sequence[str]) -> str:
+    """Texts as PostgreSQL writes an array, for the same reason as `literal`."""
+    if not values:
+        return "{}"
+    everything = "".join(values)
+    if '"' in everything or "\\" in everything:
+        values = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
+    return '{"' + '","'.join(values) + '"}'
 
 
 def clip(text: str) -> str:

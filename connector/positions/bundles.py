@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from connector.availability.bundles import Part, decide_bundle
 from connector.availability.facts import Decision, VariantFacts
 from connector.catalog.bundles import bundles_above, components_below, components_of
+from connector.outbox.messages import literal
 from connector.positions.facts import PositionRow
 
 Pairs = list[tuple[PositionRow, Decision]]
@@ -94,7 +95,7 @@ def _positions(db: sa.Connection, merchant_id: int, variant_ids: set[int]) -> di
               from position
              where merchant_id = :m and variant_id = any(cast(:v as bigint[])) and version > 0
         """),
-        {"m": merchant_id, "v": sorted(variant_ids)},
+        {"m": merchant_id, "v": literal(sorted(variant_ids))},
     ).mappings()
     return {row["variant_id"]: {k: row[k] for k in row if k != "variant_id"} for row in rows}
 

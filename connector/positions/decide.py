@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -19,7 +20,7 @@ from connector.availability.decide import decide as decide_one
 from connector.availability.decide import is_known
 from connector.availability.facts import Decision
 from connector.db import transaction
-from connector.outbox.messages import Intent, enqueue, literal
+from connector.outbox.messages import Intent, enqueue, literal, texts
 from connector.positions import topics
 from connector.positions.bundles import decide_bundles, with_bundles
 from connector.positions.facts import PositionRow, lock_and_read
@@ -182,8 +183,8 @@ def _write_movements(
             "variants": literal(b.variant_id for b, _ in moved),
             "ab": literal(b.available for b, _ in moved),
             "aa": literal(a.available for _, a in moved),
-            "sb": [b.state if b.version else "" for b, _ in moved],
-            "sa": [a.state for _, a in moved],
+            "sb": texts([b.state if b.version else "" for b, _ in moved]),
+            "sa": texts([a.state for _, a in moved]),
         },
     )
 
@@ -284,18 +285,17 @@ def enqueue_store(db: sa.Connection, merchant_id: int, store_id: int) -> int:
     return _enqueue_different(db, merchant_id, db.execute(_DIFFERENT_STORE, given))
 
 
-def _enqueue_different(db: sa.Connection, merchant_id: int, found: sa.CursorResult[object]) -> int:
+def _enqueue_different(db: sa.Connection, merchant_id: int, found: sa.CursorResult[*tuple[Any, ...]]) -> int:
+    # Rows are taken apart at once: a row is slow to ask by name, and there may be a thousand.
     intents = [
         Intent(
-            topics.QUANTITY if row.is_quantity else topics.BADGE,
-            str(row.id),
-            row.connection_id,
-            topics.lane_of(row.believed_available, row.wanted_available)
-            if row.is_quantity
-            else topics.BADGES,
+            topics.QUANTITY if is_quantity else topics.BADGE,
+            str(listing_id),
+            connection_id,
+            topics.lane_of(believed, wanted) if is_quantity else topics.BADGES,
             # Simple products first, then the variations of one parent side by side: fewest calls.
-            "" if row.product_id == row.external_id else row.product_id,
+            "" if product_id == external_id else product_id,
         )
-        for row in found.all()
+        for listing_id, connection_id, product_id, external_id, wanted, believed, is_quantity in found.all()
     ]
     return enqueue(db, merchant_id, intents) if intents else 0

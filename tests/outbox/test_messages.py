@@ -58,6 +58,19 @@ def test_the_same_subject_twice_in_one_call_is_one_message(engine: sa.Engine) ->
     assert rows(engine, "subject, connection_id, lane") == [("a", 7, 2), ("a", 8, 5)]
 
 
+def test_texts_of_any_kind_arrive_as_they_are(engine: sa.Engine) -> None:
+    odd = ["", "NULL", 'say "a"', "back\\slash", "{a,b}", "line\nend", "Größe 漢", " "]
+    with transaction(engine) as db:
+        enqueue(db, 1, [Intent("push", text, 7, group_key=text) for text in odd])
+    assert sorted((text, text) for text in odd) == sorted(rows(engine, "subject, group_key"))
+
+
+def test_a_nul_is_refused(engine: sa.Engine) -> None:
+    with pytest.raises(sa.exc.DataError), transaction(engine) as db:
+        enqueue(db, 1, [Intent("push", "a\x00b", 7)])
+    assert rows(engine) == []
+
+
 def test_nothing_to_enqueue_writes_nothing(engine: sa.Engine) -> None:
     with transaction(engine) as db:
         assert enqueue(db, 1, []) == 0
