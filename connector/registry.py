@@ -26,6 +26,7 @@ ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
         "mail_api": "adapters.channels.mail_api:MANIFEST",
         "sms_webhook": "adapters.channels.sms_webhook:MANIFEST",
         "twilio": "adapters.channels.twilio:MANIFEST",
+        "web_push": "adapters.channels.web_push:MANIFEST",
     },
     "search": {"google_search_console": "adapters.search.google_search_console:MANIFEST"},
     "stores": {
@@ -122,6 +123,8 @@ class Manifest:
     `reports(config, secrets, environment)` returns the `connector.ports.channels.DeliveryReports` of a channel
     whose provider calls us, `report_mailbox` likewise the `ReportMailbox` of one whose bounces come by mail, None
     where its settings name none; they raise as `build`.
+    `new_secrets()` makes the secrets that nobody else gives out, as a signing key of our own, so that nobody has to
+    type them; a connection's secrets start with them.
     `extra` is the optional dependency to install when the import fails.
     """
 
@@ -143,6 +146,7 @@ class Manifest:
     medium: Medium | None = None
     reports: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
     report_mailbox: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
+    new_secrets: Callable[[], Mapping[str, str]] | None = None
     extra: str = ""
     help_page: str = ""
 

@@ -6,7 +6,8 @@ from adapters.channels.email.adapter import EmailChannel
 from adapters.channels.mail_api.adapter import MailApiChannel
 from adapters.channels.sms_webhook.adapter import SmsWebhookChannel
 from adapters.channels.twilio.adapter import TwilioChannel
-from connector.ports.channels import Channel, TextChannel
+from adapters.channels.web_push.adapter import WebPushChannel
+from connector.ports.channels import Channel, PushChannel, TextChannel
 
 
 def email(adapter: EmailChannel) -> Channel:
@@ -22,4 +23,8 @@ def twilio(adapter: TwilioChannel) -> TextChannel:
 
 
 def sms_webhook(adapter: SmsWebhookChannel) -> TextChannel:
+    return adapter
+
+
+def web_push(adapter: WebPushChannel) -> PushChannel:
     return adapter
