@@ -45,6 +45,7 @@ from connector.ports.stores import Store, StoreWebhooks
 from connector.ports.suppliers import Supplier
 from connector.positions import topics
 from connector.registry import Environment, Part, manifest
+from connector.repricing import work as repricing
 from connector.settings import AppKeys, Settings
 from connector.shared import RedisValues
 from connector.shoppers import episodes, messages
@@ -56,6 +57,7 @@ TOPICS: Mapping[str, Topic] = {
         Topic(topics.BADGE, push.push, 500, 240),
         Topic(scripts.SCRIPT, scripts.work_script, 10, 240),
         Topic(topics.PLACES, placement.work_places, 200, 240),
+        Topic(topics.PRICES, repricing.work_prices, 50, 240),
         Topic(webhooks.RECEIPTS, webhooks.work_receipts, 10, 120),
         Topic(live_orders.TOPIC, live_orders.work_orders, MOST_ITEMS, 120),
         Topic(topics.SHOPPERS, episodes.work_positions, 200, 120),

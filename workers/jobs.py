@@ -22,11 +22,13 @@ from connector.installs import handover
 from connector.intake import interrupted, pacing, retention, runs, uploads
 from connector.intake.runtime import SourceBusy
 from connector.outbox import attempts, upkeep
-from connector.outbox.messages import Turn
+from connector.outbox.messages import Intent, Turn, enqueue
 from connector.placement import work as placement
 from connector.ports.errors import PortError, Retryable
 from connector.positions.decide import Cause
 from connector.positions.recheck import decide_all, recheck
+from connector.positions.topics import FLOORS, LOOK, PRICES
+from connector.repricing.runtime import SCHEDULE, SCHEDULE_ALL
 from connector.search import work as searching
 from connector.search.runtime import SCHEDULE as SEARCH
 from connector.shoppers import erase, messages, subscribe
@@ -177,6 +179,11 @@ def _places(rt: Runtime, merchant_id: int, connection_id: int) -> None:
         placement.ask(db, merchant_id, connection_id)
 
 
+def _prices(rt: Runtime, merchant_id: int, connection_id: int) -> None:
+    with transaction(rt.engine) as db:
+        enqueue(db, merchant_id, [Intent(PRICES, LOOK if connection_id else FLOORS, connection_id)])
+
+
 def _recheck(rt: Runtime, merchant_id: int, _: int) -> None:
     interrupted.sweep(rt, merchant_id)
     recheck(rt.engine, merchant_id, now=rt.now())
@@ -230,6 +237,8 @@ DO: Mapping[str, Callable[[Runtime, int, int], None]] = {
     "store.webhooks": _webhooks,
     "store.places": _places,
     notes.SCHEDULE: _notes,
+    SCHEDULE: _prices,
+    SCHEDULE_ALL: _prices,
     entitlements.KIND: _plan,
     "positions.all": _decide_all,
     "positions.recheck": _recheck,

@@ -47,6 +47,8 @@ KINDS: Mapping[str, Kind] = {
     "store.webhooks": Kind("intake", 300),
     "store.places": Kind("push", 60),
     "store.notes": Kind("push", 900),
+    "store.prices": Kind("push", 60),
+    "positions.prices": Kind("intake", 60),
     "store.plan": Kind("intake", 300),
     "positions.all": Kind("intake", 1800),
     "positions.recheck": Kind("intake", 300),

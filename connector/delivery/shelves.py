@@ -18,6 +18,7 @@ from connector.catalog.pages import page_key
 from connector.outbox.messages import Intent, enqueue
 from connector.ports.stores import StoreListing
 from connector.positions.price_history import note_prices
+from connector.positions.price_news import tell_prices
 from connector.positions.topics import DECREASE, QUANTITY
 
 _NOT_TRACKED = "The store does not track it."
@@ -71,7 +72,8 @@ def store_page(
         total.variant_ids |= set(variants.values())
     if known:
         _refresh(db, merchant_id, connection_id, items, known, started, total)
-    note_prices(db, merchant_id, connection_id, [external_id for external_id, _ in items], started)
+    if note_prices(db, merchant_id, connection_id, [external_id for external_id, _ in items], started):
+        tell_prices(db, merchant_id)
 
 
 def _variants_for(

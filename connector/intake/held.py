@@ -17,6 +17,7 @@ from connector.intake.runtime import Cause, Decide, NotPossible, Runtime
 from connector.intake.staging import NO_DIGESTS, VALUES, Place, distinct, is_in
 from connector.ports.suppliers import Digests
 from connector.positions.facts import variants_with_open_deductions
+from connector.positions.price_news import tell_prices
 
 _ROWS = """
     insert into incoming (item_key, {values}, line, digest, state)
@@ -56,6 +57,7 @@ def approve(rt: Runtime, merchant_id: int, run_id: int, *, decide: Decide = need
                 run = _held_run(db, merchant_id, run_id)
                 source = read_source(db, merchant_id, source_id)
                 affected = _apply(rt, db, source, run)
+                tell_prices(db, merchant_id, run_id)
             decided = decide(
                 rt.engine,
                 merchant_id,

@@ -41,6 +41,7 @@ from connector.intake.runtime import Cause, Decide, Runtime
 from connector.ports.errors import FileFault
 from connector.ports.suppliers import Feed, FetchMark, NotModified, Table
 from connector.positions.facts import variants_with_open_deductions
+from connector.positions.price_news import tell_prices
 
 
 def run(
@@ -299,6 +300,8 @@ class _Work:
         apply.write_snapshot(db, place, found.version, found.evidence.rows, digests)
         apply.forget_absent(db, place, snapshot.quarantined, found.file)
         status = "partly_held" if held else "applied"
+        if written.changed or written.new:
+            tell_prices(db, self.merchant_id, self.run_id)
         update_run(
             db,
             self.merchant_id,

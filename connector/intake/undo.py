@@ -21,6 +21,7 @@ from connector.intake.runtime import Cause, Decide, NotPossible, Runtime
 from connector.intake.staging import Place, is_in
 from connector.positions.evidence import forget_run
 from connector.positions.facts import variants_with_open_deductions
+from connector.positions.price_news import tell_prices
 
 # By place, as `apply.PREVIOUS` wrote it.
 _RESTORE = sa.text("""
@@ -88,6 +89,7 @@ def undo(rt: Runtime, merchant_id: int, run_id: int, *, decide: Decide = needs.d
             with db.begin():
                 run = _undoable(db, merchant_id, run_id)
                 affected = _restore(db, run, merchant_id)
+                tell_prices(db, merchant_id)
                 update_run(
                     db, merchant_id, run_id, status="running", stage="decide", shape={"ends_as": "undone"}
                 )

@@ -24,6 +24,7 @@ from connector.intake.staging import Place, driver
 from connector.outbox.messages import literal
 from connector.positions.bundles import decide_bundles, with_bundles
 from connector.positions.facts import PositionRow, lock_and_read
+from connector.positions.price_stops import stops_of, with_stops
 
 CHUNK = 1000
 MOST = 100_000
@@ -218,7 +219,8 @@ _APPLY = (
 def _decide(db: sa.Connection, merchant_id: int, ids: Sequence[int], now: datetime) -> list[Difference]:
     rows = lock_and_read(db, merchant_id, with_bundles(db, merchant_id, ids), now)
     pairs = [(before, decide_one(facts)) for before, facts in rows if is_known(facts)]
-    pairs = decide_bundles(db, merchant_id, rows, pairs)
+    stops = stops_of(db, merchant_id, [before.variant_id for before, _ in rows])
+    pairs = with_stops(decide_bundles(db, merchant_id, rows, with_stops(pairs, stops)), stops)
     changed = {
         before.variant_id: (before, after, danger)
         for before, after in pairs

@@ -25,6 +25,7 @@ from connector.positions import topics
 from connector.positions.bundles import decide_bundles, with_bundles
 from connector.positions.facts import PositionRow, lock_and_read
 from connector.positions.locations import spread_over_locations
+from connector.positions.price_stops import stops_of, with_stops
 from connector.positions.promises import keep_promises
 
 CHUNK = 1000
@@ -74,7 +75,8 @@ def decide_within(
     rows = lock_and_read(db, merchant_id, with_bundles(db, merchant_id, variant_ids), now)
     # Where no supplier said how many there are nothing is known, and what the store says stays.
     pairs = [(before, decide_one(facts)) for before, facts in rows if is_known(facts)]
-    pairs = decide_bundles(db, merchant_id, rows, pairs)
+    stops = stops_of(db, merchant_id, [before.variant_id for before, _ in rows])
+    pairs = with_stops(decide_bundles(db, merchant_id, rows, with_stops(pairs, stops)), stops)
     changed = [(before, after) for before, after in pairs if not _same(before, after)]
     if changed:
         _write_positions(db, merchant_id, changed, now)

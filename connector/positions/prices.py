@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from itertools import islice
@@ -99,6 +99,11 @@ class Judged:
     def stops(self) -> bool:
         """Whether it is not to be sold at this price, by the merchant's choice."""
         return self.is_below and self.rule.below_floor == "stop"
+
+    def at_cost(self, cost: Decimal, book: PriceBook) -> Judged:
+        """The same price with the floor that it has at another cost."""
+        digits = get_currency_precision(self.currency)
+        return replace(self, cost=cost, floor=floor_price(cost, self.rule, book.tax, digits))
 
 
 @dataclass(frozen=True, slots=True)

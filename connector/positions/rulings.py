@@ -21,6 +21,7 @@ from connector.availability.rules import FIELDS, Says, problem
 from connector.catalog.keys import sku_key
 from connector.positions.bundles import decide_bundles, with_bundles
 from connector.positions.facts import lock_and_read
+from connector.positions.price_stops import stops_of, with_stops
 from connector.positions.rules import key_of
 
 LOOKED_AT = 2_000
@@ -237,7 +238,8 @@ def preview(engine: sa.Engine, merchant_id: int, changes: Sequence[Change], *, n
 def _effects(db: sa.Connection, merchant_id: int, ids: Sequence[int], now: datetime) -> list[Effect]:
     rows = lock_and_read(db, merchant_id, with_bundles(db, merchant_id, ids), now)
     pairs = [(before, decide_one(facts)) for before, facts in rows if is_known(facts)]
-    pairs = decide_bundles(db, merchant_id, rows, pairs)
+    stops = stops_of(db, merchant_id, [before.variant_id for before, _ in rows])
+    pairs = with_stops(decide_bundles(db, merchant_id, rows, with_stops(pairs, stops)), stops)
     found = [(b, a) for b, a in pairs if b.version > 0 and (b.available, b.state) != (a.available, a.state)]
     names = {
         row.id: row

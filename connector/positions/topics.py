@@ -7,6 +7,11 @@ BADGE = "store.badge"
 SHOPPERS = "shoppers.position"
 ADS = "ads.position"
 PLACES = "store.place"
+PRICES = "store.price"
+
+LOOK, FLOORS, RUN = "look", "floors", "run "
+"""Subjects of PRICES: everything that hangs on costs or one store's prices; what sells below its floor; and, with
+its number behind it, a run whose costs may have changed prices' margins."""
 
 TO_ZERO, DECREASE, BACK_FROM_ZERO, INCREASE, BADGES = 1, 2, 3, 4, 5
 

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.catalog.keys import sku_key
+from connector.positions.price_stops import stops_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Explanation:
     incoming: list[dict[str, Any]] = field(default_factory=list)
     promise: dict[str, Any] = field(default_factory=dict)
     sourcing: dict[str, Any] = field(default_factory=dict)
+    stopped: dict[str, Any] = field(default_factory=dict)
 
     def lines(self) -> list[str]:
         """The explanation in sentences, the conclusion first."""
@@ -54,6 +56,8 @@ class Explanation:
         else:
             lines.append(f"{self.available} to sell: {self.state}.")
         lines += _date_lines(self.promise)
+        if self.stopped:
+            lines.append(f"  {_STOPPED.format_map(self.stopped)}")
         parts = self.rule.get("bundle", [])
         for part in parts:
             lines.append(
@@ -191,9 +195,14 @@ def explain_row(db: sa.Connection, merchant_id: int, row: Any) -> Explanation:
         ],
         dict(why.get("promise") or {}),
         dict(why.get("sourcing") or {}),
+        dict(stops_of(db, merchant_id, [row.id]).get(row.id, {})),
     )
 
 
+_STOPPED = (
+    "Not sold, by your rule for prices: {store} asks {price} {currency}, below its floor of {floor} at a cost of"
+    " {cost}. It sells again by itself when its margin is back."
+)
 _JUDGED = ("role", "own", "cost", "lead_time_days", "score", "priority", "returns_at")
 
 
