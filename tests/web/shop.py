@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from connector.accounts.install_tables import Handover
 from connector.accounts.tables import Connection, Schedule
 from connector.advertising.tables import AdAction, AdLink
+from connector.delivery.live_tables import OrderDoubt
 from connector.delivery.tables import Reconciliation
 from connector.intake.tables import HeldChange, Run, RunIssue
 from connector.outbox.messages import Intent, enqueue
-from connector.positions.tables import Movement, Position
+from connector.positions.tables import Movement, Order, OrderLine, Position
 from connector.search.tables import SearchFinding, SearchPage
 from connector.shoppers.tables import Message, Subscription
 from tests.builders import World
@@ -114,8 +115,32 @@ class Shop(World):
                 every_s=3600,
                 next_run_at=self.now + timedelta(hours=1),
             )
+        self.doubt_id = self._order_doubt()
         with self.engine.begin() as db:
             enqueue(db, self.merchant_id, [Intent("store.quantity", "1", self.store_id)])
+
+    def _order_doubt(self) -> int:
+        """An order that its supplier cannot serve."""
+        line = {"connection_id": self.store_id, "order_id": "1042", "line_id": "1"}
+        variant_id = self.variants["A-12"]
+        placed = {"placed_at": self.now, "updated_at": self.now, "holds_stock": True}
+        with self.engine.begin() as db:
+            for table, values in (
+                (Order, {"connection_id": self.store_id, "external_id": "1042", **placed}),
+                (OrderLine, {**line, "variant_id": variant_id, "external_id": "9001", "units": 2}),
+            ):
+                row = {"merchant_id": self.merchant_id, **values}
+                db.execute(sa.insert(table.__table__).values(**row))  # type: ignore[union-attr]
+        return self.add(
+            OrderDoubt,
+            **line,
+            variant_id=variant_id,
+            source_id=self.source_id,
+            units=2,
+            said_units=1,
+            missing_units=1,
+            heard_at=self.now - timedelta(minutes=3),
+        )
 
     def add(self, table: Any, **values: Any) -> int:
         """A row of this merchant; its id."""

@@ -72,9 +72,18 @@ def test_too_large_a_form_is_refused(owner: Person) -> None:
     assert "This is too large" in answer.text
 
 
+def test_an_order_that_is_looked_after_waits_no_more(owner: Person, shop: Shop) -> None:
+    assert 303 == owner.post(f"/order-doubts/{shop.doubt_id}/done").status_code
+    assert "Order 1042" not in owner.get("/").text
+    assert 404 == owner.post(f"/order-doubts/{shop.doubt_id}/done").status_code
+
+
 def test_the_overview_says_what_happens_now(owner: Person) -> None:
     text = _text(owner.get("/").text)
-    assert "3 things wait for you." in text
+    assert "4 things wait for you." in text
+    assert "Order 1042: Céramiques du Midi does not have enough" in text
+    assert "The supplier said that it has 1 for all your open orders. 1 is missing." in text
+    assert "Ask the supplier when it comes." in text
     for number, label in ((5, "On sale"), (1, "Low stock"), (1, "Out of stock"), (1, "Back soon"),
                           (1, "Shoppers waiting"), (1, "Messages today"), (1, "Ads paused")):  # fmt: skip
         assert f"{number} {label}" in text

@@ -75,6 +75,7 @@ def _ids(shop: Shop) -> dict[str, int]:
         "handover_id": shop.handover_id,
         "finding_id": shop.finding_id,
         "source_id": shop.source_id,
+        "doubt_id": shop.doubt_id,
     }
 
 
@@ -88,6 +89,7 @@ def test_the_walk_covers_the_routes_with_ids() -> None:
         "handover_id",
         "finding_id",
         "source_id",
+        "doubt_id",
     }
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Blueprint, current_app, g, request
+from flask import Blueprint, abort, current_app, g, redirect, request
 from werkzeug.wrappers import Response
 
-from connector.delivery import approval, shadow_report
+from connector.accounts.audit import record
+from connector.db import transaction
+from connector.delivery import approval, live_orders, shadow_report
 from connector.positions.prices import count_below
 from connector.web.queries import connections, overview, runs
 from connector.web.queries.kept import Kept
 from connector.web.view import digest as mark_of
-from connector.web.view import fragment, page, reading, runtime, start_of_day
+from connector.web.view import flash, fragment, gettext, page, reading, runtime, start_of_day
 
 routes = Blueprint("overview", __name__)
 
@@ -37,6 +39,18 @@ def live() -> Response:
     """The overview's changing parts, polled; 204 while nothing changed."""
     facts = _facts()
     return fragment("_overview", request.args.get("seen", ""), _said(facts), **facts)
+
+
+@routes.post("/order-doubts/<int:doubt_id>/done")
+def done(doubt_id: int) -> Response:
+    """Somebody looks after an order that its supplier cannot serve."""
+    rt = runtime()
+    with transaction(rt.engine) as db:
+        if not live_orders.take_note(db, g.merchant_id, doubt_id, g.account.email, rt.now()):
+            abort(404)
+        record(db, g.merchant_id, rt.now(), g.account.email, "order_doubt.done", f"doubt {doubt_id}")
+    flash(gettext("Noted."))
+    return redirect("/", 303)
 
 
 def _facts() -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from connector.accounts import entitlements
+from connector.delivery.live_orders import open_doubts
 from connector.outbox.upkeep import pending_counts
 
 SELLABLE_STATES = ("in_stock", "low_stock", "backorder", "made_to_order", "preorder")
@@ -64,17 +65,18 @@ class Waiting:
     unknown_messages: int
     failed_messages: int
     plan_changes: int = 0
+    orders: list[sa.Row[Any]] = field(default_factory=list)
 
     @property
     def count(self) -> int:
         """Decisions, not messages: how many cards a page shows."""
-        cards = len(self.stores) + len(self.runs) + len(self.accounts)
+        cards = len(self.stores) + len(self.runs) + len(self.accounts) + len(self.orders)
         return cards + bool(self.unknown_messages) + bool(self.plan_changes)
 
 
 def waiting(db: sa.Connection, merchant_id: int, now: datetime) -> Waiting:
-    """Stores whose first difference is not approved, held runs, held pauses of ads, and messages of the
-    last 30 days nobody knows the end of."""
+    """Stores whose first difference is not approved, held runs, held pauses of ads, messages of the
+    last 30 days nobody knows the end of, and lines of orders that their supplier cannot serve."""
     given = {"m": merchant_id, "now": now}
     counts = db.execute(_LOST_MESSAGES, given).one()
     return Waiting(
@@ -84,6 +86,7 @@ def waiting(db: sa.Connection, merchant_id: int, now: datetime) -> Waiting:
         unknown_messages=counts.unknown,
         failed_messages=counts.failed,
         plan_changes=entitlements.unseen(db, merchant_id),
+        orders=open_doubts(db, merchant_id),
     )
 
 
