@@ -39,6 +39,7 @@ from connector.ports.errors import Misconfigured, PortError
 from connector.ports.installs import AccessTokens, App, KeyHandover
 from connector.ports.live_check import LiveCheck
 from connector.ports.notes import ProductNotes
+from connector.ports.orders_care import OrderCare
 from connector.ports.search import Search
 from connector.ports.storefronts import StorefrontScripts
 from connector.ports.stores import Store, StoreWebhooks
@@ -192,6 +193,11 @@ class Runtime:
     def coupons(self, merchant_id: int, connection_id: int) -> Coupons | None:
         """What makes discount codes in a store; None where its platform has none."""
         found: Coupons | None = self._part(merchant_id, connection_id, "coupons")
+        return found
+
+    def care(self, merchant_id: int, connection_id: int) -> OrderCare | None:
+        """What refunds and changes the orders of a store; None where its platform lets no app."""
+        found: OrderCare | None = self._part(merchant_id, connection_id, "care")
         return found
 
     def entitlements(self, merchant_id: int, connection_id: int) -> Entitlements | None:

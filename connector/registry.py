@@ -16,7 +16,7 @@ from connector.ports.shared import SharedValues
 from connector.settings import AppKeys as AppKeys
 
 Kind = Literal["stores", "suppliers", "ads", "channels", "search"]
-Part = Literal["scripts", "notes", "entitlements", "coupons"]
+Part = Literal["scripts", "notes", "entitlements", "coupons", "care"]
 """What only some store platforms have, made of a connection's settings and secrets."""
 
 ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
@@ -110,7 +110,8 @@ class Manifest:
     platform whose storefronts take our script; it raises as `build`. `notes(config, secrets, environment)`
     returns the `connector.ports.notes.ProductNotes` of a platform with fields of its own about availability.
     `coupons(config, secrets, environment)` returns the `connector.ports.coupons.Coupons` of a platform with
-    discount codes; it raises as `build`.
+    discount codes; it raises as `build`. `care(config, secrets, environment)` returns the
+    `connector.ports.orders_care.OrderCare` of a platform whose orders an app may refund; it raises as `build`.
     `entitlements(config, secrets, environment, keys)` returns the `connector.ports.entitlements.Entitlements` of
     a shop that installed the operator's app (its `keys`) on a platform that bills for apps; it raises as `build`.
     `live_check(config, secrets, environment)` returns the `connector.ports.live_check.LiveCheck` of a supplier that
@@ -138,6 +139,7 @@ class Manifest:
     scripts: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
     notes: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
     coupons: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
+    care: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
     entitlements: Callable[[Mapping[str, Any], Mapping[str, str], Environment, AppKeys], Any] | None = None
     live_check: Callable[[Mapping[str, Any], Mapping[str, str], Environment], Any] | None = None
     grants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -65,6 +65,9 @@ class Orders:
             "is_deleted": False,
             "items_total": sum(line.units for line in order.lines),
             "billing_address": {"first_name": "Jane", "email": "jane@example.com"},
+            "currency_code": self.shop.currency,
+            "customer_locale": order.platform.get("locale", "en"),
+            "shipping_cost_inc_tax": f"{int(order.platform.get('shipping_minor', 0)) / 100:.4f}",
             "products": {"resource": f"/orders/{order.id}/products"},
         }
         include = set(args.get("include", "").split(","))
@@ -89,7 +92,7 @@ class Orders:
                     "sku": item.sku if item else "",
                     "type": "physical",
                     "quantity": line.units,
-                    "quantity_shipped": 0,
+                    "quantity_shipped": order.platform.get("shipped", {}).get(line.id, 0),
                     "quantity_refunded": refunded.get(line.id, 0),
                 }
             )

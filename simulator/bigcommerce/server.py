@@ -23,6 +23,7 @@ from simulator.bigcommerce.hooks import STOCK_CHANGED, Hooks
 from simulator.bigcommerce.inventory import Inventory
 from simulator.bigcommerce.model import DEFAULT_LOCATIONS, Levels, SimLocation, variant_id
 from simulator.bigcommerce.orders import INVENTORY_SETTINGS, Orders, store
+from simulator.bigcommerce.payments import Payments
 from simulator.bigcommerce.promotions import Promotions
 from simulator.bigcommerce.replies import ApiError, Reply, Window, page_of
 from simulator.bigcommerce.scripts import Scripts
@@ -76,6 +77,7 @@ class BigCommerceServer:
         self.inventory = Inventory(self.levels, self._level_changed)
         self.orders = Orders(shop)
         self.promotions = Promotions(shop)
+        self.payments = Payments(shop, self.orders)
         self.channels: list[dict[str, Any]] = [
             {"id": 1, "type": "storefront", "platform": "bigcommerce", "status": "active", "name": shop.name}
         ]
@@ -212,7 +214,7 @@ class BigCommerceServer:
         places = ("store_locations", "store_locations_read_only")
         channels = ("store_channel_settings", "store_channel_settings_read_only")
         marketing = ("store_v2_marketing", "store_v2_marketing_read_only")
-        p = self.promotions
+        p, pay = self.promotions, self.payments
         c, i, h, s = self.catalog, self.inventory, self.webhooks, self.scripts
         rows: list[tuple[str, str, tuple[str, ...], Handler]] = [
             ("GET", "v2/store", about, lambda a, b: self._store()),
@@ -241,6 +243,11 @@ class BigCommerceServer:
             ("POST", "v3/hooks", (), lambda a, b: h.create(b)),
             ("PUT", r"v3/hooks/(\d+)", (), lambda a, b, n: h.update(n, b)),
             ("DELETE", r"v3/hooks/(\d+)", (), lambda a, b, n: h.delete(n)),
+            ("GET", r"v2/orders/(\d+)/products", orders, lambda a, b, n: pay.products(n)),
+            ("GET", r"v2/orders/(\d+)/shipping_addresses", orders, lambda a, b, n: pay.addresses(n)),
+            ("POST", r"v3/orders/(\d+)/payment_actions/refund_quotes", orders[:1], lambda a, b, n: pay.quote(n, b)),
+            ("GET", r"v3/orders/(\d+)/payment_actions/refunds", orders, lambda a, b, n: pay.list(n)),
+            ("POST", r"v3/orders/(\d+)/payment_actions/refunds", orders[:1], lambda a, b, n: pay.refund(n, b)),
             ("GET", "v3/promotions", marketing, lambda a, b: p.list(a)),
             ("POST", "v3/promotions", marketing[:1], lambda a, b: p.create(b)),
             ("DELETE", r"v3/promotions/(\d+)", marketing[:1], lambda a, b, n: p.delete(n)),

@@ -182,6 +182,7 @@ class Objects:
             "updatedAt": stamp(order.updated_at),
             "cancelledAt": stamp(order.updated_at) if cancelled else None,
             "lineItems": lines,
+            **self.server.care.fields(order),
             "fulfillmentOrders": lambda info, first=None, after=None, **rest: self.server.fulfilment.shown(
                 order, info, first, after
             ),
@@ -196,6 +197,7 @@ class Objects:
             "quantity": line.units,
             # Cancelling refunds every line, so nothing of it is current any more.
             "currentQuantity": 0 if order.status == "cancelled" else line.units - removed,
+            "refundableQuantity": self.server.care.left(order, line),
             "unfulfilledQuantity": 0 if order.status == "cancelled" else unfulfilled(order, line),
             "variant": None if item is None else self.variant(item, {}),
         }

@@ -30,6 +30,7 @@ from simulator.server import ServerThread, cut_connection
 from simulator.shop import Change, Item, Shop
 from simulator.shopify import payloads
 from simulator.shopify.bulk import Bulk
+from simulator.shopify.care import Care
 from simulator.shopify.cost import SINGLE_QUERY_LIMIT, Bucket, CostModel
 from simulator.shopify.coupons import Discounts
 from simulator.shopify.fulfilment import Fulfilment
@@ -140,6 +141,8 @@ class ShopifyServer:
         self.transfers = Transfers(self)
         self.fulfilment = Fulfilment(self)
         self.discounts = Discounts(self)
+        self.care = Care(self)
+        self.shows_addresses = True
         self.calls: Counter[str] = Counter()
         self.items_written = 0
         self.metafields_written = 0
@@ -147,6 +150,7 @@ class ShopifyServer:
             **self.queries.root(),
             **self.transfers.root(),
             **self.discounts.root(),
+            **self.care.root(),
             **Mutations(self).root(),
         }
         self._lock = threading.Lock()

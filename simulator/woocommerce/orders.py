@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simulator.shop import Item, Order, OrderLine, Shop
+from simulator.woocommerce.gateways import Gateways
 from simulator.woocommerce.render import Shelf
 from simulator.woocommerce.replies import (
     Call,
@@ -33,6 +34,7 @@ class Orders:
         self.shelf = shelf
         self.shop: Shop = shelf.shop
         self.version = version
+        self.gateways = Gateways()
 
     def many(self, call: Call) -> Reply:
         holds = modified_filter(call, self.shop.timezone)
@@ -118,14 +120,27 @@ class Orders:
         return page_of(call, rows, lambda row: dict(row))
 
     def refund(self, call: Call, order_id: int) -> Reply:
-        """POST orders/<id>/refunds: gives units back with `api_restock`; a full one ends the order."""
+        """POST orders/<id>/refunds: gives units back with `api_restock`, pays back with `api_refund`; a full one
+        ends the order. Pieces of a line that were refunded before are not counted, as in WooCommerce."""
         order = self._order(order_id)
         fields: Mapping[str, Any] = call.body or {}
+        amount = float(fields.get("amount", 0))
+        back = sum(float(one["amount"]) for one in order.platform.get("refunds", []))
+        if round(amount - (self._total(order) - back), 2) > 0:
+            code = "woocommerce_rest_cannot_create_order_refund"
+            raise RestError(500, code, "Invalid refund amount.")
+        if fields.get("api_refund"):
+            self.gateways.pay_back(order, str(fields.get("amount")))
         order.platform.setdefault("reduced", {str(line.id): self._taken(order, line) for line in order.lines})
         restocked = order.platform.setdefault("restocked", {})
         by_id = {line.id: line for line in order.lines}
         done: list[dict[str, Any]] = []
+        shipping: list[dict[str, Any]] = []
         for row in fields.get("line_items") or ():
+            if int(row["id"]) == -order.id:
+                meta = [{"key": "_refunded_item_id", "value": str(row["id"])}]
+                shipping.append({"id": self.shop.new_id(), "total": f"-{row['refund_total']}", "meta_data": meta})
+                continue
             line, units = by_id[int(row["id"])], int(row.get("quantity", 0))
             done.append(self._refunded_line(order, line, units))
             if fields.get("api_restock", True):
@@ -139,6 +154,7 @@ class Orders:
             "amount": str(fields.get("amount", "0.00")),
             "reason": str(fields.get("reason", "")),
             "line_items": done,
+            "shipping_lines": shipping,
         }
         order.platform.setdefault("refunds", []).append(refund)
         if float(refund["amount"]) >= self._total(order):
@@ -205,7 +221,7 @@ class Orders:
         for line in order.lines:
             item = self.shop.items.get(line.item_id)
             found += line.units * (item.price_minor if item else 0)
-        return found / 100
+        return (found + int(order.platform.get("shipping_minor", 0))) / 100
 
     def _line(self, order: Order, line: OrderLine) -> dict[str, Any]:
         item = self.shop.items.get(line.item_id)
@@ -225,7 +241,12 @@ class Orders:
         restocked = order.platform.get("restocked", {}).get(str(line.id))
         if restocked:
             meta.append({"key": "_restock_refunded_items", "value": str(restocked)})
-        total = f"{line.units * item.price_minor / 100:.2f}"
+        gross = line.units * item.price_minor
+        # Prices of such an order include so much tax.
+        percent = int(order.platform.get("tax_percent", 0))
+        tax = gross - round(gross * 100 / (100 + percent))
+        total, total_tax = f"{(gross - tax) / 100:.2f}", f"{tax / 100:.2f}"
+        taxes = [{"id": 1, "total": total_tax, "subtotal": total_tax}] if percent else []
         return {
             "id": line.id,
             "name": f"{title} - {item.title}" if is_variation else title,
@@ -234,10 +255,10 @@ class Orders:
             "quantity": line.units,
             "tax_class": "",
             "subtotal": total,
-            "subtotal_tax": "0.00",
+            "subtotal_tax": total_tax,
             "total": total,
-            "total_tax": "0.00",
-            "taxes": [],
+            "total_tax": total_tax,
+            "taxes": taxes,
             "meta_data": meta,
             "sku": item.sku,
             "global_unique_id": item.gtin,
@@ -245,6 +266,13 @@ class Orders:
             "image": {"id": "", "src": ""},
             "parent_name": title if is_variation else None,
         }
+
+    def _shipping(self, order: Order) -> list[dict[str, Any]]:
+        """One shipping line where `order.platform["shipping_minor"]` says so; its id is made of the order's."""
+        charged = int(order.platform.get("shipping_minor", 0))
+        if not charged:
+            return []
+        return [{"id": -order.id, "method_id": "flat_rate", "total": f"{charged / 100:.2f}", "taxes": []}]
 
     def render(self, order: Order, home: str) -> dict[str, Any]:
         """One order in full; nobody's name unless the request brought one."""
@@ -283,7 +311,7 @@ class Orders:
             "meta_data": [],
             "line_items": [self._line(order, line) for line in order.lines],
             "tax_lines": [],
-            "shipping_lines": [],
+            "shipping_lines": self._shipping(order),
             "fee_lines": [],
             "coupon_lines": [],
             "refunds": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adapters.stores.bigcommerce.adapter import BigCommerceStore
+from adapters.stores.bigcommerce.care import BigCommerceCare
 from adapters.stores.bigcommerce.coupons import BigCommerceCoupons
 from adapters.stores.bigcommerce.notes import BigCommerceNotes
 from adapters.stores.bigcommerce.storefront import BigCommerceScripts
@@ -10,6 +11,7 @@ from adapters.stores.bigcommerce.webhooks import BigCommerceWebhooks
 from connector.ports.coupons import Coupons
 from connector.ports.notes import ProductNotes
 from connector.ports.storefronts import StorefrontScripts
+from connector.ports.orders_care import OrderCare
 from connector.ports.stores import Store, StoreWebhooks
 
 
@@ -27,6 +29,10 @@ def bigcommerce_scripts(scripts: BigCommerceScripts) -> StorefrontScripts:
 
 def bigcommerce_notes(notes: BigCommerceNotes) -> ProductNotes:
     return notes
+
+
+def bigcommerce_care(care: BigCommerceCare) -> OrderCare:
+    return care
 
 
 def bigcommerce_coupons(coupons: BigCommerceCoupons) -> Coupons:

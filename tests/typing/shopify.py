@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from adapters.stores.shopify.adapter import ShopifyStore
 from adapters.stores.shopify.app import ShopifyApp
+from adapters.stores.shopify.care import ShopifyCare
 from adapters.stores.shopify.coupons import ShopifyCoupons
 from adapters.stores.shopify.plans import AppPricingPlans, BillingPlans
 from adapters.stores.shopify.webhooks import ShopifyWebhooks
@@ -13,6 +14,7 @@ from connector.ports.coupons import Coupons
 from connector.ports.entitlements import Entitlements
 from connector.ports.incoming import IncomingReader
 from connector.ports.installs import AccessTokens, App
+from connector.ports.orders_care import OrderCare
 from connector.ports.stores import Store, StoreWebhooks
 
 
@@ -46,6 +48,10 @@ def app_pricing_plans(plans: AppPricingPlans) -> Entitlements:
 
 def billing_plans(plans: BillingPlans) -> Entitlements:
     return plans
+
+
+def shopify_care(care: ShopifyCare) -> OrderCare:
+    return care
 
 
 def shopify_coupons(coupons: ShopifyCoupons) -> Coupons:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from adapters.stores.woocommerce.adapter import WooCommerceStore
+from adapters.stores.woocommerce.care import WooCommerceCare
 from adapters.stores.woocommerce.coupons import WooCommerceCoupons
 from adapters.stores.woocommerce.webhooks import WooCommerceWebhooks
 from connector.ports.coupons import Coupons
+from connector.ports.orders_care import OrderCare
 from connector.ports.stores import Store, StoreWebhooks
 
 
@@ -15,6 +17,10 @@ def woocommerce(adapter: WooCommerceStore) -> Store:
 
 def woocommerce_webhooks(verifier: WooCommerceWebhooks) -> StoreWebhooks:
     return verifier
+
+
+def woocommerce_care(care: WooCommerceCare) -> OrderCare:
+    return care
 
 
 def woocommerce_coupons(coupons: WooCommerceCoupons) -> Coupons:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from adapters.stores.bigcommerce.adapter import BigCommerceStore
 from adapters.stores.bigcommerce.app import BigCommerceApp
+from adapters.stores.bigcommerce.care import BigCommerceCare
 from adapters.stores.bigcommerce.client import ADAPTER, API_URL, BigCommerceClient
 from adapters.stores.bigcommerce.coupons import BigCommerceCoupons
 from adapters.stores.bigcommerce.notes import BigCommerceNotes
@@ -66,6 +67,13 @@ def coupons(
 ) -> BigCommerceCoupons:
     """The store's coupon codes. Raises Misconfigured; does no network."""
     return BigCommerceCoupons(client_of(config, secrets, environment))
+
+
+def care(
+    config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment
+) -> BigCommerceCare:
+    """The store's orders, to refund. Raises Misconfigured; does no network."""
+    return BigCommerceCare(client_of(config, secrets, environment))
 
 
 def client_of(
@@ -155,5 +163,6 @@ MANIFEST = Manifest(
     scripts=scripts,
     notes=notes,
     coupons=coupons,
+    care=care,
     help_page="docs/adapters/bigcommerce.md",
 )

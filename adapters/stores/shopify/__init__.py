@@ -9,6 +9,7 @@ from typing import Any
 from adapters.stores.shopify.adapter import ShopifyStore
 from adapters.stores.shopify.app import ShopifyApp, checked_base_url, grant_url
 from adapters.stores.shopify.client import ADAPTER, ShopifyClient
+from adapters.stores.shopify.care import ShopifyCare
 from adapters.stores.shopify.coupons import SCOPES as COUPON_SCOPES
 from adapters.stores.shopify.coupons import ShopifyCoupons
 from adapters.stores.shopify.fulfilment import SCOPE as PLACES_SCOPE
@@ -68,6 +69,11 @@ def coupons(
     return ShopifyCoupons(_client(config, secrets, environment))
 
 
+def care(config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment) -> ShopifyCare:
+    """The shop's orders, to refund and to change. Raises Misconfigured; does no network."""
+    return ShopifyCare(_client(config, secrets, environment))
+
+
 def _client(config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment) -> ShopifyClient:
     shop = str(config.get("shop") or "").strip().lower().removeprefix("https://").rstrip("/")
     if not SHOP_DOMAIN.fullmatch(shop):
@@ -118,6 +124,7 @@ MANIFEST = Manifest(
     webhooks=ShopifyWebhooks,
     app=ShopifyApp,
     coupons=coupons,
+    care=care,
     entitlements=entitlements,
     grants={
         "orders": ("read_orders",),

@@ -32,6 +32,12 @@ def _coupons(config: Mapping[str, Any], secrets: Mapping[str, str], environment:
     return WooCommerceCoupons(_client(config, secrets, environment))
 
 
+def _care(config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment) -> Any:
+    from adapters.stores.woocommerce.care import WooCommerceCare
+
+    return WooCommerceCare(_client(config, secrets, environment))
+
+
 def _webhooks() -> Any:
     from adapters.stores.woocommerce.webhooks import WooCommerceWebhooks
 
@@ -56,5 +62,6 @@ MANIFEST = Manifest(
     webhooks=_webhooks,
     handover=_handover,
     coupons=_coupons,
+    care=_care,
     help_page="docs/adapters/woocommerce.md",
 )

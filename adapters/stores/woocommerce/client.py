@@ -210,6 +210,9 @@ class Client:
                     field="url",
                 )
             raise NotFound(ADAPTER, subject, message or "It does not exist in the shop.")
+        if code == "woocommerce_rest_cannot_create_order_refund":
+            # WooCommerce's 500 for a gateway that did not pay: it has taken the refund back by then.
+            raise Rejected(ADAPTER, subject, message)
         if status == 413 and data is not None:
             raise Rejected(ADAPTER, subject, message)
         rows = _MAINTENANCE if status == 503 and code == "wp_die" else _ROWS
