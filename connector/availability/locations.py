@@ -13,7 +13,7 @@ Worked example: a warehouse with 8 and a wholesaler with 5 feed two locations, a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -22,7 +22,8 @@ from datetime import date
 class Feeds:
     """How one store is fed. `places` are the locations Dispo writes, the default one first. `chosen` maps a source
     to the location it feeds, None: to none of this store; one that is not named feeds the default location.
-    `counted_there` are sources that are read from locations of this very store, which sells them by itself."""
+    `counted_there` are sources that are read from a location of this very store, which sells them by itself: for
+    them `chosen` names that location."""
 
     places: tuple[str, ...]
     chosen: Mapping[int, str | None] = field(default_factory=dict)
@@ -32,9 +33,9 @@ class Feeds:
         """The written location this source feeds; None where it feeds none here."""
         return self.chosen.get(source_id, self.places[0])
 
-    def sources_of(self, place: str, source_ids: Iterable[int]) -> frozenset[int]:
-        """Those of `source_ids` that feed `place`."""
-        return frozenset(one for one in source_ids if self.place_of(one) == place)
+    def knows(self, place: str) -> bool:
+        """Whether this location is written, or a source is read from it."""
+        return place in self.places or place in self.chosen.values()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from connector.delivery.runtime import DeliveryRuntime
 from connector.ports.errors import PortError, Unsupported
 from connector.positions.decide import Cause
 from connector.positions.learn import decide_learnt
+from connector.positions.locations import feeds_of
 from connector.positions.sales import record_orders
 
 # Stores stamp changes with their own clock, to the second: each reading looks back a little further.
@@ -62,8 +63,12 @@ def read_orders(rt: DeliveryRuntime, merchant_id: int, connection_id: int) -> in
     since = _cursor(rt, merchant_id, connection_id, "orders")
     count = 0
     if since is not None:
+        with rt.engine.connect() as db:
+            has_locations = bool(feeds_of(db, merchant_id, connection_id))
+        # Where an order is sent from costs calls, and matters only where it decides whose units were sold.
+        pages = store.orders(since - OVERLAP, True) if has_locations else store.orders(since - OVERLAP)
         try:
-            for page in store.orders(since - OVERLAP):
+            for page in pages:
                 with transaction(rt.engine) as db:
                     touched = record_orders(db, merchant_id, connection_id, page)
                     decide_learnt(db, merchant_id, touched, now=rt.now(), cause=Cause("order"))

@@ -7,7 +7,7 @@ believe makes the delivery read the store; our own echo matches what we believe 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -115,13 +115,19 @@ def work_receipts(rt: DeliveryRuntime, claim: Claim) -> None:
     """Work the open receipts of one store in batches; a body is dropped once it is worked."""
     turn = claim.turn
     with rt.engine.connect() as db:
-        adapter = db.execute(
-            sa.text("select adapter from connection where merchant_id = :m and id = :c"),
+        store = db.execute(
+            sa.text("""
+                select adapter, exists (select 1 from store_location s where s.merchant_id = :m
+                                           and s.connection_id = :c) as has_locations
+                  from connection where merchant_id = :m and id = :c
+            """),
             {"m": turn.merchant_id, "c": turn.connection_id},
-        ).scalar_one()
-    verifier = rt.store_webhooks(adapter)
+        ).one()
+    verifier = rt.store_webhooks(store.adapter)
+    # An order's own message does not say where it is sent from: with several locations it is read.
+    names_only = bool(store.has_locations)
     while not claim.is_out_of_time():
-        if _work_batch(rt, turn.merchant_id, turn.connection_id, verifier) < BATCH:
+        if _work_batch(rt, turn.merchant_id, turn.connection_id, verifier, names_only) < BATCH:
             with transaction(rt.engine) as db:
                 settle(db, claim, {message.id: Done() for message in claim.messages})
             return
@@ -129,9 +135,11 @@ def work_receipts(rt: DeliveryRuntime, claim: Claim) -> None:
         settle(db, claim, {message.id: Again(0.0, "more receipts wait") for message in claim.messages})
 
 
-def _work_batch(rt: DeliveryRuntime, merchant_id: int, connection_id: int, verifier: StoreWebhooks) -> int:
+def _work_batch(
+    rt: DeliveryRuntime, merchant_id: int, connection_id: int, verifier: StoreWebhooks, names_only: bool
+) -> int:
     """One transaction: take receipts, apply their hints, decide what they change, mark them worked.
-    Returns how many."""
+    Returns how many. With `names_only` an order in a message only says that there is something to read."""
     variants: set[int] = set()
     doubted: set[int] = set()
     with transaction(rt.engine) as db:
@@ -144,6 +152,8 @@ def _work_batch(rt: DeliveryRuntime, merchant_id: int, connection_id: int, verif
             {"m": merchant_id, "c": connection_id, "n": BATCH},
         ).all()
         hints = [_hint(verifier, row.topic, row.body) for row in rows]
+        if names_only:
+            hints = [replace(hint, order=None) for hint in hints]
         lock_named(
             db,
             merchant_id,

@@ -8,7 +8,7 @@ by the caller.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -17,6 +17,8 @@ from connector.catalog.bundles import leaves_of
 from connector.ports.stores import StoreOrder
 from connector.positions import bundles
 
+Feeding = Callable[[int], bool]
+"""Whether a source feeds the location a sale belongs to."""
 # Clocks of shop and ours differ by seconds.
 CLOCK_MARGIN = timedelta(seconds=10)
 # From the moment a store worked our call to the moment we noted its answer: a call's longest time and more.
@@ -36,16 +38,18 @@ def allocate(
     sold_at: datetime,
     origin: str,
     reference: str,
+    feeding: Feeding | None = None,
 ) -> None:
     """Take `units` off the variant's sources: its own stock first, then the supplier that sells, then the fullest.
     What no source has goes to the supplier that sells, else to the first of these. Of a bundle they are taken off
-    the sources of its components."""
+    the sources of its components. `feeding` tells the sources of the location they are taken from: only where none
+    of these has the variant the others are asked."""
     leaves = leaves_of(db, merchant_id, variant_id) if origin != bundles.ORIGIN else {}
     if leaves:
         sale = _insert(db, merchant_id, connection_id, variant_id, None, units, sold_at, origin, reference)
         for component_id, per in sorted(leaves.items()):
             named = (bundles.ORIGIN, bundles.reference_of(sale))
-            allocate(db, merchant_id, connection_id, component_id, units * per, sold_at, *named)
+            allocate(db, merchant_id, connection_id, component_id, units * per, sold_at, *named, feeding)
         return
     rooms = db.execute(
         sa.text("""
@@ -77,6 +81,8 @@ def allocate(
         """),
         {"m": merchant_id, "v": variant_id},
     ).all()
+    if feeding is not None:
+        rooms = [row for row in rooms if feeding(row.source_id)] or rooms
     shares: dict[int | None, int] = {}
     left = units
     for row in rooms:
@@ -135,13 +141,15 @@ def explain_falls(
     units: int,
     sold_at: datetime,
     reference: str,
+    feeding: Feeding | None = None,
 ) -> int:
     """Let an order take over what a fall already deducted, from the same source. Returns the units.
 
-    A fall that was seen before the order was placed has another reason and is left alone.
+    A fall that was seen before the order was placed has another reason and is left alone, as is one of another
+    location than the order's.
     """
     explained = 0
-    for row in _open_falls(db, merchant_id, connection_id, variant_id, newest_first=False):
+    for row in _open_falls(db, merchant_id, connection_id, variant_id, feeding, newest_first=False):
         if row.sold_at < sold_at - CLOCK_MARGIN:
             continue
         taken = min(units - explained, row.units)
@@ -156,11 +164,16 @@ def explain_falls(
 
 
 def release_falls(
-    db: sa.Connection, merchant_id: int, connection_id: int, variant_id: int, units: int
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    variant_id: int,
+    units: int,
+    feeding: Feeding | None = None,
 ) -> int:
     """Give back falls of this store, the newest first, up to `units`. Returns the units given back."""
     released = 0
-    for row in _open_falls(db, merchant_id, connection_id, variant_id, newest_first=True):
+    for row in _open_falls(db, merchant_id, connection_id, variant_id, feeding, newest_first=True):
         taken = min(units - released, row.units)
         if not taken:
             break
@@ -177,11 +190,12 @@ def forget_falls(
     listing_id: int,
     units: int,
     order: StoreOrder,
+    feeding: Feeding | None = None,
 ) -> int:
     """Give back falls that this order may have caused, between its placing and its end, up to `units`; its
     listing's number is in doubt by as many. Returns the units."""
     given = 0
-    for row in _open_falls(db, merchant_id, connection_id, variant_id, newest_first=False):
+    for row in _open_falls(db, merchant_id, connection_id, variant_id, feeding, newest_first=False):
         if not order.placed_at - CLOCK_MARGIN <= row.sold_at <= order.updated_at + CALL_WINDOW:
             continue
         taken = min(units - given, row.units)
@@ -213,10 +227,15 @@ def lower_allocation(
 
 
 def _open_falls(
-    db: sa.Connection, merchant_id: int, connection_id: int, variant_id: int, newest_first: bool
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    variant_id: int,
+    feeding: Feeding | None,
+    newest_first: bool,
 ) -> Sequence[sa.Row[tuple[int, int, int | None, datetime]]]:
     order = "desc" if newest_first else "asc"
-    return db.execute(
+    rows = db.execute(
         sa.text(f"""
             select id, units, source_id, sold_at from allocation
              where merchant_id = :m and connection_id = :c and variant_id = :v
@@ -225,3 +244,5 @@ def _open_falls(
         """),  # noqa: S608 - one of two words above
         {"m": merchant_id, "c": connection_id, "v": variant_id},
     ).all()
+    # The fall of a bundle has no source of its own.
+    return [row for row in rows if feeding is None or row.source_id is None or feeding(row.source_id)]

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from connector.availability.facts import Decision
 from connector.availability.locations import Badge, Feeds, Split, badge_of, split, split_bundle
 from connector.outbox.messages import literal
+from connector.positions.falls import Feeding
 
 _PLACES = sa.text("""
     select connection_id, location_id from store_location
@@ -140,6 +141,14 @@ def _leads(rows: Iterable[Any], feeds: Mapping[int, Feeds]) -> dict[tuple[int, s
     return {key: listing_id for key, (_, listing_id) in best.items()}
 
 
+def feeding_at(feeds: Feeds | None, place: str | None) -> Feeding | None:
+    """Tells whether a source feeds this location (None: the default one), or is read from it; None where nobody
+    chose locations, and all sources feed the one there is."""
+    if feeds is None:
+        return None
+    return lambda source_id: feeds.place_of(source_id) == (place or feeds.places[0])
+
+
 class Splits:
     """The splits of one store's variants. `known` maps a variant to (available, why) as just decided; what a
     bundle contains beyond them is read from its position."""
@@ -169,14 +178,15 @@ class Splits:
         parts = why.get("bundle")
         if not parts:
             return split(units_of(why), self._feeds, available=available, buffer_units=buffer_units)
-        self._read([int(part["variant"]) for part in parts])
+        self.read([int(part["variant"]) for part in parts])
         return split_bundle(
             [(self.of(int(part["variant"])), int(part["units"])) for part in parts],
             available=available,
             buffer_units=buffer_units,
         )
 
-    def _read(self, variant_ids: Iterable[int]) -> None:
+    def read(self, variant_ids: Iterable[int]) -> None:
+        """Read the positions of those that are not known yet, at once."""
         missing = sorted(set(variant_ids) - self._known.keys())
         if missing:
             given = {"m": self._merchant_id, "variants": literal(missing)}

@@ -18,11 +18,13 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from connector.availability.locations import Feeds
 from connector.ports.stores import StoreOrder
 from connector.positions.falls import (
     CALL_WINDOW,
     CLOCK_MARGIN,
     DOUBT,
+    Feeding,
     allocate,
     explain_falls,
     forget_falls,
@@ -30,6 +32,7 @@ from connector.positions.falls import (
     release_falls,
 )
 from connector.positions.learn import lock
+from connector.positions.locations import feeding_at, feeds_of
 from connector.positions.readings import NumberRead, fall_of, possible, was_done
 from connector.positions.windows import keep_windows
 
@@ -58,6 +61,7 @@ def record_orders(
     """
     touched: set[int] = set()
     lock_named(db, merchant_id, connection_id, orders)
+    feeds = feeds_of(db, merchant_id, connection_id).get(connection_id) if orders else None
     for order in sorted(orders, key=lambda o: o.order_id):
         if not _take_order(db, merchant_id, connection_id, order):
             continue
@@ -65,7 +69,7 @@ def record_orders(
             row.line_id: row
             for row in db.execute(
                 sa.text("""
-                    select line_id, external_id, variant_id, units from store_order_line
+                    select line_id, external_id, variant_id, units, location_id from store_order_line
                      where merchant_id = :m and connection_id = :c and order_id = :o
                 """),
                 {"m": merchant_id, "c": connection_id, "o": order.order_id},
@@ -76,17 +80,20 @@ def record_orders(
             line = lines.get(line_id)
             before = known.get(line_id)
             external_id = line.external_id if line else before.external_id  # type: ignore[union-attr]
-            units = line.units if line and order.holds_stock else 0
+            place = line.location_id if line else before.location_id  # type: ignore[union-attr]
+            # What is sent from a location that Dispo neither writes nor reads takes nothing from any source.
+            is_ours = feeds is None or place is None or feeds.knows(place)
+            units = line.units if line and order.holds_stock and is_ours else 0
             delta = units - (before.units if before else 0)
-            variant_id, listing_id = _listing(db, merchant_id, connection_id, external_id)
+            variant_id, listing_id = _listing(db, merchant_id, connection_id, external_id, feeds, place)
             db.execute(
                 sa.text("""
                     insert into store_order_line (merchant_id, connection_id, order_id, line_id, variant_id,
-                                                  external_id, units, shipped_units)
-                    values (:m, :c, :o, :l, :v, :e, :u, :shipped)
+                                                  external_id, units, shipped_units, location_id)
+                    values (:m, :c, :o, :l, :v, :e, :u, :shipped, :place)
                         on conflict (merchant_id, connection_id, order_id, line_id)
                         do update set units = excluded.units, variant_id = excluded.variant_id,
-                                      shipped_units = excluded.shipped_units
+                                      shipped_units = excluded.shipped_units, location_id = excluded.location_id
                 """),
                 {
                     "m": merchant_id,
@@ -97,22 +104,37 @@ def record_orders(
                     "e": external_id,
                     "u": units,
                     "shipped": min(units, line.shipped) if line else 0,
+                    "place": place,
                 },
             )
             if variant_id is None or listing_id is None:
                 continue
+            feeding = feeding_at(feeds, place)
             if before is None and line is not None and line.taken > units:
                 # It came and was cancelled before we heard of it: its fall may have been learnt meanwhile.
                 gone = line.taken - units
-                if forget_falls(db, merchant_id, connection_id, variant_id, listing_id, gone, order):
+                if forget_falls(db, merchant_id, connection_id, variant_id, listing_id, gone, order, feeding):
                     touched.add(variant_id)
-            if delta == 0:
-                continue
+            named = (db, merchant_id, connection_id, variant_id)
             reference = f"{order.order_id}/{line_id}"
-            if delta > 0:
-                _learn_sale(db, merchant_id, connection_id, variant_id, listing_id, delta, order, reference)
+            was_at = before.location_id if before else None
+            if (
+                feeds
+                and before
+                and before.units
+                and (was_at or feeds.places[0]) != (place or feeds.places[0])
+            ):
+                # Sent from elsewhere than before: the store moved its units, and whose sources they are.
+                _, left_id = _listing(db, merchant_id, connection_id, external_id, feeds, was_at)
+                _give_back(*named, left_id or listing_id, before.units, reference)
+                if units:
+                    _learn_sale(*named, listing_id, units, order, reference, feeding, order.updated_at)
+            elif delta > 0:
+                _learn_sale(*named, listing_id, delta, order, reference, feeding, order.placed_at)
+            elif delta < 0:
+                _give_back(*named, listing_id, -delta, reference)
             else:
-                _give_back(db, merchant_id, connection_id, variant_id, listing_id, -delta, reference)
+                continue
             touched.add(variant_id)
         # Before the sale is decided: the last unit was still there when it was bought.
         keep_windows(db, merchant_id, connection_id, order)
@@ -142,7 +164,7 @@ def record_numbers(
         row.id: row
         for row in db.execute(
             sa.text("""
-                select id, variant_id, believed_available, doubted_units from listing
+                select id, variant_id, believed_available, doubted_units, location_id from listing
                  where merchant_id = :m and id = any(:ids) order by id for update
             """),
             {"m": merchant_id, "ids": sorted(read.listing_id for read in reads)},
@@ -157,6 +179,7 @@ def record_numbers(
         [(ranges[read.listing_id], read.remote) for read in reads if read.listing_id in ranges]
     )
     seen = []
+    feeds: dict[int, Feeds] | None = None
     for read in reads:
         row = rows.get(read.listing_id)
         if row is None:
@@ -170,11 +193,14 @@ def record_numbers(
         if row.believed_available is None or row.variant_id is None:
             continue
         fall = fall_of(ranges[row.id], read.remote, is_done, orders_tell)
+        if fall and feeds is None:
+            feeds = feeds_of(db, merchant_id, connection_id)
+        feeding = feeding_at((feeds or {}).get(connection_id), row.location_id)
         if fall > 0:
-            allocate(db, merchant_id, connection_id, row.variant_id, fall, now, "fall", "")
+            allocate(db, merchant_id, connection_id, row.variant_id, fall, now, "fall", "", feeding)
             learnt.units_sold += fall
         elif fall < 0:
-            left = -fall - release_falls(db, merchant_id, connection_id, row.variant_id, -fall)
+            left = -fall - release_falls(db, merchant_id, connection_id, row.variant_id, -fall, feeding)
             learnt.drifted += left > 0
             if left > 0:
                 learnt.foreign[row.id] = (row.believed_available, read.remote)
@@ -252,15 +278,22 @@ def _take_order(db: sa.Connection, merchant_id: int, connection_id: int, order: 
 
 
 def _listing(
-    db: sa.Connection, merchant_id: int, connection_id: int, external_id: str
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    external_id: str,
+    feeds: Feeds | None,
+    place: str | None,
 ) -> tuple[int | None, int | None]:
+    """The variant of an item, and its listing at `place`; where nobody told a place, at the default one."""
+    at = (place or feeds.places[0]) if feeds else None
     row = db.execute(
         sa.text("""
             select variant_id, id from listing
              where merchant_id = :m and connection_id = :c and external_id = :e
-             order by is_managed desc, id limit 1
+             order by coalesce(location_id = cast(:at as text), false) desc, is_managed desc, id limit 1
         """),
-        {"m": merchant_id, "c": connection_id, "e": external_id},
+        {"m": merchant_id, "c": connection_id, "e": external_id, "at": at},
     ).first()
     return (row.variant_id, row.id) if row else (None, None)
 
@@ -274,12 +307,16 @@ def _learn_sale(
     units: int,
     order: StoreOrder,
     reference: str,
+    feeding: Feeding | None,
+    sold_at: datetime,
 ) -> None:
-    explained = explain_falls(db, merchant_id, connection_id, variant_id, units, order.placed_at, reference)
-    new = units - explained
+    """`sold_at` is when the sources it is taken off were first meant: of a line that moved to another location, when
+    it moved."""
+    named = (db, merchant_id, connection_id, variant_id)
+    new = units - explain_falls(*named, units, order.placed_at, reference, feeding)
     if not new:
         return
-    allocate(db, merchant_id, connection_id, variant_id, new, order.placed_at, "order", reference)
+    allocate(*named, new, sold_at, "order", reference, feeding)
     # The store lowered its own number at some moment between `placed` and `updated`. After we last
     # learnt its number: what we believe falls with it. Long before: the number we learnt, or wrote, came
     # later and stands. Close to it, or where the number is in doubt anyway: both are possible.

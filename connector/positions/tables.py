@@ -139,8 +139,8 @@ class StoreLocation(SQLModel, table=True):
 
 class StoreLocationSource(SQLModel, table=True):
     """Which written location of a store a source feeds: one, as the key says, or none (`location_id` None). A
-    source without a row feeds the default one. `is_counted_there`: it is read from a location of this store that
-    sells by itself, so that the store counts its units already."""
+    source without a row feeds the default one. `is_counted_there`: it is read from `location_id`, a location of
+    this store that sells by itself, so that the store counts its units already."""
 
     __tablename__ = "store_location_source"
     merchant_id: int = tenant()

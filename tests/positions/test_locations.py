@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 
 from connector.catalog.bundles import Component, declare
+from connector.ports.stores import StoreOrder, StoreOrderLine
+from connector.positions.decide import Cause
+from connector.positions.learn import decide_learnt
+from connector.positions.readings import NumberRead
+from connector.positions.sales import record_numbers, record_orders
 from connector.positions.topics import BADGE, QUANTITY
-from tests.builders import World
+from tests.builders import NOW, World
 
 
 class _Shop:
@@ -21,10 +28,10 @@ class _Shop:
         self.wholesaler = self.world.source()
         self.world.observe(self.warehouse, self.vase, 8)
         self.world.observe(self.wholesaler, self.vase, 5)
-        self.main = self.list(self.vase, "main")
-        self.shop = self.list(self.vase, "shop")
+        self.main = self.listed(self.vase, "main")
+        self.shop = self.listed(self.vase, "shop")
 
-    def list(self, variant: int, place: str, shown: int | None = None) -> int:
+    def listed(self, variant: int, place: str, shown: int | None = None) -> int:
         return self.world.listing(
             self.store, variant, shown, location_id=place, external_id=f"v{variant}", sku=str(variant)
         )
@@ -39,8 +46,8 @@ class _Shop:
                 l=place,
                 p=position,
             )
-        for name, place in feeds.items():
-            self.feed(getattr(self, name), place)
+        for name, target in feeds.items():
+            self.feed(getattr(self, name), target)
 
     def feed(self, source: int, place: str | None, *, there: bool = False) -> None:
         self.world.execute(
@@ -148,7 +155,7 @@ def test_a_bundle_is_sold_where_all_of_it_is(shop: _Shop, engine: sa.Engine) -> 
     bundle = shop.world.variant("set")
     with engine.begin() as db:
         declare(db, shop.world.merchant_id, bundle, [Component(shop.vase, 1), Component(plate, 4)])
-    main, other = shop.list(bundle, "main"), shop.list(bundle, "shop")
+    main, other = shop.listed(bundle, "main"), shop.listed(bundle, "shop")
     shop.world.decide(shop.vase, plate)
 
     # 13 vases and 26 plates make 6 sets, but one of them would have to come from two places.
@@ -159,3 +166,124 @@ def test_a_bundle_is_sold_where_all_of_it_is(shop: _Shop, engine: sa.Engine) -> 
     shop.world.observe(shop.wholesaler, shop.vase, 2)
     shop.world.decide(shop.vase)
     assert shop.wanted(main, other) == [(1, "low_stock"), (2, "")]
+
+
+AT = NOW + timedelta(minutes=1)
+
+
+def _order(shop: _Shop, *lines: StoreOrderLine, minute: int = 1, holds: bool = True) -> None:
+    order = StoreOrder("o-1", AT, NOW + timedelta(minutes=minute), holds, lines)
+    with shop.world.engine.begin() as db:
+        touched = record_orders(db, shop.world.merchant_id, shop.store, [order])
+        decide_learnt(db, shop.world.merchant_id, touched, now=shop.world.now, cause=Cause("order"))
+
+
+def _line(shop: _Shop, units: int, place: str | None, line_id: str = "1") -> StoreOrderLine:
+    return StoreOrderLine(line_id, f"v{shop.vase}", units, location_id=place)
+
+
+def _deducted(shop: _Shop) -> dict[int, int]:
+    with shop.world.engine.connect() as db:
+        rows = db.execute(
+            sa.text(
+                "select source_id, sum(units) from allocation where merchant_id = :m group by 1 having sum(units) > 0"
+            ),
+            {"m": shop.world.merchant_id},
+        )
+        return {row[0]: int(row[1]) for row in rows}
+
+
+@pytest.fixture
+def sold(shop: _Shop) -> _Shop:
+    """8 at main, 5 at the shop, both written so."""
+    shop.write("main", "shop", wholesaler="shop")
+    shop.world.decide(shop.vase)
+    shop.world.execute("update listing set believed_available = wanted_available where merchant_id = :m")
+    shop.world.forget_intents()
+    return shop
+
+
+def test_a_sale_is_taken_off_the_source_that_feeds_its_location(sold: _Shop) -> None:
+    _order(sold, _line(sold, 2, "shop"))
+
+    assert _deducted(sold) == {sold.wholesaler: 2}
+    assert sold.wanted() == [(8, "in_stock"), (3, "")]
+    # In its own store the number is believed to have fallen with it: nothing is to be written.
+    assert sold.world.listing_row(sold.shop).believed_available == 3
+    assert [one for one in sold.world.pending() if one[0] == QUANTITY] == []
+
+
+def test_a_sale_without_a_place_is_one_of_the_default_location(sold: _Shop) -> None:
+    _order(sold, _line(sold, 2, None))
+
+    assert _deducted(sold) == {sold.warehouse: 2}
+    assert sold.wanted() == [(6, "in_stock"), (5, "")]
+
+
+def test_an_order_that_moves_to_another_location_changes_whose_units_they_are(sold: _Shop) -> None:
+    _order(sold, _line(sold, 2, "main"))
+    assert _deducted(sold) == {sold.warehouse: 2}
+
+    _order(sold, _line(sold, 2, "shop"), minute=2)
+    assert _deducted(sold) == {sold.wholesaler: 2}
+    assert sold.wanted() == [(8, "in_stock"), (3, "")]
+
+    # The same word again changes nothing; a cancel gives back where they are now.
+    _order(sold, _line(sold, 2, "shop"), minute=2)
+    assert _deducted(sold) == {sold.wholesaler: 2}
+    _order(sold, _line(sold, 0, "shop"), minute=3, holds=False)
+    assert _deducted(sold) == {}
+
+
+def test_a_move_is_deducted_although_the_new_source_was_read_since_the_order(sold: _Shop) -> None:
+    _order(sold, _line(sold, 2, "main"))
+    sold.world.execute(
+        "update source set as_of = :at where id = :s", at=NOW + timedelta(minutes=5), s=sold.wholesaler
+    )
+
+    _order(sold, _line(sold, 2, "shop"), minute=9)
+
+    assert sold.wanted() == [(8, "in_stock"), (3, "")]
+
+
+def test_a_sale_at_a_location_that_is_neither_written_nor_read_takes_nothing(sold: _Shop) -> None:
+    _order(sold, _line(sold, 2, "market stall"))
+    assert (_deducted(sold), sold.wanted()) == ({}, [(8, "in_stock"), (5, "")])
+
+    # Sent from the warehouse after all.
+    _order(sold, _line(sold, 2, "main"), minute=2)
+    assert _deducted(sold) == {sold.warehouse: 2}
+
+
+def test_a_sale_at_a_location_that_is_read_is_one_of_the_source_read_there(shop: _Shop) -> None:
+    shop.write("main")
+    shop.feed(shop.warehouse, "counter", there=True)
+    shop.world.decide(shop.vase)
+    assert shop.wanted(shop.main) == [(5, "in_stock")]
+
+    _order(shop, _line(shop, 3, "counter"))
+
+    assert _deducted(shop) == {shop.warehouse: 3}
+    assert shop.wanted(shop.main) == [(5, "in_stock")]
+    assert shop.world.position(shop.vase).available == 10
+
+
+def test_a_fall_at_one_location_is_not_explained_by_an_order_of_another(sold: _Shop) -> None:
+    with sold.world.engine.begin() as db:
+        record_numbers(
+            db, sold.world.merchant_id, sold.store, [NumberRead(sold.shop, 3)], NOW + timedelta(minutes=1)
+        )
+    assert _deducted(sold) == {sold.wholesaler: 2}
+
+    _order(sold, _line(sold, 2, "main"))
+    assert _deducted(sold) == {sold.warehouse: 2, sold.wholesaler: 2}
+
+    _order(sold, _line(sold, 2, "main"), _line(sold, 2, "shop", "2"), minute=2)
+    assert _deducted(sold) == {sold.warehouse: 2, sold.wholesaler: 2}
+
+
+def test_a_sale_beyond_what_its_location_has_stays_with_its_own_source(sold: _Shop) -> None:
+    _order(sold, _line(sold, 7, "shop"))
+
+    assert _deducted(sold) == {sold.wholesaler: 7}
+    assert sold.wanted() == [(8, "in_stock"), (0, "")]
