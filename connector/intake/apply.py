@@ -56,7 +56,7 @@ class Written:
 def write_observations(
     db: sa.Connection, place: Place, run_id: int, as_of_before: datetime | None
 ) -> Written:
-    """Write the usable rows of `incoming` and what `missing` says; returns what changed.
+    """Write the usable rows of `staged_rows` and what `missing` says; returns what changed.
 
     Rows that were not confirmed (held, faulty, missing) keep their quantity and are pinned to the moment
     they held for, so that sales since then go on being deducted from them.
@@ -67,7 +67,7 @@ def write_observations(
         sa.text(f"""
             insert into observation (merchant_id, source_id, item_key, {VALUES}, line, line_digest, run_id)
             select :merchant, :source, i.item_key, {values}, i.line, i.digest, :run
-              from incoming i
+              from staged_rows i
              where i.state = 0 and not exists (select 1 from known k where k.item_key = i.item_key)
              order by i.item_key
         """),  # noqa: S608 - column names of this module
@@ -79,7 +79,7 @@ def write_observations(
             update observation o
                set {sets}, line = i.line, line_digest = i.digest, run_id = :run, previous = {KEEP_PREVIOUS},
                    missed_runs = 0, as_of = null
-              from incoming i join known k on k.item_key = i.item_key
+              from staged_rows i join known k on k.item_key = i.item_key
              where o.merchant_id = :merchant and o.source_id = :source and o.item_key = i.item_key
                and k.differs
         """),  # noqa: S608 - column names of this module
@@ -145,7 +145,7 @@ def _variants(db: sa.Connection, given: dict[str, Any]) -> set[int]:
             select distinct l.variant_id
               from (select item_key from known where differs or (state = 0 and was_unconfirmed)
                     union all select item_key from missing where goes_to_zero
-                    union all select i.item_key from incoming i where i.state = 0
+                    union all select i.item_key from staged_rows i where i.state = 0
                        and not exists (select 1 from known k where k.item_key = i.item_key)) c
               join supplier_item l on l.merchant_id = :merchant and l.source_id = :source
                                   and l.item_key = c.item_key
@@ -162,12 +162,12 @@ def match_new(db: sa.Connection, place: Place) -> set[int]:
     changed = matching.unlink(db, place.merchant_id, place.source_id, renamed) if renamed else set()
     looked_at = db.exec_driver_sql(
         "select exists (select 1 from known where is_renamed and state = 0)"
-        " or (select count(*) from incoming where state = 0) > (select count(*) from known where state = 0)"
+        " or (select count(*) from staged_rows where state = 0) > (select count(*) from known where state = 0)"
     ).scalar_one()
     if looked_at:
         items = (
             "(select i.item_key, i.sku, i.gtin, i.supplier_sku"
-            " from incoming i left join known k on k.item_key = i.item_key"
+            " from staged_rows i left join known k on k.item_key = i.item_key"
             " where i.state = 0 and (k.item_key is null or k.is_renamed))"
         )
         changed |= matching.match_source(db, place.merchant_id, place.source_id, items=items)
@@ -182,7 +182,7 @@ def learn_lateness(db: sa.Connection, place: Place, run_id: int, at: datetime) -
 
 # A quantity that is not said is neither zero nor there.
 _TOUCHED = """
-    select item_key, coalesce(quantity <= 0, false) as is_zero from incoming
+    select item_key, coalesce(quantity <= 0, false) as is_zero from staged_rows
      where state = 0 and (quantity is not null or is_word)
      union all
     select item_key, true from missing where goes_to_zero
@@ -231,7 +231,7 @@ def _keep_rows(db: sa.Connection, given: dict[str, Any], which: str) -> int:
                 insert into held_change (merchant_id, run_id, source_id, item_key, reason,
                                          quantity_before, quantity_after, row)
                 select :merchant, :run, :source, i.item_key, :reason, k.units_before, {units_of("i")}, {ROW}
-                  from incoming i left join known k on k.item_key = i.item_key
+                  from staged_rows i left join known k on k.item_key = i.item_key
                  where {which} order by i.line
             """),  # noqa: S608 - constants of this module
             given,
@@ -248,7 +248,7 @@ def supersede(db: sa.Connection, place: Place, run_id: int) -> None:
             update held_change h set status = 'superseded'
              where h.merchant_id = :merchant and h.source_id = :source and h.status = 'held'
                and h.run_id <> :run
-               and (exists (select 1 from incoming i where i.item_key = h.item_key)
+               and (exists (select 1 from staged_rows i where i.item_key = h.item_key)
                     or h.run_id in (select r.id from run r where r.merchant_id = :merchant
                                        and r.source_id = :source and r.status = 'held'))
         """),
@@ -284,11 +284,11 @@ def write_issues(db: sa.Connection, merchant_id: int, run_id: int, issues: Issue
 
 
 def applied_digests(db: sa.Connection, read: Digests | None = None) -> Digests:
-    """The digests of the records of `incoming` that were applied (sorted). `read` are those of all the
+    """The digests of the records of `staged_rows` that were applied (sorted). `read` are those of all the
     usable ones where none were made one: then only the exceptions are asked for."""
     which = "state <> 0" if read is not None else "state = 0 and digest <> 0"
     with driver(db).cursor() as cursor:
-        cursor.execute(f"select digest from incoming where {which}")  # noqa: S608 - constants above
+        cursor.execute(f"select digest from staged_rows where {which}")  # noqa: S608 - constants above
         found = np.array([row[0] for row in cursor], dtype=np.int64).view(np.uint64)
     found.sort()
     return found if read is None else read[~is_in(read, found)]

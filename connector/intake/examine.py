@@ -341,7 +341,7 @@ def _read(
     today: date,
     tell: Callable[[str, int], None],
 ) -> tuple[RowReader, Mapping]:
-    """Read into `incoming`; once more when only the end of the file told how its numbers are written."""
+    """Read into `staged_rows`; once more when only the end of the file told how its numbers are written."""
     for _ in range(3):
         reader = RowReader(mapping, table.shape.columns, today)
         staging.create(db)

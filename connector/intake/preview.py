@@ -231,17 +231,17 @@ def _compare(
         tell=watch,
     )
     place = source.place
-    matching.match_staged(db, place.merchant_id, place.source_id, "incoming", found.mapping.to_json())
+    matching.match_staged(db, place.merchant_id, place.source_id, "staged_rows", found.mapping.to_json())
     counts = db.exec_driver_sql(
         "select count(*) filter (where state = 0),"
         " count(*) filter (where state = 0 and item_key in (select item_key from matched)),"
-        " count(*) filter (where state = 0 and item_key not in (select item_key from known)) from incoming"
+        " count(*) filter (where state = 0 and item_key not in (select item_key from known)) from staged_rows"
     ).one()
     read = {
         line: (key, units)
         for line, key, units in db.execute(
             sa.text(
-                f"select line, item_key, {staging.units_of('i')} from incoming i"  # noqa: S608
+                f"select line, item_key, {staging.units_of('i')} from staged_rows i"  # noqa: S608
                 " where state = 0 order by line limit :limit"
             ),
             {**place.given, "limit": PREVIEW_ROWS * 2},
@@ -283,7 +283,7 @@ def _compare(
 
 _STORES = """
     select l.believed_available as units_before, coalesce({units}, 0) / m.units_per_variant as units_after
-      from incoming i
+      from staged_rows i
       join matched m on m.item_key = i.item_key
       join listing l on l.merchant_id = :merchant and l.variant_id = m.variant_id
                     and not l.is_excluded and not l.is_gone and l.believed_available is not null

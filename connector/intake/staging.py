@@ -1,6 +1,6 @@
 """The changed records of one run beside what is known, in temporary tables of one transaction.
 
-`incoming`: one line per item of the file that had to be read (state 0 usable, 1 faulty, 2 held).
+`staged_rows`: one line per item of the file that had to be read (state 0 usable, 1 faulty, 2 held).
 `known`: those of them that were observed before, with what was observed. `missing`: observed items that
 the file does not have. Nothing here writes a permanent table, so a preview can end with a rollback.
 """
@@ -23,7 +23,7 @@ NO_DIGESTS: Digests = np.empty(0, dtype=np.uint64)
 HELD = 2
 
 _CREATE = """
-create temp table incoming (
+create temp table staged_rows (
     item_key text not null, sku text not null, gtin text not null, supplier_sku text not null,
     quantity integer, is_at_least boolean not null, is_word boolean not null,
     restock_on date, lead_time_days integer, cost numeric(14, 4),
@@ -64,17 +64,17 @@ def driver(db: sa.Connection) -> Any:
 
 
 def create(db: sa.Connection) -> None:
-    """Make the empty `incoming` table of this transaction."""
-    db.exec_driver_sql("drop table if exists pg_temp.incoming, pg_temp.known, pg_temp.missing")
+    """Make the empty `staged_rows` table of this transaction."""
+    db.exec_driver_sql("drop table if exists pg_temp.staged_rows, pg_temp.known, pg_temp.missing")
     db.exec_driver_sql(_CREATE)
 
 
 def load(
     db: sa.Connection, table: Table, reader: RowReader, known: Digests, tell: Callable[[int], None]
 ) -> None:
-    """Read the records whose digest is not in `known` (sorted) into `incoming`; `tell` gets the number
+    """Read the records whose digest is not in `known` (sorted) into `staged_rows`; `tell` gets the number
     read so far every 50,000."""
-    with driver(db).cursor() as cursor, cursor.copy("copy incoming from stdin") as copy:
+    with driver(db).cursor() as cursor, cursor.copy("copy staged_rows from stdin") as copy:
         for block in _blocks(table, reader, known, tell):
             copy.write(block)
 
@@ -95,9 +95,9 @@ def _blocks(table: Table, reader: RowReader, known: Digests, tell: Callable[[int
 
 
 def compare(db: sa.Connection, place: Place) -> None:
-    """Fill `known` from `incoming` and the observations of this source."""
+    """Fill `known` from `staged_rows` and the observations of this source."""
     db.exec_driver_sql("drop table if exists pg_temp.known")
-    db.exec_driver_sql("analyze pg_temp.incoming")
+    db.exec_driver_sql("analyze pg_temp.staged_rows")
     db.execute(
         sa.text(f"""
             create temp table known on commit drop as
@@ -108,7 +108,7 @@ def compare(db: sa.Connection, place: Place) -> None:
                    (i.state = 0 and (i.sku, i.gtin, i.supplier_sku)
                        is distinct from (o.sku, o.gtin, o.supplier_sku)) as is_renamed,
                    (i.state = 0 and {values_of("i")} is distinct from {values_of("o")}) as differs
-              from incoming i
+              from staged_rows i
               join observation o on o.merchant_id = :merchant and o.source_id = :source
                                 and o.item_key = i.item_key
         """),  # noqa: S608 - column names of this module
@@ -174,12 +174,12 @@ _DUPLICATE_KEYS = """
            array_agg(line order by line) as numbers,
            array_agg(coalesce(quantity::text, '?') order by line) as quantities,
            bool_and(state = 0) and count(distinct (quantity, is_at_least, is_word)) = 1 as is_agreed
-      from incoming group by item_key having count(*) > 1
+      from staged_rows group by item_key having count(*) > 1
 """
 
 
 def resolve_duplicates(db: sa.Connection, policy: str, column: str) -> tuple[list[tuple[Issue, int]], int]:
-    """Leave one line per item in `incoming`, as `policy` says (hold, last, sum, max). Returns the issues with
+    """Leave one line per item in `staged_rows`, as `policy` says (hold, last, sum, max). Returns the issues with
     their numbers of lines, and how many items disagree.
 
     Lines that agree in quantity are no fault under any policy but "sum". Under "hold" items whose lines
@@ -216,11 +216,11 @@ def resolve_duplicates(db: sa.Connection, policy: str, column: str) -> tuple[lis
                case when count(distinct i.digest) = 1 and '{policy}' <> 'sum' then min(i.digest) else 0 end
                     as digest,
                case when t.is_agreed or '{policy}' <> 'hold' then min(i.state) else 1 end as state
-          from incoming i join twice t using (item_key)
+          from staged_rows i join twice t using (item_key)
          group by i.item_key, t.is_agreed
     """)  # noqa: S608 - policy is one of four words of the mapping, checked by the caller
-    db.exec_driver_sql("delete from incoming i using twice t where i.item_key = t.item_key")
-    db.exec_driver_sql("insert into incoming select * from one")
+    db.exec_driver_sql("delete from staged_rows i using twice t where i.item_key = t.item_key")
+    db.exec_driver_sql("insert into staged_rows select * from one")
     db.exec_driver_sql("drop table twice, one")
     return issues, int(disagreeing)
 
@@ -238,7 +238,7 @@ def refuse_quarantined(db: sa.Connection, quarantined: frozenset[str]) -> list[t
     signed = np.array(rows, dtype=np.uint64).view(np.int64).tolist()
     found = db.execute(
         sa.text(
-            "update incoming set state = 1 where digest = any(cast(:digests as bigint[])) and state = 0"
+            "update staged_rows set state = 1 where digest = any(cast(:digests as bigint[])) and state = 0"
             " returning line, item_key"
         ),
         {"digests": signed},
@@ -265,7 +265,7 @@ def find_missing(db: sa.Connection, place: Place, gone: Digests | None) -> int:
             select o.item_key, o.missed_runs, o.line, {units_of("o")} as units_before, false as goes_to_zero
               from observation o
              where o.merchant_id = :merchant and o.source_id = :source {which}
-               and not exists (select 1 from incoming i where i.item_key = o.item_key)
+               and not exists (select 1 from staged_rows i where i.item_key = o.item_key)
         """),  # noqa: S608 - constants of this module
         {**place.given, **more},
     )
@@ -314,11 +314,11 @@ def _single_quantity(db: sa.Connection, place: Place, units: int) -> int | None:
     """`units` when every row of the file has them now and not all had before, else None."""
     given = {**place.given, "units": units}
     others = sa.text(f"""
-        select exists (select 1 from incoming i where i.state = 0 and {units_of("i")} is distinct from :units)
+        select exists (select 1 from staged_rows i where i.state = 0 and {units_of("i")} is distinct from :units)
             or exists (select 1 from observation o
                         where o.merchant_id = :merchant and o.source_id = :source and o.line_digest <> 0
                           and {units_of("o")} is distinct from :units
-                          and not exists (select 1 from incoming i where i.item_key = o.item_key)
+                          and not exists (select 1 from staged_rows i where i.item_key = o.item_key)
                           and not exists (select 1 from missing m where m.item_key = o.item_key))
     """)  # noqa: S608 - constants of this module
     if db.execute(others, given).scalar_one():
@@ -337,7 +337,7 @@ def hold_rows(db: sa.Connection, flagged: npt.NDArray[np.bool_]) -> None:
         sa.text(
             "with which as (update known set state = 2, differs = false"
             "                where n = any(cast(:numbers as int[])) returning item_key)"
-            " update incoming i set state = 2 from which w where w.item_key = i.item_key"
+            " update staged_rows i set state = 2 from which w where w.item_key = i.item_key"
         ),
         {"numbers": numbers},
     )

@@ -2,8 +2,7 @@
 
 The tables that deciding reads are shadowed by temporary ones of the same name, which this session finds first,
 holding only what concerns the variants in question. So packs, several suppliers, buffers, caps, bundles and sales
-count exactly as in a run, while no permanent row is written or locked. Needs a transaction that is rolled back,
-and ends the staging: `incoming` has another name afterwards.
+count exactly as in a run, while no permanent row is written or locked. Needs a transaction that is rolled back.
 """
 
 from __future__ import annotations
@@ -78,7 +77,7 @@ def effect(
     now: datetime,
     budget_s: float | None = None,
 ) -> Effect:
-    """Decide what hangs on `incoming`, `known`, `missing` and `matched` (staged by a preview). `file_as_of`
+    """Decide what hangs on `staged_rows`, `known`, `missing` and `matched` (staged by a preview). `file_as_of`
     is the moment that the file's numbers would be of, `source_as_of` that of those known now. Stops after
     `budget_s` seconds."""
     end = None if budget_s is None else time.monotonic() + budget_s
@@ -117,7 +116,7 @@ _CONCERNED = sa.text("""
       from (select m.variant_id, case when coalesce(k.units_before, 0) > 0 and coalesce(i.quantity, 1) <= 0 then 0
                                       when coalesce(i.quantity, 0) < coalesce(k.units_before, 0) then 1
                                       when coalesce(k.units_before, 0) <= 0 then 2 else 3 end as danger
-              from incoming i join matched m on m.item_key = i.item_key
+              from staged_rows i join matched m on m.item_key = i.item_key
               left join known k on k.item_key = i.item_key
              where i.state = 0 and (k.item_key is null or k.differs or k.was_unconfirmed)
              union all
@@ -172,8 +171,6 @@ def _shadow(db: sa.Connection, place: Place, variant_ids: Sequence[int], given: 
         db.execute(sa.text(statement), all_given)
     for name in _COPIES:
         db.exec_driver_sql(f"analyze pg_temp.{name}")
-    # The staged rows have the name of a permanent table that deciding reads too.
-    db.exec_driver_sql("alter table pg_temp.incoming rename to what_if_rows")
 
 
 _OF_VARIANTS = "t.merchant_id = :merchant and t.variant_id = any(cast(:variants as bigint[]))"
@@ -196,7 +193,7 @@ _APPLY = (
     f"""
     insert into observation (merchant_id, source_id, item_key, sku, {_VALUES}, run_id)
     select :merchant, :source, i.item_key, i.sku, {", ".join("i." + name for name in _VALUES.split(", "))}, 0
-      from incoming i
+      from staged_rows i
      where i.state = 0 and i.item_key in (select l.item_key from supplier_item l where l.source_id = :source)
         on conflict (merchant_id, source_id, item_key) do update
        set {", ".join(f"{name} = excluded.{name}" for name in _VALUES.split(", "))}, as_of = null
