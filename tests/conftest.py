@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
 import hashlib
+import multiprocessing
 import os
 import shutil
 import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,10 @@ from connector.settings import NAMES, Settings
 from tests import support
 from tests.support import ManualClock, require
 
+# What is made while modules are imported and tests collected is there to stay: looking through it again and
+# again for garbage is a fifth of the collection, and every full look later costs a third of a second.
+gc.disable()
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # The same examples on every machine and in every run, and few of them: a failure can be repeated.
@@ -42,6 +49,11 @@ hypothesis_settings.load_profile("dispo")
 # Nothing of the developer's own installation may reach a test.
 for _name in (*NAMES, "DATABASE_URL", "REDIS_URL", "PORT"):
     os.environ.pop(_name, None)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -274,6 +286,20 @@ def clock() -> ManualClock:
 def free_port() -> int:
     """A free TCP port on 127.0.0.1; `tests.support.free_port()` gives more of them."""
     return support.free_port()
+
+
+# --- Processes --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def processes() -> Any:
+    """Makes real processes that a test may kill: `processes.Process(target=…)`. One fork server a worker
+    imports what all of them need, which takes seconds, so that each starts in milliseconds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.nursery"])
+    # Python knows one fork server for a process: from here on it is this one, whoever asks for one.
+    forkserver.ensure_running()
+    return context
 
 
 # --- Browser ----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from multiprocessing.process import BaseProcess
 
 import pytest
 from redis import Redis
@@ -70,6 +71,15 @@ def eventually(
         if time.monotonic() > deadline:
             pytest.fail(f"Not within {timeout_s:.0f} seconds: {what}", pytrace=False)
         time.sleep(every_s)
+
+
+def ended(process: BaseProcess, timeout_s: float = 60.0) -> int:
+    """How a process of the fixture `processes` ended by itself: its exit code, or minus its signal."""
+    process.join(timeout_s)
+    if process.exitcode is None:
+        process.kill()
+        pytest.fail(f"The process did not end within {timeout_s:.0f} seconds.", pytrace=False)
+    return process.exitcode
 
 
 def forget_budgets(redis_url: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,49 +12,33 @@ import pytest
 from adapters.kit.budget import Budget
 from connector.cli.frame import with_servers
 from connector.embedded import EmbeddedServer, start_redis
-from connector.ports.shared import Value
 from connector.registry import Environment
 from connector.settings import Settings
 from connector.shared import UNASKED_S, RedisValues
+from tests.shared_racers import count, count_often, take_room
 
 
-def count(value: Value | None, now: float) -> tuple[Value, int]:
-    n = (value or {"n": 0})["n"] + 1
-    return {"n": n}, n
-
-
-def count_often(url: str, times: int) -> None:
-    values = RedisValues(url)
-    for _ in range(times):
-        values.change("counter", count)
-
-
-def take_room(url: str, results: Any) -> None:
-    budget = Budget(Environment(shared=RedisValues(url)), "shopify:race")
-    results.put(sum(budget.promise(10, longest_s=0).is_kept for _ in range(40)))
-
-
-def in_processes(number: int, target: Any, *given: Any) -> None:
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=target, args=given) for _ in range(number)]
-    for process in processes:
+def together(context: Any, number: int, target: Any, *given: Any) -> None:
+    """Run `target` in so many processes at once."""
+    running = [context.Process(target=target, args=given) for _ in range(number)]
+    for process in running:
         process.start()
-    for process in processes:
+    for process in running:
         process.join()
-    assert [process.exitcode for process in processes] == [0] * number
+    assert [process.exitcode for process in running] == [0] * number
 
 
-def test_no_change_is_lost_between_processes(redis_server: EmbeddedServer) -> None:
-    in_processes(3, count_often, redis_server.url, 200)
+def test_no_change_is_lost_between_processes(redis_server: EmbeddedServer, processes: Any) -> None:
+    together(processes, 3, count_often, redis_server.url, 200)
     assert RedisValues(redis_server.url).change("counter", lambda value, now: (None, value)) == {"n": 600}
 
 
-def test_workers_racing_for_a_bucket_take_what_it_holds(redis_server: EmbeddedServer) -> None:
+def test_workers_racing_for_a_bucket_take_what_it_holds(redis_server: EmbeddedServer, processes: Any) -> None:
     budget = Budget(Environment(shared=RedisValues(redis_server.url)), "shopify:race")
     # So slow to come back that nothing does within the test.
     budget.learn(None, left=500, maximum=2000, restore_rate=0.001)
-    results = multiprocessing.get_context("spawn").Queue()
-    in_processes(3, take_room, redis_server.url, results)
+    results = processes.Queue()
+    together(processes, 3, take_room, redis_server.url, results)
     assert sum(results.get() for _ in range(3)) == 50
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import time
@@ -40,7 +39,7 @@ def _import_slowly(settings: Settings, url: str, merchant_id: int, store_id: int
 
 
 @pytest.fixture
-def started(scene: Scene) -> Any:
+def started(scene: Scene, processes: Any) -> Any:
     for number in range(GOODS):
         scene.shop.add_product(
             f"Bowl {number}", [{"sku": f"K-{number}", "title": "", "price_minor": 500, "stock": 10}]
@@ -49,7 +48,7 @@ def started(scene: Scene) -> Any:
     scene.world.execute("delete from position where merchant_id = :m")
     scene.world.execute("delete from variant where merchant_id = :m")
     url = scene.rt.engine.url.render_as_string(hide_password=False)
-    process = multiprocessing.get_context("spawn").Process(
+    process = processes.Process(
         target=_import_slowly, args=(scene.rt.settings, url, scene.merchant_id, scene.store_id), daemon=True
     )
     process.start()

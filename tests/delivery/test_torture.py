@@ -13,6 +13,7 @@ from benchmarks import storm
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("processes")
 def test_after_a_storm_every_number_is_right_and_every_sale_counted_once(
     fresh_database_url: str, tmp_path: Path
 ) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -19,7 +17,9 @@ from connector.bootstrap import Runtime
 from connector.ports.errors import Retryable, Unauthorized
 from connector.ports.stores import Store
 from simulator.shopify import ShopifyServer
+from tests.installs.killed import renew
 from tests.installs.scene import CLIENT_ID, SECRET, Admin, now
+from tests.support import ended
 
 
 @pytest.fixture
@@ -122,41 +122,18 @@ def test_a_write_that_meets_an_ended_token_is_done_once(installed: Admin) -> Non
     assert installed.row().status == row.status == "active"
 
 
-CHILD = """
-import os, signal, sys
-from connector.accounts import access
-from connector.bootstrap import Runtime
-from connector.settings import AppKeys, load_settings
-from dataclasses import replace
-
-settings = load_settings()
-access.store_grant = lambda *given: os.kill(os.getpid(), signal.SIGKILL)
-Runtime(settings).store(int(sys.argv[1]), int(sys.argv[2])).check()
-"""
-
-
-def run_child(admin: Admin) -> int:
+def run_child(admin: Admin, context: Any) -> int:
     """A worker process that is killed between Shopify's answer and the commit; its status."""
-    row, settings = admin.row(), admin.rt.settings
-    environ = {
-        **os.environ,
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "DISPO_DATA_DIR": str(settings.data_dir),
-        "DISPO_SECRET_KEYS": ",".join(settings.secret_keys),
-        "DISPO_ALLOWED_PRIVATE_HOSTS": "127.0.0.1",
-        "DISPO_SHOPIFY_CLIENT_ID": CLIENT_ID,
-        "DISPO_SHOPIFY_CLIENT_SECRET": SECRET,
-        "DISPO_SHOPIFY_BASE_URL": admin.server.url,
-    }
-    argv = [sys.executable, "-c", CHILD, str(row.merchant_id), str(row.connection_id)]
-    return subprocess.run(argv, env=environ, timeout=240, check=False).returncode
+    row = admin.row()
+    process = context.Process(target=renew, args=(admin.rt.settings, row.merchant_id, row.connection_id))
+    process.start()
+    return ended(process)
 
 
-def test_a_worker_killed_with_the_answer_in_its_hand_costs_nothing(installed: Admin) -> None:
+def test_a_worker_killed_with_the_answer_in_its_hand_costs_nothing(installed: Admin, processes: Any) -> None:
     installed.expire()
     before = installed.secrets()
-    assert run_child(installed) == -signal.SIGKILL
+    assert run_child(installed, processes) == -signal.SIGKILL
     assert installed.server.tokens.refreshes == 1
     assert installed.secrets() == before
     # The lock went with the process; the old refresh token is still good, because the new was never used.
@@ -166,12 +143,12 @@ def test_a_worker_killed_with_the_answer_in_its_hand_costs_nothing(installed: Ad
     assert installed.row().status == "active"
 
 
-def test_a_kill_after_the_access_was_ended_early_is_healed_as_well(installed: Admin) -> None:
+def test_a_kill_after_the_access_was_ended_early_is_healed_as_well(installed: Admin, processes: Any) -> None:
     """The killed worker's answer ended the token that everybody else still holds, hours before its time."""
     others = store_of(installed)
     others.check()
     expires_in(installed, 60)
-    assert run_child(installed) == -signal.SIGKILL
+    assert run_child(installed, processes) == -signal.SIGKILL
     assert others.check().name == "Vase & Co"
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from benchmarks import kills
 
 
+@pytest.mark.usefixtures("processes")
 def test_killed_workers_lose_nothing_and_repeat_nothing(
     fresh_database_url: str, redis_url: str, redis: Any
 ) -> None:

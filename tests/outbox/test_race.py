@@ -13,8 +13,8 @@ The second case takes the first guard away and must still hold. With both taken 
 
 from __future__ import annotations
 
-import multiprocessing
 import time
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -25,7 +25,7 @@ from tests.outbox import racers
 CONNECTIONS, SUBJECTS = 2, 4
 
 
-def race(url: str, *, is_leased: bool, changes: int = 60) -> tuple[int, int]:
+def race(context: Any, url: str, *, is_leased: bool, changes: int = 60) -> tuple[int, int]:
     """Run the race; how many subjects end with a wrong number, and how often a newer number in the store
     was overwritten by an older one on the way."""
     engine = make_engine(url, pool_size=1)
@@ -39,11 +39,6 @@ def race(url: str, *, is_leased: bool, changes: int = 60) -> tuple[int, int]:
                 ),
                 {"c": CONNECTIONS, "s": SUBJECTS},
             )
-    context = multiprocessing.get_context(
-        "forkserver"
-    )  # one import for all of them, and no inherited sockets
-    # One fork server serves the whole test process: name what the kill test wants imported, too.
-    context.set_forkserver_preload(["tests.outbox.racers", "benchmarks.kills"])
     stop = context.Event()
     workers = [context.Process(target=racers.work, args=(url, n, is_leased, stop)) for n in range(4)]
     changers = [
@@ -91,5 +86,7 @@ def race(url: str, *, is_leased: bool, changes: int = 60) -> tuple[int, int]:
         pytest.param(False, id="only-one-claimed-message-per-subject"),
     ],
 )
-def test_the_last_number_in_the_store_is_the_last_truth(fresh_database_url: str, is_leased: bool) -> None:
-    assert race(fresh_database_url, is_leased=is_leased) == (0, 0)
+def test_the_last_number_in_the_store_is_the_last_truth(
+    processes: Any, fresh_database_url: str, is_leased: bool
+) -> None:
+    assert race(processes, fresh_database_url, is_leased=is_leased) == (0, 0)

@@ -1,22 +1,19 @@
 """A worker process that dies where it is told: the other half of `test_kills`.
 
-    python -m tests.shoppers.sender DATABASE_URL WHERE LETTERBOX
-
-WHERE is "claimed", "sending", "accepted" or "sent". The provider is a file: every accepted
-message appends one line.
+`where` is "claimed", "sending", "accepted" or "sent". The provider is a file: every accepted message
+appends one line.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import sys
 from pathlib import Path
 
 from connector.db import make_engine
 from connector.outbox import messages as outbox
 from connector.ports.channels import Accepted, OutgoingMessage
-from connector.shoppers import messages
+from connector.shoppers import media, sending
 from tests.shoppers.world import RecordingChannel, World
 from tests.support import ManualClock
 
@@ -44,13 +41,12 @@ class Provider(RecordingChannel):
         return Accepted("1")
 
 
-def main() -> None:
-    url, where, letterbox = sys.argv[1:]
+def main(url: str, where: str, letterbox: Path) -> None:
     engine = make_engine(url)
-    provider = Provider(Path(letterbox), where)
+    provider = Provider(letterbox, where)
     world = World(engine, ManualClock(), mail=provider)
     with engine.connect() as db:
-        turns = outbox.due_turns(db, [messages.EMAIL], 10)
+        turns = outbox.due_turns(db, [media.EMAIL], 10)
     for turn in turns:
         claim = outbox.claim(engine, turn, 100, lease_s=1.0)
         if claim is None:
@@ -59,11 +55,7 @@ def main() -> None:
             die()
         if where == "sent":
             for message in claim.messages:
-                messages.deliver(world, provider, turn.merchant_id, int(message.subject))
+                sending.deliver(world, provider, turn.merchant_id, int(message.subject))
             die()
-        messages.work_messages(world, claim)
+        sending.work_messages(world, claim)
         outbox.finish(engine, claim)
-
-
-if __name__ == "__main__":
-    main()

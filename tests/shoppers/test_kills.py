@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -12,21 +11,17 @@ import sqlalchemy as sa
 from connector.outbox.upkeep import sweep
 from connector.shoppers import episodes
 from connector.shoppers.messages import resend
+from tests.shoppers import sender
 from tests.shoppers.sender import Provider
 from tests.shoppers.world import World
+from tests.support import ended
 
-ROOT = Path(__file__).resolve().parents[2]
 
-
-def work(url: str, where: str, letterbox: Path) -> int:
+def work(context: Any, url: str, where: str, letterbox: Path) -> int:
     """One worker process that dies at `where`; its exit code."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.shoppers.sender", url, where, str(letterbox)],
-        cwd=ROOT,
-        timeout=60,
-        check=False,
-    )
-    return done.returncode
+    process = context.Process(target=sender.main, args=(url, where, letterbox))
+    process.start()
+    return ended(process)
 
 
 def lease_over(world: World) -> None:
@@ -50,6 +45,7 @@ def lease_over(world: World) -> None:
 def test_a_killed_worker_never_doubles_a_message(
     world: World,
     database_url: str,
+    processes: Any,
     tmp_path: Path,
     where: str,
     arrived_before: int,
@@ -62,7 +58,7 @@ def test_a_killed_worker_never_doubles_a_message(
     world.set_stock(3)
     episodes.look(world, world.merchant_id, world.variant_id)
 
-    assert work(database_url, where, letterbox) == -9
+    assert work(processes, database_url, where, letterbox) == -9
     assert len(letterbox.read_text().splitlines()) == arrived_before
     world.mail = Provider(letterbox)
     for _ in range(2):
