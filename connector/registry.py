@@ -23,7 +23,9 @@ ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
     "ads": {"google_ads": "adapters.ads.google_ads:MANIFEST"},
     "channels": {
         "email": "adapters.channels.email:MANIFEST",
+        "klaviyo": "adapters.channels.klaviyo:MANIFEST",
         "mail_api": "adapters.channels.mail_api:MANIFEST",
+        "omnisend": "adapters.channels.omnisend:MANIFEST",
         "sms_webhook": "adapters.channels.sms_webhook:MANIFEST",
         "twilio": "adapters.channels.twilio:MANIFEST",
         "web_push": "adapters.channels.web_push:MANIFEST",

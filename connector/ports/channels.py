@@ -169,7 +169,8 @@ class EventChannel(Protocol):
         """As `Channel.check`."""
 
     def send(self, message: OutgoingEvent) -> Accepted:
-        """As `Channel.send`. The system counts events by `unique_id`, so that OutcomeUnknown is repeatable."""
+        """As `Channel.send`. Where the system counts an event once by its `unique_id`, OutcomeUnknown says that it
+        is repeatable; not every system does."""
 
 
 ReportKind = Literal["delivered", "bounced_hard", "bounced_soft", "complained", "stopped", "started", "help"]

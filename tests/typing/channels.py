@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from adapters.channels.email.adapter import EmailChannel
+from adapters.channels.klaviyo.adapter import KlaviyoChannel
 from adapters.channels.mail_api.adapter import MailApiChannel
+from adapters.channels.omnisend.adapter import OmnisendChannel
 from adapters.channels.sms_webhook.adapter import SmsWebhookChannel
 from adapters.channels.twilio.adapter import TwilioChannel
 from adapters.channels.web_push.adapter import WebPushChannel
-from connector.ports.channels import Channel, PushChannel, TextChannel
+from connector.ports.channels import Channel, EventChannel, PushChannel, TextChannel
 
 
 def email(adapter: EmailChannel) -> Channel:
@@ -27,4 +29,12 @@ def sms_webhook(adapter: SmsWebhookChannel) -> TextChannel:
 
 
 def web_push(adapter: WebPushChannel) -> PushChannel:
+    return adapter
+
+
+def klaviyo(adapter: KlaviyoChannel) -> EventChannel:
+    return adapter
+
+
+def omnisend(adapter: OmnisendChannel) -> EventChannel:
     return adapter
