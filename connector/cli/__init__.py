@@ -19,6 +19,7 @@ from connector.cli.channels import COMMANDS as CHANNELS
 from connector.cli.delivery import COMMANDS as DELIVERY
 from connector.cli.frame import fail
 from connector.cli.guard import COMMANDS as GUARD
+from connector.cli.locations import command as store_locations  # noqa: F401 - a command of `dispo store`
 from connector.cli.mapping import COMMANDS as MAPPING
 from connector.cli.matching import COMMANDS as MATCHING
 from connector.cli.places import COMMANDS as PLACES
