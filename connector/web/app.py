@@ -19,13 +19,16 @@ from connector.ports.errors import NotFound, PortError
 from connector.web import auth, bigcommerce_app, handover, health, shopify_app, webhooks
 from connector.web.assets import static_files
 from connector.web.feeds import feeds
+from connector.web.order_answers import order_answers
 from connector.web.pages import (
     ads,
+    at_risk,
     brought,
     connections,
     file_places,
     guard,
     live_sources,
+    locations,
     mapping,
     matching,
     overview,
@@ -90,6 +93,9 @@ def create_app(rt: Runtime) -> Flask:
     limits_url = rt.settings.redis_url.replace("unix://", "redis+unix://") or "memory://"
     shop = storefront(rt, SignUpLimits(limits_url, rt.keyring), lambda: rt.live)
     csrf.exempt(shop)
+    # Customers come by a signed link, without a cookie.
+    of_orders = order_answers(rt)
+    csrf.exempt(of_orders)
     # Signed by the shop, and no cookie.
     of_shop = people_of_shop(rt)
     csrf.exempt(of_shop)
@@ -109,6 +115,7 @@ def create_app(rt: Runtime) -> Flask:
     csrf.init_app(app)
     for blueprint in (
         shop,
+        of_orders,
         of_shop,
         health.checks(rt),
         static_files(),
@@ -125,11 +132,13 @@ def create_app(rt: Runtime) -> Flask:
         runs,
         replay,
         people,
+        at_risk,
         ads,
         connections,
         file_places,
         guard,
         live_sources,
+        locations,
         mapping,
         matching,
         places,

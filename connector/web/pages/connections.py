@@ -29,6 +29,7 @@ from connector.search.connect import disconnect as disconnect_site
 from connector.web.embedded_actions import own_client_id
 from connector.web.pages import search
 from connector.web.pages.file_places import access_of
+from connector.web.pages.locations import summary
 from connector.web.pages.overview import kept
 from connector.web.pages.stores import may_renew
 from connector.web.queries import connections
@@ -100,6 +101,7 @@ def one(connection_id: int) -> Response:
             may_renew=may_renew(row),
             features=grants.features(row, own_client_id(row.adapter)) if row.kind == "store" else [],
             places=_places(db, row),
+            locations=summary(db, row),
             record=next(iter(records(db, g.merchant_id, connection_id)), None),
             feed_access=access_of(db, row),
             webhooks_mended=mended(db, g.merchant_id, connection_id) if row.kind == "store" else None,
