@@ -167,15 +167,19 @@ def test_a_server_that_breaks_off_leaves_the_right_doubt(
     mailbox: Mailbox, lines: list[bytes], error: type[PortError]
 ) -> None:
     port, thread = _scripted(lines)
+    channel = connect(mailbox, port=str(port))
     with pytest.raises(PortError) as caught:
-        connect(mailbox, port=str(port)).send(message())
+        channel.send(message())
+    channel.close()
     thread.join(5)
     assert type(caught.value) is error
 
 
 def test_a_server_rude_at_the_farewell_still_took_the_message(mailbox: Mailbox) -> None:
     port, thread = _scripted([*OPENING, b"354 go\r\n", b"250 2.0.0 Ok: queued as A1b\r\n"])
-    assert connect(mailbox, port=str(port)).send(message()) == Accepted("A1b")
+    channel = connect(mailbox, port=str(port))
+    assert channel.send(message()) == Accepted("A1b")
+    channel.close()
     thread.join(5)
 
 
@@ -184,7 +188,11 @@ def test_a_server_rude_at_the_farewell_still_took_the_message(mailbox: Mailbox) 
 
 def test_the_manifest_is_found_by_the_registry() -> None:
     assert manifest("channels", "email") is MANIFEST
-    assert [f.name for f in MANIFEST.fields if f.is_secret] == ["password", "dkim_private_key"]
+    assert [f.name for f in MANIFEST.fields if f.is_secret] == [
+        "password",
+        "dkim_private_key",
+        "bounce_password",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from email_validator import EmailNotValidError, validate_email
 
 from adapters.channels.email.adapter import EmailChannel
+from adapters.channels.email.bounce_mailbox import BounceMailbox
 from adapters.channels.email.compose import NAME, DkimKey, Sender
 from adapters.channels.email.connections import Server
+from adapters.kit.imap import ImapAccount
 from connector.ports.errors import Misconfigured
 from connector.registry import Environment, Field, Manifest
 
@@ -53,6 +55,28 @@ def build(config: Mapping[str, Any], secrets: Mapping[str, str], environment: En
         ),
         environment,
     )
+
+
+def report_mailbox(
+    config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment
+) -> BounceMailbox | None:
+    """The mailbox of bounces; None where none is named. Raises Misconfigured with the field."""
+    host = _text(config, "bounce_host", is_required=False)
+    if not host:
+        return None
+    if not _HOST.fullmatch(host):
+        raise _bad(
+            "bounce_host", "This is not a host name.", "Enter it as imap.example.com, without imaps://."
+        )
+    port = str(config.get("bounce_port") or "993")
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise _bad("bounce_port", "A port is a number from 1 to 65535.", "Use 993, or 143 for STARTTLS.")
+    password = str(secrets.get("bounce_password") or "")
+    if not password:
+        raise _bad("bounce_password", "The setting is missing.", "Fill in bounce_password.")
+    account = ImapAccount(host, int(port), port != "143", _text(config, "bounce_username"), password)
+    folder = _text(config, "bounce_folder", is_required=False) or "INBOX"
+    return BounceMailbox(account, folder, _domain(config, "return_path_domain"), environment)
 
 
 def _is_allowed(environment: Environment, host: str) -> bool:
@@ -157,8 +181,28 @@ MANIFEST = Manifest(
         Field("dkim_selector", "DKIM selector", is_required=False, help="Empty if the provider signs."),
         Field("dkim_domain", "DKIM domain", is_required=False, help="Empty: that of the from address."),
         Field("dkim_private_key", "DKIM private key", is_secret=True, is_required=False, help="RSA, PEM."),
+        Field(
+            "bounce_host",
+            "Bounce mailbox: IMAP server",
+            is_required=False,
+            is_rare=True,
+            help="The mailbox that takes bounces+…@; it is for nothing else.",
+        ),
+        Field(
+            "bounce_port",
+            "Bounce mailbox: port",
+            is_required=False,
+            is_rare=True,
+            help="993 (usual); 143 signs in after STARTTLS.",
+        ),
+        Field("bounce_username", "Bounce mailbox: user", is_required=False, is_rare=True),
+        Field("bounce_password", "Bounce mailbox: password", is_secret=True, is_required=False, is_rare=True),
+        Field(
+            "bounce_folder", "Bounce mailbox: folder", is_required=False, is_rare=True, help="Empty: INBOX."
+        ),
     ),
     build=build,
+    report_mailbox=report_mailbox,
     medium="email",
     help_page="adapters/email.md",
 )

@@ -8,23 +8,17 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-import imaplib
-import socket
-import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from imap_tools import AND, BaseMailBox, MailAttachment, MailMessage
-from imap_tools.errors import ImapToolsError, MailboxFolderSelectError, MailboxLoginError
 
-from adapters.kit.guard import Watch, certificate_error, open_socket, tls_context
+from adapters.kit.imap import Imap, ImapAccount
 from adapters.suppliers.file_feed.formats import too_large, truncated
 from adapters.suppliers.file_feed.records import ADAPTER
 from adapters.suppliers.file_feed.transports.base import HEAD_BYTES, LONGEST_DOWNLOAD_S, Head, safe_name
-from connector.ports.errors import Misconfigured, NotFound, Retryable, Unauthorized
+from connector.ports.errors import Misconfigured, NotFound
 from connector.ports.suppliers import Feed, FetchMark, NotModified
 from connector.registry import Environment
 
@@ -68,8 +62,19 @@ class ImapTransport:
     ) -> None:
         self._mailbox = mailbox
         self._environment = environment
-        self._longest_s = longest_s
         self._subject = f"imap://{mailbox.host}:{mailbox.port}/{mailbox.folder}"
+        account = ImapAccount(
+            mailbox.host, mailbox.port, mailbox.is_tls_first, mailbox.username, mailbox.password
+        )
+        self._imap = Imap(
+            environment,
+            ADAPTER,
+            account,
+            mailbox.folder,
+            subject=self._subject,
+            field="url",
+            longest_s=longest_s,
+        )
 
     def fetch(self, mark: FetchMark | None, directory: Path) -> Feed | NotModified:
         """As `Supplier.fetch`."""
@@ -107,7 +112,7 @@ class ImapTransport:
 
     def _newest(self, mark: FetchMark | None) -> _Found | None:
         """The newest message with an attachment that fits; None when it is the one that `mark` knows."""
-        with Watch(self._longest_s) as watch, self._opened(watch) as box:
+        with self._imap.opened() as box:
             validity = (box.client.response("UIDVALIDITY")[1] or [b""])[0] or b""
             uids = self._matching(box)
             for uid in reversed(uids[-LOOK_BACK:]):
@@ -182,113 +187,6 @@ class ImapTransport:
             told = text.upper().partition(b"RFC822.SIZE ")[2].rstrip(b")").split(b" ")[0]
             if told.isdigit() and int(told) > most:
                 raise too_large(self._subject, self._environment.max_feed_bytes)
-
-    @contextmanager
-    def _opened(self, watch: Watch) -> Iterator[BaseMailBox]:
-        with self._translated(watch):
-            box = _Box(self._mailbox, self._environment, watch)
-            try:
-                self._sign_in(box)
-                try:
-                    box.folder.set(self._mailbox.folder, readonly=True)
-                except MailboxFolderSelectError as exc:
-                    raise NotFound(
-                        ADAPTER,
-                        self._subject,
-                        "There is no such folder.",
-                        "Write it as the mail program shows it, with the folders around it, as in INBOX/Stock.",
-                    ) from exc
-                yield box
-                with suppress(imaplib.IMAP4.error, OSError):
-                    box.client.logout()
-            finally:
-                with suppress(OSError):
-                    box.client.shutdown()
-
-    def _sign_in(self, box: BaseMailBox) -> None:
-        wanted = self._mailbox
-        try:
-            if (wanted.username + wanted.password).isascii():
-                box.login(wanted.username, wanted.password, initial_folder=None)
-            else:
-                box.login_utf8(wanted.username, wanted.password, initial_folder=None)
-        except imaplib.IMAP4.abort:
-            raise
-        except (MailboxLoginError, imaplib.IMAP4.error) as exc:
-            raise Unauthorized(
-                ADAPTER,
-                self._subject,
-                "The mail server refused the user or the password.",
-                "Enter both anew; many providers want an app password for programs.",
-            ) from exc
-
-    @contextmanager
-    def _translated(self, watch: Watch) -> Iterator[None]:
-        try:
-            yield
-        except ssl.SSLError as exc:
-            refused = certificate_error(exc)
-            if refused is None:
-                raise self._broken(watch) from exc
-            raise Misconfigured(
-                ADAPTER,
-                self._subject,
-                f"The server's certificate is not valid: {refused.verify_message}.",
-                "Check the name of the server, or ask its owner to renew the certificate.",
-                field="url",
-            ) from exc
-        except TimeoutError as exc:
-            raise Retryable(ADAPTER, self._subject, "No answer came in time.", "It is tried again.") from exc
-        except (imaplib.IMAP4.error, ImapToolsError, OSError, EOFError) as exc:
-            raise self._broken(watch) from exc
-
-    def _broken(self, watch: Watch) -> Retryable:
-        if watch.is_over:
-            cause = f"Reading the mailbox took more than {self._longest_s / 60:.0f} minutes."
-        else:
-            cause = "The connection broke off, or the server answered what is not IMAP."
-        return Retryable(ADAPTER, self._subject, cause, "It is tried again.")
-
-
-class _Client(imaplib.IMAP4):
-    """IMAP over a socket that goes to a judged address."""
-
-    def __init__(self, mailbox: Mailbox, environment: Environment, watch: Watch) -> None:
-        self._mailbox, self._environment, self._watch = mailbox, environment, watch
-        self._context = tls_context(environment, ADAPTER)
-        super().__init__(mailbox.host, mailbox.port, environment.timeout_s)
-        if not mailbox.is_tls_first:
-            self._begin_tls()
-
-    def _create_socket(self, timeout: float | None) -> socket.socket:
-        plain = self._watch.add(open_socket(self._environment, ADAPTER, self.host, self.port, timeout))
-        if not self._mailbox.is_tls_first:
-            return plain
-        return self._watch.add(self._context.wrap_socket(plain, server_hostname=self.host))
-
-    def _begin_tls(self) -> None:
-        if "STARTTLS" not in self.capabilities:
-            self.shutdown()
-            raise Misconfigured(
-                ADAPTER,
-                f"imap://{self.host}:{self.port}",
-                "The server offers no encryption here, so the password was not sent.",
-                "Use imaps://, usually at port 993.",
-                field="url",
-            )
-        self.starttls(self._context)
-        self._watch.add(self.sock)
-
-
-class _Box(BaseMailBox):
-    """The library's mailbox over our client."""
-
-    def __init__(self, mailbox: Mailbox, environment: Environment, watch: Watch) -> None:
-        self._made = _Client(mailbox, environment, watch)
-        super().__init__()
-
-    def _get_mailbox_client(self) -> imaplib.IMAP4:
-        return self._made
 
 
 def _sent_at(message: MailMessage) -> datetime | None:
