@@ -25,6 +25,7 @@ SPOKEN = (
     "connector/intake/",
     "connector/outbox/",
     "connector/positions/why.py",
+    "connector/repricing/work.py",
 )
 """Folders and modules whose sentences may reach a merchant's page."""
 PIECES = (

@@ -67,6 +67,11 @@ def gettext(message: str, **values: object) -> str:
     return i18n.gettext(chosen_locale())(message, **values)
 
 
+def ngettext(singular: str, plural: str, num: int, **values: object) -> str:
+    """As `gettext`, with a number that is in the message as `num`."""
+    return i18n.ngettext(chosen_locale())(singular, plural, num, **values)
+
+
 @cache
 def _environment(locale: str) -> Environment:
     env = i18n.environment(locale).overlay()

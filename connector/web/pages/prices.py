@@ -28,6 +28,7 @@ from connector.positions.prices import (
     save_rule,
     summary,
 )
+from connector.repricing.floors import follow, stop_state
 from connector.web.pages.overview import kept
 from connector.web.view import csv_file, flash, gettext, page, reading, runtime
 
@@ -38,6 +39,12 @@ HEAD = (
     "below_floor", "proposal", "change_percent", "state", "was_price_30_days", "problem",
 )  # fmt: skip
 CHUNK = 1_000
+_STORES = sa.text("""
+    select c.id, c.name, coalesce(w.status, 'off') as status, coalesce(w.held, 0) as held
+      from connection c
+      left join price_writing w on w.merchant_id = c.merchant_id and w.connection_id = c.id
+     where c.merchant_id = :m and c.kind = 'store' and c.status <> 'ended' order by c.name, c.id
+""")
 
 
 @routes.get("/prices")
@@ -63,10 +70,11 @@ def save() -> Response:
             return _page(db, book.with_rule(level, subject, says), form, {}, 200, level=level, is_draft=True)
     with transaction(rt.engine) as db:
         save_rule(db, g.merchant_id, level, subject, says, g.account.email, rt.now())
+        follow(db, g.merchant_id)
         detail = {"level": level, "subject": subject, "removed": not says}
         record(db, g.merchant_id, rt.now(), g.account.email, "price_rule.save", "price rule", detail)
     kept().forget(g.merchant_id)
-    flash(gettext("Saved. No price in your store is changed by it."))
+    flash(gettext("Saved. No price in your stores is changed by it before you approve it there."))
     return redirect("/prices", 303)
 
 
@@ -76,6 +84,7 @@ def remove() -> Response:
     level, subject = request.form.get("level", ""), request.form.get("subject", "")[:200]
     with transaction(rt.engine) as db:
         save_rule(db, g.merchant_id, level, subject, {}, g.account.email, rt.now())
+        follow(db, g.merchant_id)
         detail = {"level": level, "subject": subject, "removed": True}
         record(db, g.merchant_id, rt.now(), g.account.email, "price_rule.save", "price rule", detail)
     kept().forget(g.merchant_id)
@@ -161,6 +170,8 @@ def _page(
         roundings=["none", *ROUNDINGS],
         names=NAMES,
         found=summary(db, g.merchant_id, book),
+        stops=stop_state(db, g.merchant_id),
+        stores=db.execute(_STORES, {"m": g.merchant_id}).all(),
     )
 
 
@@ -204,4 +215,5 @@ def _in_words(error: Misconfigured) -> str:
         "floor_percent": _("Enter a number from 0 to 99."),
         "tax_percent": _("Enter a number from 0 to 100."),
         "rounding": _("Choose one of the values."),
+        "below_floor": _("Choose one of the values."),
     }.get(error.field, _("Enter a number."))

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from connector.i18n import day
 from connector.positions import kept as kept_dates
+from connector.positions.price_stops import stops_of
 from connector.web.pages.overview import kept
 from connector.web.queries import products
 from connector.web.queries.overview import SELLABLE_STATES
@@ -80,6 +81,7 @@ def product(variant_id: int) -> Response:
         names = products.source_names(db, g.merchant_id)
         moves = products.movements(db, g.merchant_id, variant_id=variant_id, limit=20)
         named_by = products.connection_name(db, g.merchant_id, row)
+        stopped = stops_of(db, g.merchant_id, [variant_id]).get(variant_id)
     arithmetic = row.why or {}
     return page(
         "product",
@@ -91,6 +93,7 @@ def product(variant_id: int) -> Response:
         shown_days=_days(row),
         promise=arithmetic.get("promise"),
         named_by=named_by,
+        stopped=stopped,
         sourcing=arithmetic.get("sourcing"),
         rule_words=RuleWords(gettext),
         at=lambda text: moment(datetime.fromisoformat(text), chosen_locale()),

@@ -14,6 +14,7 @@ from connector.db import transaction
 from connector.intake import archive, held, undo
 from connector.intake.allowing import can_allow
 from connector.intake.runtime import NotPossible, SourceBusy
+from connector.repricing import run_notes
 from connector.web.pages.overview import kept
 from connector.web.queries import runs
 from connector.web.view import (
@@ -36,6 +37,7 @@ routes = Blueprint("runs", __name__)
 STATUSES = ("held", "partly_held", "failed", "applied", "unchanged", "rejected", "undone")
 SHOWN = 25
 
+BELOW_SHOWN = 10
 
 @routes.get("/runs")
 def index() -> Response:
@@ -109,6 +111,8 @@ def run(run_id: int) -> Response:
         run=row,
         mark="",
         movements=movements[:SHOWN],
+        below = run_notes.count_of(db, g.merchant_id, run_id)
+        lowest = list(run_notes.listed(db, g.merchant_id, run_id, BELOW_SHOWN)) if below else []
         next_moved=movements[SHOWN - 1].id if len(movements) > SHOWN else None,
         issues=issues[:SHOWN],
         next_issued=issues[SHOWN - 1].id if len(issues) > SHOWN else None,
@@ -125,6 +129,8 @@ def run(run_id: int) -> Response:
 @routes.get("/runs/<int:run_id>/live")
 def live(run_id: int) -> Response:
     """A running run's progress; the whole page again once it ended."""
+        below=below,
+        lowest=lowest,
     row = _run(run_id)
     if row.status != "running":
         return Response(status=204, headers={"HX-Refresh": "true"})
@@ -152,6 +158,17 @@ def faults_export(run_id: int) -> Response:
         ("line", "column", "code", "reason", "cells"),
         (
             (row.line or None, row.column, row.code, row.reason, *row.cells)
+@routes.get("/runs/<int:run_id>/below-floor.csv")
+def below_floor_export(run_id: int) -> Response:
+    """The prices that the costs of this run put under their floor."""
+    _run(run_id)
+    with reading() as db:
+        found = list(run_notes.listed(db, g.merchant_id, run_id))
+    names = ("sku", "title", "store", "currency", "price", "floor", "cost_before", "cost")
+    rows = (tuple(one[name] for name in names) for one in found)
+    return csv_file(f"run-{run_id}-below-floor.csv", names, rows)
+
+
             for row in stream(runs.ISSUES_EXPORT, {"m": g.merchant_id, "r": run_id})
         ),
     )
