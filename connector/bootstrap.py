@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,6 @@ from connector.outbox.work import Served, Topic, serve_turn
 from connector.placement import work as placement
 from connector.plans import Catalogue
 from connector.ports.ads import Ads
-from connector.ports.channels import Channel
 from connector.ports.coupons import Coupons
 from connector.ports.entitlements import Entitlements
 from connector.ports.errors import Misconfigured, PortError
@@ -49,7 +48,7 @@ from connector.registry import Environment, Part, manifest
 from connector.repricing import work as repricing
 from connector.settings import AppKeys, Settings
 from connector.shared import RedisValues
-from connector.shoppers import episodes, messages
+from connector.shoppers import episodes, media, sending
 
 TOPICS: Mapping[str, Topic] = {
     topic.name: topic
@@ -62,7 +61,9 @@ TOPICS: Mapping[str, Topic] = {
         Topic(webhooks.RECEIPTS, webhooks.work_receipts, 10, 120),
         Topic(live_orders.TOPIC, live_orders.work_orders, MOST_ITEMS, 120),
         Topic(topics.SHOPPERS, episodes.work_positions, 200, 120),
-        Topic(messages.EMAIL, messages.work_messages, 50, 240),
+        Topic(media.EMAIL, sending.work_messages, 50, 240),
+        Topic(media.SMS, sending.work_messages, 50, 240),
+        Topic(media.PUSH, sending.work_messages, 50, 240),
         Topic(topics.ADS, pausing.work_positions, 500, 240),
         Topic(installations.ENDED, leave.work_ended, 10, 240),
         Topic(privacy.REQUESTS, legal.work_requests, 10, 240),
@@ -150,9 +151,8 @@ class Runtime:
         adapter: Ads = self._adapter(merchant_id, connection_id)
         return adapter
 
-    def channel(self, merchant_id: int, connection_id: int) -> Channel:
-        """The adapter of a channel connection; 0 is the installation's own mail (DISPO_SMTP_*)."""
-        adapter: Channel
+    def channel(self, merchant_id: int, connection_id: int) -> Any:
+        """The adapter of a channel connection, by its medium; 0 is the installation's own mail (DISPO_SMTP_*)."""
         if connection_id:
             adapter = self._adapter(merchant_id, connection_id)
         elif self.settings.smtp_host:
@@ -257,6 +257,8 @@ class Runtime:
         secrets = self.secrets(row)
         tokens = self._access_tokens(row, secrets)
         environment = replace(self.environment, access_tokens=tokens) if tokens else self.environment
+        if row.kind == "supplier":
+            environment = replace(environment, stores=partial(self.store, row.merchant_id))
         return manifest(row.port, row.adapter).build(row.config, secrets, environment)
 
     def _access_tokens(self, row: ConnectionRow, secrets: Mapping[str, str]) -> AccessTokens | None:

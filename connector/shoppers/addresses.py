@@ -1,9 +1,10 @@
-"""E-mail addresses: which are possible, which are the same, and which must not be written to any more."""
+"""E-mail addresses and telephone numbers: which are possible, which are one, and which must not be written to."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+import phonenumbers
 import sqlalchemy as sa
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.dialects.postgresql import insert
@@ -15,7 +16,7 @@ _SUPPRESSION = Suppression.__table__  # type: ignore[attr-defined]
 
 
 class AddressInvalid(ValueError):
-    """This cannot be an e-mail address. The message never repeats it."""
+    """This cannot be an e-mail address or a telephone number. The message never repeats it."""
 
 
 def normalise(typed: str) -> tuple[str, str]:
@@ -30,6 +31,28 @@ def normalise(typed: str) -> tuple[str, str]:
     except EmailNotValidError as exc:
         raise AddressInvalid("This is not an e-mail address.") from exc
     return f"{found.local_part}@{found.domain.casefold()}", f"{found.local_part}@{found.domain}".casefold()
+
+
+def normalise_phone(typed: str, country: str = "") -> str:
+    """A mobile number in E.164 ("+33612345678") of what somebody typed; `country` (two letters) is where a number
+    without "+" belongs. Raises AddressInvalid for what is no number, or one that takes no texts."""
+    try:
+        number = phonenumbers.parse(typed.strip(), country.upper() or None)
+    except phonenumbers.NumberParseException as exc:
+        raise AddressInvalid("This is not a telephone number.") from exc
+    takes_texts = (
+        phonenumbers.PhoneNumberType.MOBILE,
+        phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+        phonenumbers.PhoneNumberType.PERSONAL_NUMBER,
+    )
+    if not phonenumbers.is_valid_number(number) or phonenumbers.number_type(number) not in takes_texts:
+        raise AddressInvalid("This is not a mobile number.")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def country_of(number: str) -> str:
+    """The country (two letters) of a number in E.164, "" where it has none."""
+    return phonenumbers.region_code_for_number(phonenumbers.parse(number)) or ""
 
 
 def is_suppressed(db: sa.Connection, keyring: Keyring, merchant_id: int, address_key: str) -> bool:

@@ -6,7 +6,7 @@ everybody who never chose.
 
 from __future__ import annotations
 
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import Literal
 
 import sqlalchemy as sa
@@ -28,7 +28,8 @@ class ShopperPolicy(BaseModel):
     for `settle_s` seconds; `pace` is that of `connector.shoppers.waves`. Times of day are the shopper's own (else the
     merchant's zone): alerts by mail are not sent in the quiet hours, those by SMS only inside
     `sms_from`…`sms_until`, Monday to Saturday, no public holiday. `most_per_day` alerts reach one person at most in
-    24 hours; `most_per_hour` leave for this merchant (None: as fast as the provider takes them).
+    24 hours; `most_per_hour` leave for this merchant (None: as fast as the provider takes them);
+    from the day `warms_up_from` on 200 a day, then twice as many each day, for two weeks.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -45,6 +46,7 @@ class ShopperPolicy(BaseModel):
     sms_until: time = time(20)
     most_per_day: int = Field(default=5, ge=1, le=100)
     most_per_hour: int | None = Field(default=None, ge=1, le=1_000_000)
+    warms_up_from: date | None = None
     counts_interest: bool = False
 
 

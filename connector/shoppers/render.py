@@ -5,21 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import Literal
+from typing import Literal, get_args
 
 import css_inline
 
 from connector.i18n import environment
 
 Kind = Literal["confirm", "back_in_stock"]
-KINDS: tuple[Kind, ...] = ("confirm", "back_in_stock")
+KINDS: tuple[Kind, ...] = get_args(Kind)
+ALERTS: frozenset[str] = frozenset(KINDS) - {"confirm"}
+"""Sent by our own decision, so within quiet hours and daily limits; the rest somebody has just asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a message may say. `seller` sends it, `title` is the product with its variant,
     `price_minor` is in minor units of `currency` (None: not said), `main_url` is the one button,
-    `leave_url` and `me_url` end it, `asked_on` is the day they signed up. URLs may be empty."""
+    `leave_url` and `me_url` end it, `asked_on` is the day they signed up. URLs may be empty. `takes_answers`:
+    an SMS can be answered with STOP."""
 
     seller: str
     title: str
@@ -31,6 +34,7 @@ class Facts:
     price_minor: int | None = None
     currency: str = "EUR"
     privacy_url: str = ""
+    takes_answers: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Rendered:
 
 
 def render(kind: Kind, locale: str, facts: Facts) -> Rendered:
-    """The message in `locale`; the subject is one line whatever the product is called."""
+    """The message as mail in `locale`; the subject is one line whatever the product is called."""
     env = environment(locale)
     context = {"facts": facts}
     subject = env.get_template(f"email/{kind}.subject.txt").render(context)
@@ -51,6 +55,19 @@ def render(kind: Kind, locale: str, facts: Facts) -> Rendered:
         text=env.get_template(f"email/{kind}.txt").render(context).strip() + "\n",
         html=_inliner().inline(html),
     )
+
+
+def render_text(kind: Kind, locale: str, facts: Facts) -> str:
+    """The message as SMS: one paragraph with its link and the way out."""
+    text = environment(locale).get_template(f"sms/{kind}.txt").render({"facts": facts})
+    return " ".join(text.split())
+
+
+def render_push(kind: Kind, locale: str, facts: Facts) -> tuple[str, str]:
+    """Title and body of the message as notification."""
+    text = environment(locale).get_template(f"push/{kind}.txt").render({"facts": facts})
+    title, _, body = text.strip().partition("\n")
+    return title.strip(), " ".join(body.split())
 
 
 @cache

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
 from connector.crypto import Keyring
-from connector.ports.channels import Channel
 
 
 class ShopperRuntime(Protocol):
@@ -26,6 +25,6 @@ class ShopperRuntime(Protocol):
 
     def now(self) -> datetime: ...
 
-    def channel(self, merchant_id: int, connection_id: int) -> Channel:
-        """The adapter of a channel connection; 0 is the installation's own mail. Raises a PortError
-        when it cannot be built."""
+    def channel(self, merchant_id: int, connection_id: int) -> Any:
+        """The adapter of a channel connection, one of `connector.ports.channels` by its medium; 0 is the
+        installation's own mail. Raises a PortError when it cannot be built."""

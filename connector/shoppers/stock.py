@@ -11,18 +11,25 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from connector.accounts.tables import Connection
 from connector.catalog.tables import Listing
-from connector.positions.tables import Position
 from connector.shoppers.tables import Subscription
 
 _LISTING = Listing.__table__  # type: ignore[attr-defined]
-_POSITION = Position.__table__  # type: ignore[attr-defined]
-_CONNECTION = Connection.__table__  # type: ignore[attr-defined]
 _SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
 
 FROM_STOCK = ("in_stock", "low_stock")
 BUYABLE = (*FROM_STOCK, "preorder", "backorder", "made_to_order")
+
+
+_STOCK = sa.text("""
+select p.available, p.state, array(
+         select distinct l.connection_id from listing l
+           join connection c on c.merchant_id = l.merchant_id and c.id = l.connection_id and c.status <> 'ended'
+          where l.merchant_id = :m and l.variant_id = :v and l.is_managed and l.is_published
+            and not l.is_excluded and not l.is_gone and l.confirmed_available >= 1
+       ) as live
+  from (select 1) as one left join position p on p.merchant_id = :m and p.variant_id = :v
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,34 +47,9 @@ class VariantStock:
 
 def stock_of(db: sa.Connection, merchant_id: int, variant_id: int) -> VariantStock:
     """The present stock of one variant; nothing is free when it has no position."""
-    position = db.execute(
-        sa.select(_POSITION.c.available, _POSITION.c.state).where(
-            _POSITION.c.merchant_id == merchant_id, _POSITION.c.variant_id == variant_id
-        )
-    ).one_or_none()
-    live = db.scalars(
-        sa.select(_LISTING.c.connection_id)
-        .distinct()
-        .select_from(
-            _LISTING.join(
-                _CONNECTION,
-                (_CONNECTION.c.merchant_id == _LISTING.c.merchant_id)
-                & (_CONNECTION.c.id == _LISTING.c.connection_id)
-                & (_CONNECTION.c.status != "ended"),
-            )
-        )
-        .where(
-            _LISTING.c.merchant_id == merchant_id,
-            _LISTING.c.variant_id == variant_id,
-            _LISTING.c.is_managed,
-            _LISTING.c.is_published,
-            sa.not_(_LISTING.c.is_excluded),
-            sa.not_(_LISTING.c.is_gone),
-            _LISTING.c.confirmed_available >= 1,
-        )
-    )
-    is_from_stock = position is not None and position.state in FROM_STOCK
-    return VariantStock(max(0, position.available) if position and is_from_stock else 0, frozenset(live))
+    row = db.execute(_STOCK, {"m": merchant_id, "v": variant_id}).one()
+    is_from_stock = row.state in FROM_STOCK
+    return VariantStock(max(0, row.available) if is_from_stock else 0, frozenset(row.live))
 
 
 def waits_for(merchant_id: int, variant_id: int) -> sa.ColumnElement[bool]:

@@ -97,7 +97,7 @@ def test_messages_stop_and_everybody_keeps_their_place(installed: Admin) -> None
                    " now() from message on conflict do nothing")  # fmt: skip
     installed.work()
     (message,) = installed.rows("select id from message")
-    from connector.shoppers.messages import deliver
+    from connector.shoppers.sending import deliver
 
     deliver(installed.rt, None, merchant_id, message.id)  # type: ignore[arg-type]
     (message,) = installed.rows("select status, note from message")

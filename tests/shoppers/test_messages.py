@@ -84,10 +84,10 @@ def test_back_again_before_anybody_looked_still_tells_everybody(world: World) ->
     world.set_stock(0)
     from connector.outbox import messages as outbox
     from connector.outbox.work import serve_turn
-    from connector.shoppers import messages
+    from connector.shoppers import media
     from tests.shoppers.world import TOPICS
 
-    serve_turn(world, outbox.Turn(world.merchant_id, messages.EMAIL, 0), TOPICS)
+    serve_turn(world, outbox.Turn(world.merchant_id, media.EMAIL, 0), TOPICS)
     assert world.message_statuses() == ["skipped"]
     world.set_stock(2)
     world.run()

@@ -18,7 +18,7 @@ from connector.outbox.work import Topic, serve_turn
 from connector.ports.channels import Accepted, OutgoingMessage
 from connector.positions.tables import Position
 from connector.positions.topics import SHOPPERS
-from connector.shoppers import episodes, messages
+from connector.shoppers import episodes, media, sending
 from connector.shoppers.subscribe import Answer, confirm, find_place, subscribe
 from tests.support import ManualClock
 
@@ -28,7 +28,9 @@ FERNET = "c3VwZXItc2VjcmV0LWtleS1mb3ItdGVzdHMtMTIzNDU="
 
 TOPICS = {
     SHOPPERS: Topic(SHOPPERS, episodes.work_positions),
-    messages.EMAIL: Topic(messages.EMAIL, messages.work_messages),
+    media.EMAIL: Topic(media.EMAIL, sending.work_messages),
+    media.SMS: Topic(media.SMS, sending.work_messages),
+    media.PUSH: Topic(media.PUSH, sending.work_messages),
 }
 
 

@@ -1,0 +1,125 @@
+"""Writes a message from what the store says now: title, picture and price are read here, not when it was queued."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from connector.catalog.tables import Listing
+from connector.ports.channels import OutgoingMessage, OutgoingPush, OutgoingText
+from connector.shoppers import links
+from connector.shoppers.render import Facts, render, render_push, render_text
+from connector.shoppers.runtime import ShopperRuntime
+
+_LISTING = Listing.__table__  # type: ignore[attr-defined]
+
+Outgoing = OutgoingMessage | OutgoingText | OutgoingPush
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who a message goes to. `address`: a mailbox, a number in E.164 or a push endpoint with its `push_keys`."""
+
+    merchant_id: int
+    subscription_id: int
+    connection_id: int
+    channel: str
+    address: str
+    locale: str
+    asked_at: datetime
+    push_keys: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Seller:
+    """Who sends it. `currency` is that of the store the person signed up at."""
+
+    name: str
+    reply_to: str
+    privacy_url: str
+    currency: str
+
+
+def facts_of(
+    rt: ShopperRuntime,
+    db: sa.Connection,
+    seller: Seller,
+    person: Person,
+    kind: str,
+    message_id: int,
+    variant_id: int,
+    context: dict[str, Any],
+) -> Facts:
+    """What the message may say now."""
+    listing = db.execute(
+        sa.select(_LISTING.c.title, _LISTING.c.image_url, _LISTING.c.price_minor)
+        .where(
+            _LISTING.c.merchant_id == person.merchant_id,
+            _LISTING.c.connection_id == person.connection_id,
+            _LISTING.c.variant_id == variant_id,
+        )
+        .order_by(_LISTING.c.confirmed_available.desc().nulls_last(), _LISTING.c.id)
+        .limit(1)
+    ).one_or_none()
+
+    def signed(purpose: links.Purpose, subject_id: int) -> str:
+        return links.link(rt.keyring, rt.base_url, purpose, person.merchant_id, subject_id, person.locale)
+
+    return Facts(
+        seller=seller.name,
+        title=listing.title if listing else "",
+        main_url=(
+            signed("confirm", person.subscription_id) if kind == "confirm" else signed("click", message_id)
+        ),
+        leave_url=signed("leave", person.subscription_id),
+        me_url=signed("me", person.subscription_id),
+        asked_on=person.asked_at.date(),
+        image_url=listing.image_url if listing else "",
+        price_minor=listing.price_minor if listing else None,
+        currency=seller.currency,
+        privacy_url=seller.privacy_url,
+    )
+
+
+def compose(
+    channel: str, kind: Any, message_id: str, person: Person, seller: Seller, facts: Facts
+) -> Outgoing:
+    """The finished message for one medium; `message_id` is ours."""
+    if channel == "sms":
+        return OutgoingText(message_id, person.address, render_text(kind, person.locale, facts))
+    if channel == "push":
+        title, body = render_push(kind, person.locale, facts)
+        return OutgoingPush(
+            message_id=message_id,
+            endpoint=person.address,
+            p256dh=str(person.push_keys.get("p256dh", "")),
+            auth=str(person.push_keys.get("auth", "")),
+            title=title,
+            body=body,
+            url=facts.main_url,
+            icon=facts.image_url,
+            urgency="high" if kind == "back_in_stock" else "normal",
+            language=person.locale,
+        )
+    rendered = render(kind, person.locale, facts)
+    return OutgoingMessage(
+        message_id=message_id,
+        to=person.address,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        from_name=facts.seller,
+        reply_to=seller.reply_to,
+        unsubscribe_url=facts.leave_url,
+        language=person.locale,
+    )
+
+
+def subject_of(outgoing: Outgoing) -> str:
+    """What the merchant's list of messages shows of it: never an address."""
+    if isinstance(outgoing, OutgoingMessage):
+        return outgoing.subject
+    return outgoing.title if isinstance(outgoing, OutgoingPush) else outgoing.text.split(" http", 1)[0][:120]
