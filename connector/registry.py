@@ -13,6 +13,7 @@ from connector.ports.channels import Medium
 from connector.ports.errors import Misconfigured
 from connector.ports.installs import AccessTokens
 from connector.ports.shared import SharedValues
+from connector.ports.stores import Store
 from connector.settings import AppKeys as AppKeys
 
 Kind = Literal["stores", "suppliers", "ads", "channels", "search"]
@@ -48,6 +49,7 @@ ADAPTERS: Mapping[Kind, Mapping[str, str]] = {
         "odoo": "adapters.suppliers.odoo:MANIFEST",
         "printful": "adapters.suppliers.printful:MANIFEST",
         "sap_s4hana": "adapters.suppliers.sap_s4hana:MANIFEST",
+        "store_location": "adapters.suppliers.store_location:MANIFEST",
         "zoho_inventory": "adapters.suppliers.zoho_inventory:MANIFEST",
     },
 }
@@ -63,6 +65,7 @@ class Environment:
     only directories a feed may be read from on this machine; none by default. `access_tokens` gives a
     connection whose token expires the one of this moment; None where the stored token is for good. `shared`
     are the values all workers share, such as what a platform still lets us ask; None: this process is alone.
+    `stores` gives another connection of the same merchant, a store, by its number; None where nobody asks for one.
     """
 
     allowed_private_hosts: frozenset[str] = frozenset()
@@ -73,6 +76,7 @@ class Environment:
     feed_directories: tuple[Path, ...] = ()
     access_tokens: AccessTokens | None = None
     shared: SharedValues | None = None
+    stores: Callable[[int], Store] | None = None
 
 
 @dataclass(frozen=True, slots=True)

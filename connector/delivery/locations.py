@@ -17,7 +17,7 @@ from connector.accounts.connections import choose_setting
 from connector.accounts.schedule import run_now
 from connector.availability.locations import Feeds
 from connector.ports.stores import Location
-from connector.positions.locations import Splits, feeds_of
+from connector.positions.locations import MOST_LISTED, Splits, feeds_of
 
 MOST = 20
 """So many locations of one store may be written: each is read with every reading of the catalogue."""
@@ -120,14 +120,7 @@ def present(db: sa.Connection, merchant_id: int, connection_id: int) -> Present:
     ).all()
     feeds = chosen
     if feeds is None:
-        found = db.execute(
-            sa.text("""
-                select location_id from listing
-                 where merchant_id = :m and connection_id = :c and location_id is not null and not is_gone
-                 group by location_id order by count(*) desc, location_id limit 1
-            """),
-            given,
-        ).scalar()
+        found = db.execute(MOST_LISTED, given).scalar()
         feeds = Feeds((found,) if found else ())
     return Present(
         feeds=feeds,

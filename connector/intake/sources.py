@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -15,7 +17,9 @@ from connector.crypto import Keyring
 from connector.db import transaction
 from connector.intake.mapping import Mapping as ColumnMapping
 from connector.ports.learning import Learns
+from connector.ports.stores import Store
 from connector.ports.suppliers import Proposes
+from connector.positions.locations import keep_apart
 from connector.registry import Environment, manifest
 
 BY_HAND = {"by_hand": "yes"}
@@ -39,6 +43,8 @@ class Installation(Protocol):
 
     @property
     def environment(self) -> Environment: ...
+
+    def store(self, merchant_id: int, connection_id: int) -> Store: ...
 
     def now(self) -> datetime: ...
 
@@ -71,10 +77,12 @@ def connect(
     source's id. Raises the PortError of the check before anything is stored.
 
     `adapter` is the registry's name of a supplier. `rules` are `lead_time_days`, `max_age_hours` (None: not
-    said), `handover_hours`, `missing_policy` and, for the merchant's own stock, `kind` "own".
+    said), `handover_hours`, `missing_policy` and, for the merchant's own stock, `kind` "own". A location of one of
+    their stores is their own stock, and feeds none of that store's locations where the store sells it by itself.
     """
     kept = {key: value for key, value in secrets.items() if value}
-    supplier = manifest("suppliers", adapter).build(config, kept, rt.environment)
+    environment = replace(rt.environment, stores=partial(rt.store, merchant_id))
+    supplier = manifest("suppliers", adapter).build(config, kept, environment)
     supplier.check()
     # What the check learnt of the server is what every later run expects of it.
     config = {**config, **(supplier.learnt() if isinstance(supplier, Learns) else {})}
@@ -109,8 +117,12 @@ def connect(
                 "kind": "supplier",
                 "mapping": json.dumps(mapping),
                 **rules,
+                # What is in the merchant's own store is theirs.
+                **({"kind": "own"} if config.get("reads_store") else {}),
             },
         ).scalar_one()
+        if config.get("reads_store"):
+            keep_apart(db, merchant_id, int(source_id), config)
         if config.get("by_hand") or config.get("place") in COMES_BY_ITSELF:
             schedule.ensure(db, merchant_id, "supplier.upload", int(source_id), UPLOAD_EVERY_S)
         else:

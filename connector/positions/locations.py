@@ -12,9 +12,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from connector.accounts.connections import choose_setting
 from connector.availability.facts import Decision
 from connector.availability.locations import Badge, Feeds, Split, badge_of, split, split_bundle
 from connector.outbox.messages import literal
+from connector.ports.errors import Misconfigured
 from connector.positions.falls import Feeding
 
 _PLACES = sa.text("""
@@ -139,6 +141,54 @@ def _leads(rows: Iterable[Any], feeds: Mapping[int, Feeds]) -> dict[tuple[int, s
             key = (row.connection_id, row.external_id)
             best[key] = min(best.get(key, (rank, row.id)), (rank, row.id))
     return {key: listing_id for key, (_, listing_id) in best.items()}
+
+
+def keep_apart(db: sa.Connection, merchant_id: int, source_id: int, config: Mapping[str, str]) -> None:
+    """A new source is read from a location of a store (`config`: reads_store, reads_location, sells_online). Where
+    the store sells what is there by itself, the source feeds none of its written locations, or it would be sold
+    twice. Raises Misconfigured where that location is one that Dispo writes, or nobody knows yet which one that is.
+    """
+    given = {"m": merchant_id, "c": int(config["reads_store"])}
+    place = config["reads_location"]
+    chosen = feeds_of(db, merchant_id, given["c"]).get(given["c"])
+    default = chosen.places[0] if chosen else db.execute(MOST_LISTED, given).scalar()
+    if default is None:
+        raise _not_apart(place, "The store's catalogue was not read yet.", "Try again when it is.")
+    if place in (chosen.places if chosen else (default,)):
+        raise _not_apart(
+            place,
+            "Dispo writes this location itself: it would read its own numbers as your stock.",
+            "Choose a location that Dispo does not write.",
+        )
+    if config.get("sells_online") != "yes":
+        return
+    if chosen is None:
+        db.execute(
+            sa.text(
+                "insert into store_location (merchant_id, connection_id, location_id) values (:m, :c, :p)"
+            ),
+            {**given, "p": default},
+        )
+        choose_setting(db, merchant_id, given["c"], "location_id", str(default))
+    db.execute(
+        sa.text("""
+            insert into store_location_source
+                   (merchant_id, connection_id, source_id, location_id, is_counted_there)
+            values (:m, :c, :s, :p, true)
+        """),
+        {**given, "s": source_id, "p": place},
+    )
+
+
+MOST_LISTED = sa.text("""
+    select location_id from listing
+     where merchant_id = :m and connection_id = :c and location_id is not null and not is_gone
+     group by location_id order by count(*) desc, location_id limit 1
+""")
+
+
+def _not_apart(place: str, cause: str, remedy: str) -> Misconfigured:
+    return Misconfigured("store_location", f"location {place}", cause, remedy, field="reads_location")
 
 
 def feeding_at(feeds: Feeds | None, place: str | None) -> Feeding | None:

@@ -13,6 +13,7 @@ from adapters.suppliers.netsuite.stock import NetSuiteStock
 from adapters.suppliers.odoo.stock import OdooStock
 from adapters.suppliers.printful.stock import PrintfulStock
 from adapters.suppliers.sap_s4hana.stock import SapStock
+from adapters.suppliers.store_location.stock import StoreLocation
 from adapters.suppliers.zoho_inventory.stock import ZohoStock
 from connector.ports.incoming import SupplierIncomingReader
 from connector.ports.suppliers import Supplier
@@ -67,4 +68,8 @@ def zoho_inventory(api: ZohoStock) -> LiveApi:
 
 
 def sap_s4hana(api: SapStock) -> LiveApi:
+    return api
+
+
+def store_location(api: StoreLocation) -> LiveApi:
     return api
