@@ -24,6 +24,7 @@ from connector.cli.mapping import COMMANDS as MAPPING
 from connector.cli.matching import COMMANDS as MATCHING
 from connector.cli.places import COMMANDS as PLACES
 from connector.cli.privacy import COMMANDS as PRIVACY
+from connector.cli.prices import COMMANDS as PRICES
 from connector.cli.promises import COMMANDS as PROMISES
 from connector.cli.rules import COMMANDS as RULES
 from connector.cli.runs import COMMANDS as RUNS
@@ -49,6 +50,7 @@ for command in (
     *STORES,
     *PLACES,
     *SUPPLIERS,
+    *PRICES,
     *MAPPING,
     *GUARD,
     *MATCHING,

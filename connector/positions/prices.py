@@ -254,6 +254,30 @@ def _wrong(field: str, cause: str, remedy: str) -> Misconfigured:
     return Misconfigured("prices", f"price rule, {field}", cause, remedy, field=field)
 
 
+def subject_of(db: sa.Connection, merchant_id: int, level: str, text: str) -> str:
+    """What a rule holds for, as it is kept: of a supplier's name or id, a collection's name, an item's SKU. Raises
+    Misconfigured(field="subject") where it is not one of the merchant's."""
+    text = " ".join(text.split())
+    if level == "merchant" and not text:
+        return ""
+    if level == "collection" and text:
+        return text.casefold()
+    query = {
+        "supplier": "select id from source where merchant_id = :m and (name = :s or cast(id as text) = :s) limit 2",
+        "sku": "select id from variant where merchant_id = :m and sku = :s order by id limit 2",
+    }.get(level)
+    found = list(db.scalars(sa.text(query), {"m": merchant_id, "s": text})) if query and text else []
+    if len(found) != 1:
+        raise Misconfigured(
+            "prices",
+            "price rule",
+            f"{len(found)} are called {text!r}.",
+            "Name one supplier, collection or SKU.",
+            field="subject",
+        )
+    return str(found[0])
+
+
 def save_rule(
     db: sa.Connection,
     merchant_id: int,

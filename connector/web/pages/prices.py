@@ -26,6 +26,7 @@ from connector.positions.prices import (
     judged,
     read_book,
     save_rule,
+    subject_of,
     summary,
 )
 from connector.repricing.floors import follow, stop_state
@@ -62,7 +63,7 @@ def save() -> Response:
     with reading() as db:
         book, sources = read_book(db, g.merchant_id), _sources(db, g.merchant_id)
         try:
-            subject = _subject(db, level, form.get("subject", ""), sources)
+            subject = subject_of(db, g.merchant_id, level, form.get("subject", ""))
             says = checked_says(level, form, [row.id for row in sources])
         except Misconfigured as error:
             return _page(db, book, form, {error.field: _in_words(error)}, 422, level=level)
@@ -186,23 +187,6 @@ def _texts(says: Mapping[str, Any]) -> dict[str, str]:
 def _sources(db: sa.Connection, merchant_id: int) -> list[Any]:
     query = sa.text("select id, name from source where merchant_id = :m order by name, id")
     return list(db.execute(query, {"m": merchant_id}))
-
-
-def _subject(db: sa.Connection, level: str, text: str, sources: list[Any]) -> str:
-    """What a rule holds for, as it is kept; raises Misconfigured(field="subject") where it is not the merchant's."""
-    text = " ".join(text.split())
-    if level == "merchant":
-        return ""
-    if level == "collection" and text:
-        return text.casefold()
-    if level == "supplier":
-        found = [row.id for row in sources if row.name == text or str(row.id) == text]
-    else:
-        query = sa.text("select id from variant where merchant_id = :m and sku = :s order by id limit 2")
-        found = list(db.scalars(query, {"m": g.merchant_id, "s": text})) if text else []
-    if len(found) != 1:
-        raise Misconfigured("prices", "price rule", f"{len(found)} are called {text!r}", field="subject")
-    return str(found[0])
 
 
 def _in_words(error: Misconfigured) -> str:
