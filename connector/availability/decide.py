@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from connector.availability.facts import Decision, Rule, Shown, SourceFacts, VariantFacts
 from connector.availability.promising import INCOMING_LASTS as INCOMING_LASTS
 from connector.availability.promising import is_fresh as is_fresh
 from connector.availability.promising import promise, promise_rechecks
-from connector.availability.sourcing import NOTHING_KNOWN, Candidate, Choice, choose, shrunk
+from connector.availability.sourcing import NOTHING_KNOWN, Candidate, Choice, choose, same_currency, shrunk
 
 SELLABLE_FROM_STOCK = frozenset({"in_stock", "low_stock"})
 
@@ -122,6 +123,7 @@ def _choice(facts: VariantFacts, counted: list[tuple[SourceFacts, int]]) -> Choi
     found: dict[int, list[tuple[SourceFacts, int]]] = {}
     for source, units in counted:
         found.setdefault(source.source_id, []).append((source, units))
+    costs, lacking = same_currency(_costs(facts), facts.rates)
     candidates = [
         Candidate(
             source_id=source_id,
@@ -129,7 +131,7 @@ def _choice(facts: VariantFacts, counted: list[tuple[SourceFacts, int]]) -> Choi
             is_own=items[0][0].is_own,
             is_stale=not all(is_fresh(source, facts.now) for source, _ in items),
             is_failing=items[0][0].is_failing,
-            cost=min((s.cost * s.units_per_variant for s, _ in items if s.cost is not None), default=None),
+            cost=costs.get(source_id),
             lead_time_days=min(
                 (s.lead_time_days for s, _ in items if s.lead_time_days is not None), default=None
             ),
@@ -138,7 +140,26 @@ def _choice(facts: VariantFacts, counted: list[tuple[SourceFacts, int]]) -> Choi
         )
         for source_id, items in found.items()
     ]
-    return choose(candidates, policy, facts.sourcing, facts.now, facts.rule.buffer_units)
+    return choose(
+        candidates,
+        policy,
+        facts.sourcing,
+        facts.now,
+        facts.rule.buffer_units,
+        is_comparable=not lacking,
+    )
+
+
+def _costs(facts: VariantFacts) -> dict[int, tuple[Decimal, str]]:
+    """The cost of one variant unit of each supplier that has one, with its currency; of several items the lowest."""
+    found: dict[int, tuple[Decimal, str]] = {}
+    for source in facts.sources:
+        if source.cost is None or source.is_own:
+            continue
+        cost = source.cost * source.units_per_variant
+        if source.source_id not in found or cost < found[source.source_id][0]:
+            found[source.source_id] = (cost, source.currency)
+    return found
 
 
 def _role(source: SourceFacts, choice: Choice) -> dict[str, Any]:
@@ -148,6 +169,8 @@ def _role(source: SourceFacts, choice: Choice) -> dict[str, Any]:
         said["own"] = True
     if source.cost is not None:
         said["cost"] = f"{(source.cost * source.units_per_variant).normalize():f}"
+        if source.currency:
+            said["currency"] = source.currency
     for name in ("lead_time_days", "score", "priority"):
         if (value := getattr(source, name)) is not None:
             said[name] = value
@@ -158,7 +181,9 @@ def _role(source: SourceFacts, choice: Choice) -> dict[str, Any]:
 
 def _sourcing(facts: VariantFacts, choice: Choice) -> dict[str, Any]:
     policy, kept = facts.rule.policy, choice.kept
+    lacking = same_currency(_costs(facts), facts.rates)[1] if policy.strategy == "cheapest" else ()
     return {
+        **({"no_rate": list(lacking)} if lacking else {}),
         "strategy": policy.strategy,
         "adds_own": policy.adds_own,
         "stable_hours": int(policy.stable.total_seconds() // 3600),

@@ -21,10 +21,10 @@ class SourceFacts:
     `is_exact` is False for ">100" and for stock words. `restock_on` is the date the supplier states;
     `lead_time_days` the plain lead time when no date is stated. `connection_id` is whose word it is.
 
-    `cost` is that of one of the supplier's units, `score` (0–100) and `priority` (the lower the earlier) are the
-    merchant's; None where not known. `is_failing`: its connection is paused or its runs fail. `stale` and
-    `shrink_percent` (per day) say what becomes of its number past `max_age_hours`. `heard_at`: when the source was
-    asked for `observed`, None where that comes from its list.
+    `cost` is that of one of the supplier's units in `currency` ("": the same one for all sources), `score` (0–100)
+    and `priority` (the lower the earlier) are the merchant's; None where not known. `is_failing`: its connection is
+    paused or its runs fail. `stale` and `shrink_percent` (per day) say what becomes of its number past
+    `max_age_hours`. `heard_at`: when the source was asked for `observed`, None where that comes from its list.
     """
 
     source_id: int
@@ -45,6 +45,7 @@ class SourceFacts:
     stale: str = "hide_date"
     shrink_percent: int = 10
     heard_at: datetime | None = None
+    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ class VariantFacts:
     `incoming` is what is on its way, in any order. `shown` is the date shoppers see now, None without one.
     `lateness` has the corrections by (connection, kind of evidence); without one a date is taken as it is.
     `sourcing` is what the last decision remembered of its suppliers. `booked_in` is the calendar that restock dates
-    keep, None where every day counts.
+    keep, None where every day counts. `rates` say what one unit of each currency is worth in the merchant's own.
     """
 
     variant_id: int
@@ -141,6 +142,7 @@ class VariantFacts:
     lateness: Mapping[tuple[int, str], Correction] = field(default_factory=dict)
     sourcing: Sourcing = NOTHING_KNOWN
     booked_in: BookedIn | None = None
+    rates: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 Own stock is always used first. Of the suppliers all count together ("sum"), or one sells and the others stand by:
 
     priority    the lowest number
-    cheapest    the lowest cost of one variant unit
+    cheapest    the lowest cost of one variant unit, in one currency (`same_currency`); where a rate for that is
+                lacking, costs cannot be compared, and the merchant's order counts
     fastest     the shortest lead time
     best_score  the highest score
 
@@ -22,7 +23,7 @@ goes on answering: at 09:00 the next day A sells again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from math import floor
@@ -119,10 +120,34 @@ class Choice:
     returns_at: Mapping[int, datetime] = field(default_factory=dict)
 
 
+def same_currency(
+    costs: Mapping[int, tuple[Decimal, str]], rates: Mapping[str, Decimal]
+) -> tuple[dict[int, Decimal], tuple[str, ...]]:
+    """Costs (by source, with their currency) as numbers that may be compared, and the currencies whose rate is
+    lacking for that: then there are no numbers. Costs in one currency need no rate.
+
+    Worked example: 5.00 dollars worth 0.90 euros each, and 4.60 euros: 4.50 and 4.60.
+    """
+    currencies = {currency for _, currency in costs.values()}
+    if len(currencies) < 2:
+        return {source: cost for source, (cost, _) in costs.items()}, ()
+    lacking = tuple(sorted(currencies - rates.keys()))
+    if lacking:
+        return {}, lacking
+    return {source: cost * rates[currency] for source, (cost, currency) in costs.items()}, ()
+
+
 def choose(
-    candidates: Sequence[Candidate], policy: Policy, kept: Sourcing, now: datetime, buffer_units: int = 0
+    candidates: Sequence[Candidate],
+    policy: Policy,
+    kept: Sourcing,
+    now: datetime,
+    buffer_units: int = 0,
+    *,
+    is_comparable: bool = True,
 ) -> Choice:
-    """Which of these sources sell now. `kept` is what the last choice remembered; ties go to the lower id."""
+    """Which of these sources sell now. `kept` is what the last choice remembered; ties go to the lower id. Where costs
+    are not comparable, "cheapest" goes by the merchant's order until they are."""
     own = [one for one in candidates if one.is_own]
     suppliers = [one for one in candidates if not one.is_own]
     if policy.strategy == "sum":
@@ -135,7 +160,10 @@ def choose(
     sellable = [one for one in suppliers if (one.units or 0) > held_back]
     known = kept if kept.strategy == policy.strategy else Sourcing()
     ready = {one.source_id: known.ready.get(one.source_id, now) for one in usable}
-    rank = _rank(policy.strategy)
+    judged_by = (
+        policy if is_comparable or policy.strategy != "cheapest" else replace(policy, strategy="priority")
+    )
+    rank = _rank(judged_by.strategy)
     by_id = {one.source_id: one for one in suppliers}
     current = by_id.get(known.current) if known.current is not None else None
     chosen = current
@@ -147,7 +175,7 @@ def choose(
             chosen = min(sellable, key=rank, default=current)
     else:
         free_at = known.since + policy.stable if known.since else now
-        better = [one for one in usable if _is_better(one, current, policy)]
+        better = [one for one in usable if _is_better(one, current, judged_by)]
         later = {one.source_id: max(ready[one.source_id] + policy.stable, free_at) for one in better}
         due = [one for one in better if later[one.source_id] <= now]
         chosen = min(due, key=rank, default=current)
@@ -159,7 +187,7 @@ def choose(
             later = {
                 one.source_id: max(ready[one.source_id], now) + policy.stable
                 for one in usable
-                if _is_better(one, chosen, policy)
+                if _is_better(one, chosen, judged_by)
             }
     later = {source: at for source, at in later.items() if at > now}
     counted = {one.source_id for one in own}

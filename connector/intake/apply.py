@@ -17,6 +17,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from connector.catalog import matching
+from connector.intake.currency import told
 from connector.intake.guard import Hold
 from connector.intake.reading import Issues
 from connector.intake.staging import VALUES, Place, distinct, driver, is_in, units_of
@@ -281,6 +282,24 @@ def write_issues(db: sa.Connection, merchant_id: int, run_id: int, issues: Issue
                 )
                 reason = f"{total:,} in all ({counts}); detail is kept for the first {len(issues.kept):,}."
                 copy.write_row((merchant_id, run_id, 0, "", "summary", reason, "[]"))
+
+
+def keep_currency(db: sa.Connection, place: Place, currencies: frozenset[str], *, is_whole: bool) -> set[int]:
+    """Note the currency that a list names its costs in; the variants to decide again, where it is another one now
+    (see `currency.told`)."""
+    if not currencies:
+        return set()
+    query = "select cost_currency from source where merchant_id = :merchant and id = :source"
+    before = db.execute(sa.text(query), place.given).scalar_one()
+    now = told(currencies, before, is_whole)
+    if now == before:
+        return set()
+    change = "update source set cost_currency = :now where merchant_id = :merchant and id = :source"
+    db.execute(sa.text(change), {**place.given, "now": now})
+    variants = (
+        "select distinct variant_id from supplier_item where merchant_id = :merchant and source_id = :source"
+    )
+    return set(db.scalars(sa.text(variants), place.given))
 
 
 def applied_digests(db: sa.Connection, read: Digests | None = None) -> Digests:

@@ -82,7 +82,8 @@ class SnapshotRow:
 class Examined:
     """What a file would do. `mapping` is the one it was read under, signs and orders learnt included.
 
-    `entry` is what is remembered of the run once it is accepted, `limits` what it was judged by.
+    `entry` is what is remembered of the run once it is accepted, `limits` what it was judged by. `currencies` are
+    those that the records read name their costs in.
     All digests are sorted: of the `file`, those applied before (`old`), those read now from usable
     records (`read`, None where several became one) and from records left out on purpose (`skipped`)."""
 
@@ -100,6 +101,7 @@ class Examined:
     lost: int
     entry: Entry
     limits: Limits
+    currencies: frozenset[str] = frozenset()
 
 
 def read_source(db: sa.Connection, merchant_id: int, source_id: int) -> SourceRow:
@@ -330,6 +332,7 @@ def examine(
         lost=lost,
         entry=entry_of(evidence, moves_of(evidence.before, evidence.after), at),
         limits=limits,
+        currencies=frozenset(reader.currencies),
     )
 
 

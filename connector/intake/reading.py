@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from connector.catalog.keys import gtin_key, sku_key
+from connector.intake.currency import code_of, currency_column
 from connector.intake.dates import DateOrder, Order, read_date, read_lead_time
 from connector.intake.mapping import Mapping
 from connector.intake.normalise import (
@@ -93,7 +94,8 @@ class RowReader:
     `issues`, `rows` (records seen), `garbled` (of them with letters of a wrong encoding), `key_hashes` (one
     per staged line, to find duplicates), `digests` (of the usable ones) and `skipped` (of those left out on
     purpose) grow as it reads, the digests as signed 64-bit numbers; so do the proofs of decimal sign and date
-    order. Raises KeyError for a mapping without a key or a quantity column: the caller checks that first.
+    order, and the `currencies` that costs are named in. Raises KeyError for a mapping without a key or a quantity
+    column: the caller checks that first.
     """
 
     def __init__(self, mapping: Mapping, columns: Sequence[str], today: date) -> None:
@@ -128,6 +130,9 @@ class RowReader:
         self._restock = _Column(place.get("restock_on", -1), self._date)
         self._lead_time = _Column(place.get("lead_time", -1), _lead_time)
         self._cost = _Column(place.get("cost", -1), self._money)
+        self.currencies: set[str] = set()
+        self._currency = currency_column(columns) if self._cost.index >= 0 else -1
+        self._named: set[str] = set()
         self._is_plain = self._sku == self._key and self._gtin < 0 and self._supplier_sku < 0
 
     def line(self, row: RawRow) -> str | None:
@@ -168,6 +173,8 @@ class RowReader:
         dated = self._optional(row, restock) if restock.index >= 0 else "\\N"
         days = self._optional(row, lead_time) if lead_time.index >= 0 else "\\N"
         money = self._optional(row, cost) if cost.index >= 0 else "\\N"
+        if 0 <= self._currency < len(cells) and money != "\\N" and cells[self._currency] not in self._named:
+            self._learn_currency(cells[self._currency])
         self.key_hashes.append(hash(key))
         if state == OK:
             self.digests.append(digest)
@@ -287,8 +294,16 @@ class RowReader:
             self.signs["cost"].proved.add(".")
             return text
         self.signs["cost"].add(text)
+        if code := code_of(text):
+            self.currencies.add(code)
         value = read_cost(text, sign)
         return "\\N" if value is None else str(value)
+
+    def _learn_currency(self, text: str) -> None:
+        if len(self._named) < _CACHED_TEXTS:
+            self._named.add(text)
+        if code := code_of(text):
+            self.currencies.add(code)
 
     def _fault(self, row: RawRow, index: int, code: str, reason: str) -> None:
         self.issues.add(Issue(row.line, self._name(index), code, reason, row.cells))

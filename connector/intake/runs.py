@@ -271,6 +271,8 @@ class _Work:
             held = apply.write_held(db, place, self.run_id, (), found.verdict.row_reason)
         written = apply.write_observations(db, place, self.run_id, source.as_of)
         affected |= written.variant_ids
+        is_whole = found.evidence.read == found.evidence.rows
+        affected |= apply.keep_currency(db, place, found.currencies, is_whole=is_whole)
         db.execute(
             sa.text(
                 "update source set as_of = :as_of, mark = cast(:mark as jsonb), mapping = cast(:mapping as jsonb)"

@@ -16,6 +16,7 @@ from connector.availability.facts import Correction, IncomingFacts, Shown, Sourc
 from connector.availability.sourcing import Sourcing
 from connector.outbox.messages import literal
 from connector.positions import outages
+from connector.positions.currencies import with_currencies
 from connector.positions.live_numbers import variants_of_live, with_live
 from connector.positions.rules import Holding, read_book
 from connector.positions.shipping import DeliveryRule
@@ -223,7 +224,7 @@ def lock_and_read(
                 ),
             )
         )
-    return with_live(db, merchant_id, answer)
+    return with_currencies(db, merchant_id, with_live(db, merchant_id, answer))
 
 
 def variants_with_open_deductions(db: sa.Connection, merchant_id: int, source_id: int) -> list[int]:

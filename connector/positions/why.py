@@ -203,7 +203,7 @@ _STOPPED = (
     "Not sold, by your rule for prices: {store} asks {price} {currency}, below its floor of {floor} at a cost of"
     " {cost}. It sells again by itself when its margin is back."
 )
-_JUDGED = ("role", "own", "cost", "lead_time_days", "score", "priority", "returns_at")
+_JUDGED = ("role", "own", "cost", "currency", "lead_time_days", "score", "priority", "returns_at")
 
 
 def _outage(source: Any) -> dict[str, Any]:
@@ -242,6 +242,12 @@ def sourcing_lines(sourcing: dict[str, Any], sources: list[dict[str, Any]]) -> l
             hours = sourcing["stable_hours"]
             line = f"  {name}: {why}{measure}; it counts again after {hours} h without a break."
         lines.append(line)
+    if sourcing.get("no_rate"):
+        # The lines are turned round: this one is said last.
+        codes = ", ".join(sourcing["no_rate"])
+        lines.insert(
+            0, f"  Costs are not compared, as there is no exchange rate for {codes}: your order counts."
+        )
     return lines[::-1]
 
 
@@ -262,7 +268,10 @@ def _measure(strategy: str, source: dict[str, Any]) -> str:
         "best_score": ("score", "score {value}"),
         "priority": ("priority", "priority {value}"),
     }.get(strategy, ("", ""))
-    return f" ({words.format(value=source[name])})" if name and source.get(name) is not None else ""
+    if not name or source.get(name) is None:
+        return ""
+    currency = f" {source['currency']}" if name == "cost" and source.get("currency") else ""
+    return f" ({words.format(value=f'{source[name]}{currency}')})"
 
 
 def _date_lines(promise: dict[str, Any]) -> list[str]:

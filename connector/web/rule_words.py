@@ -99,7 +99,7 @@ class RuleWords:
         """By what a supplier is judged under this strategy; empty where it is not known."""
         _ = self._say
         if strategy == "cheapest" and "cost" in part:
-            return _("costs %(cost)s", cost=part["cost"])
+            return _("costs %(cost)s", cost=f"{part['cost']} {part.get('currency', '')}".strip())
         if strategy == "fastest" and "lead_time_days" in part:
             return _("%(days)s days", days=part["lead_time_days"])
         if strategy == "best_score" and "score" in part:
