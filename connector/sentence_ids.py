@@ -16,6 +16,7 @@ from pathlib import Path
 
 CONTEXT = "said"
 SPOKEN = (
+    "adapters/channels/",
     "adapters/kit/",
     "adapters/stores/",
     "adapters/suppliers/file_feed/",
