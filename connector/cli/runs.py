@@ -129,14 +129,32 @@ def _answer(
     emit(outcome, as_json, outcome_line(outcome))
 
 
+_sku_option = click.option(
+    "--sku",
+    "skus",
+    multiple=True,
+    metavar="SKU",
+    help="Only the row of this SKU (yours or the supplier's); may be repeated.",
+)
+
+
 @runs.command("approve")
 @click.argument("run_id", type=int)
 @click.option("--always", is_flag=True, help="Let the same reason pass at this supplier from now on.")
+@_sku_option
 @merchant_option
 @json_option
-def approve(run_id: int, always: bool, merchant: int | None, as_json: bool) -> None:
-    """Apply what a run holds."""
-    _answer("approve", run_id, merchant, as_json, _approve_always if always else held.approve)
+def approve(run_id: int, always: bool, skus: tuple[str, ...], merchant: int | None, as_json: bool) -> None:
+    """Apply what a run holds; with --sku only these rows, while the rest goes on waiting."""
+    if skus and always:
+        raise click.UsageError("--always is for a whole run: leave --sku out.")
+    _answer(
+        "approve",
+        run_id,
+        merchant,
+        as_json,
+        _of_skus(held.approve, skus) if skus else (_approve_always if always else held.approve),
+    )
 
 
 def _approve_always(rt: Any, owner: int, run_id: int) -> Outcome:
@@ -145,13 +163,25 @@ def _approve_always(rt: Any, owner: int, run_id: int) -> Outcome:
     return held.approve(rt, owner, run_id)
 
 
+def _of_skus(do: Callable[..., Outcome], skus: tuple[str, ...]) -> Callable[..., Outcome]:
+    """`do` for the rows of these SKUs only."""
+
+    def answer(rt: Any, owner: int, run_id: int) -> Outcome:
+        with rt.engine.connect() as db:
+            rows = held.rows_of_skus(db, owner, run_id, skus)
+        return do(rt, owner, run_id, rows=rows)
+
+    return answer
+
+
 @runs.command("reject")
 @click.argument("run_id", type=int)
+@_sku_option
 @merchant_option
 @json_option
-def reject(run_id: int, merchant: int | None, as_json: bool) -> None:
-    """Drop what a run holds; the same file is not taken again."""
-    _answer("reject", run_id, merchant, as_json, held.reject)
+def reject(run_id: int, skus: tuple[str, ...], merchant: int | None, as_json: bool) -> None:
+    """Drop what a run holds; the same file is not taken again. With --sku only these rows."""
+    _answer("reject", run_id, merchant, as_json, _of_skus(held.reject, skus) if skus else held.reject)
 
 
 @runs.command("undo")

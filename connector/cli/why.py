@@ -111,8 +111,10 @@ def _text(one: Explanation, lines: list[SourceLine], sent: list[Write], say: Cal
     for write in sent:
         number = str(write.quantity) if write.expected is None else f"{write.expected} → {write.quantity}"
         ended = write.status or "confirmed"
-        if write.cause:
-            ended = f"{ended}, after {write.cause} {write.run_id or write.reference}".rstrip()
+        if write.run_id or write.reference:
+            ended = f"{ended}, after {write.cause} {write.run_id or write.reference}"
+        elif write.cause:
+            ended = f"{ended}, after {write.cause}"
         told.append(say(f"  Written to {write.store} at {write.at:%Y-%m-%d %H:%M:%S}: {number} ({ended})."))
     return "\n".join(told)
 

@@ -83,7 +83,7 @@ def _environment(locale: str) -> Environment:
         "words": words.Words(locale),
         "language_name": lambda name: (Locale.parse(name).get_display_name(name) or name).capitalize(),
         "offered_locales": i18n.locales(),
-        "query": _query,
+        "query": query,
         "pick": lambda **kept: {key: value for key, value in kept.items() if value},
     }
     env.filters = {
@@ -101,7 +101,7 @@ def _environment(locale: str) -> Environment:
     return env
 
 
-def _query(path: str, **args: object) -> str:
+def query(path: str, **args: object) -> str:
     """`path` with the arguments that say something."""
     said = {key: value for key, value in args.items() if value not in (None, "", 0)}
     return f"{path}?{urlencode(said)}" if said else path

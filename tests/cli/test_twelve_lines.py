@@ -86,9 +86,15 @@ def test_a_held_run_is_approved_or_rejected_and_an_applied_one_undone(
     run = str(held.json["runs"][0]["run_id"])
     assert [run] == [str(row["id"]) for row in dispo("runs", "list", "--held", "--json").json]
 
+    some = dispo("runs", "approve", run, "--sku", "VASE-1", "--sku", "vase-2", "--json")
+    assert (0, "held", len(rows) - 2) == (some.code, some.json["status"], some.json["rows_held"])
+    unknown = dispo("runs", "reject", run, "--sku", "VASE-1")
+    assert (1, True) == (unknown.code, f"Nothing of run {run} waits for: VASE-1." in unknown.err)
+
     assert 0 == dispo("runs", "approve", run).code
     dispo("deliver", "--wait")
     assert [0] * 12 == stocks(shop)
+    assert "0 à vendre : Épuisé." in dispo("why", "VASE-1", "--lang", "fr").out.replace("\u00a0", " ")
 
     assert 0 == dispo("runs", "undo", run, "--yes").code
     dispo("deliver", "--wait")

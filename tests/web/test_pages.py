@@ -34,6 +34,11 @@ def _value(shop: Shop, statement: str, **given: Any) -> Any:
         return db.execute(sa.text(statement), {"m": shop.merchant_id, **given}).scalar()
 
 
+def _rows(shop: Shop, statement: str, **given: Any) -> list[Any]:
+    with shop.engine.connect() as db:
+        return list(db.execute(sa.text(statement), given))
+
+
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_every_page_opens_in_both_languages(owner: Person, path: str, language: str) -> None:
@@ -236,6 +241,30 @@ def test_rejecting_a_held_file_keeps_what_was_known(owner: Person, shop: Shop) -
     )
     again = owner.post(f"/runs/{shop.held_run_id}/approve", follow_redirects=True)
     assert "Nothing is left to decide about this run." in again.text
+
+
+def test_ticked_rows_of_a_held_run_are_rejected_and_the_rest_waits(owner: Person, shop: Shop) -> None:
+    here = f"/runs/{shop.held_run_id}"
+    statement = "select id, status from held_change where run_id = :r order by id"
+    rows = _rows(shop, statement, r=shop.held_run_id)
+    page = owner.get(f"{here}?danger=to_zero&q=C-70").text
+    assert [str(rows[1][0])] == re.findall(r'name="row" value="(\d+)"', page)
+    none = owner.post(f"{here}/rows", {"what": "reject"}, follow_redirects=True)
+    assert "Nothing was ticked, so nothing was changed." in none.text
+    assert owner.post(f"{here}/rows", {"what": "undo", "row": str(rows[0][0])}).status_code == 400
+
+    shown = owner.post(f"{here}/rows", {"what": "reject", "row": str(rows[0][0])}, follow_redirects=True)
+    assert "The ticked rows are rejected" in shown.text
+    again = owner.post(f"{here}/rows", {"what": "approve", "row": str(rows[0][0])}, follow_redirects=True)
+    assert "These rows do not wait any more." in again.text
+    all_that_fit = {"what": "reject", "all": "1", "q": "C-70"}
+    assert owner.post(f"{here}/rows", all_that_fit).location == f"{here}?q=C-70#held"
+
+    assert ["rejected", "rejected", "held"] == [row[1] for row in _rows(shop, statement, r=shop.held_run_id)]
+    assert _value(shop, "select status from run where id = :r", r=shop.held_run_id) == "held"
+    assert "run.reject_rows" == _value(
+        shop, "select action from audit_event where merchant_id = :m order by id desc limit 1"
+    )
 
 
 def test_undoing_a_run_decides_again(owner: Person, shop: Shop) -> None:

@@ -26,6 +26,7 @@ from connector.web.view import (
     gettext,
     number_arg,
     page,
+    query,
     reading,
     runtime,
     stream,
@@ -36,8 +37,8 @@ routes = Blueprint("runs", __name__)
 
 STATUSES = ("held", "partly_held", "failed", "applied", "unchanged", "rejected", "undone")
 SHOWN = 25
-
 BELOW_SHOWN = 10
+
 
 @routes.get("/runs")
 def index() -> Response:
@@ -100,27 +101,36 @@ def _run(run_id: int) -> Any:
 def run(run_id: int) -> Response:
     row = _run(run_id)
     moved, issued, waits = number_arg("moved"), number_arg("issued"), number_arg("waits")
+    danger, search = request.args.get("danger", ""), request.args.get("q", "")[:100]
     with reading() as db:
         movements = runs.movements(db, g.merchant_id, run_id, limit=SHOWN + 1, before=moved or 0)
         issues = runs.issues(db, g.merchant_id, run_id, limit=SHOWN + 1, after=issued or 0)
-        rows = runs.held(db, g.merchant_id, run_id, limit=SHOWN + 1, after=waits or 0)
+        rows = runs.held(
+            db, g.merchant_id, run_id, limit=SHOWN + 1, after=waits or 0, danger=danger, search=search
+        )
+        matching = len(runs.waiting(db, g.merchant_id, run_id, danger=danger, search=search))
         waiting = runs.held_count(db, g.merchant_id, run_id)
         dangers = runs.held_dangers(db, g.merchant_id, run_id)
+        below = run_notes.count_of(db, g.merchant_id, run_id)
+        lowest = list(run_notes.listed(db, g.merchant_id, run_id, BELOW_SHOWN)) if below else []
     return page(
         "run",
         run=row,
         mark="",
         movements=movements[:SHOWN],
-        below = run_notes.count_of(db, g.merchant_id, run_id)
-        lowest = list(run_notes.listed(db, g.merchant_id, run_id, BELOW_SHOWN)) if below else []
         next_moved=movements[SHOWN - 1].id if len(movements) > SHOWN else None,
         issues=issues[:SHOWN],
         next_issued=issues[SHOWN - 1].id if len(issues) > SHOWN else None,
         rows=rows[:SHOWN],
         next_waits=(waits or 0) + SHOWN if len(rows) > SHOWN else None,
         dangers=dangers,
+        danger=danger if danger in runs.DANGERS else "",
+        search=search,
+        matching=matching,
         can_allow=row.status == "held" and bool(can_allow((row.shape or {}).get("holds", []))),
         waiting=waiting,
+        below=below,
+        lowest=lowest,
         is_kept=archive.is_kept(runtime().data_dir, row.feed_path),
         holds=(row.shape or {}).get("holds", []),
     )
@@ -129,8 +139,6 @@ def run(run_id: int) -> Response:
 @routes.get("/runs/<int:run_id>/live")
 def live(run_id: int) -> Response:
     """A running run's progress; the whole page again once it ended."""
-        below=below,
-        lowest=lowest,
     row = _run(run_id)
     if row.status != "running":
         return Response(status=204, headers={"HX-Refresh": "true"})
@@ -150,14 +158,6 @@ def changes_export(run_id: int) -> Response:
     )  # fmt: skip
 
 
-@routes.get("/runs/<int:run_id>/faults.csv")
-def faults_export(run_id: int) -> Response:
-    _run(run_id)
-    return csv_file(
-        f"run-{run_id}-rejected-rows.csv",
-        ("line", "column", "code", "reason", "cells"),
-        (
-            (row.line or None, row.column, row.code, row.reason, *row.cells)
 @routes.get("/runs/<int:run_id>/below-floor.csv")
 def below_floor_export(run_id: int) -> Response:
     """The prices that the costs of this run put under their floor."""
@@ -169,6 +169,14 @@ def below_floor_export(run_id: int) -> Response:
     return csv_file(f"run-{run_id}-below-floor.csv", names, rows)
 
 
+@routes.get("/runs/<int:run_id>/faults.csv")
+def faults_export(run_id: int) -> Response:
+    _run(run_id)
+    return csv_file(
+        f"run-{run_id}-rejected-rows.csv",
+        ("line", "column", "code", "reason", "cells"),
+        (
+            (row.line or None, row.column, row.code, row.reason, *row.cells)
             for row in stream(runs.ISSUES_EXPORT, {"m": g.merchant_id, "r": run_id})
         ),
     )
@@ -250,6 +258,53 @@ def act(run_id: int, what: str) -> Response:
         flash(gettext("It is being done; this page shows how far it is."), "note")
     else:
         flash(_done(what))
+    return redirect(here, 303)
+
+
+@routes.post("/runs/<int:run_id>/rows")
+def answer_rows(run_id: int) -> Response:
+    """Approve or reject some of the rows a run holds: those ticked, or all that fit the filter."""
+    _run(run_id)
+    _ = gettext
+    rt, merchant_id, form = runtime(), g.merchant_id, request.form
+    what, danger, search = form.get("what", ""), form.get("danger", ""), form.get("q", "")[:100]
+    here = f"{query(f'/runs/{run_id}', danger=danger, q=search)}#held"
+    if what not in ("approve", "reject"):
+        abort(400)
+    if form.get("all"):
+        with reading() as db:
+            rows = runs.waiting(db, merchant_id, run_id, danger=danger, search=search)
+    else:
+        rows = [int(row) for row in form.getlist("row") if row.isascii() and row.isdigit() and len(row) < 19]
+    if not rows:
+        flash(_("Nothing was ticked, so nothing was changed."), "note")
+        return redirect(here, 303)
+    work = held.approve if what == "approve" else held.reject
+    try:
+        is_done = briefly(lambda: work(rt, merchant_id, run_id, rows=rows))
+    except NotPossible:
+        flash(_("These rows do not wait any more."), "note")
+        return redirect(here, 303)
+    except SourceBusy:
+        flash(_("This supplier is being read just now. Please try again in a moment."), "note")
+        return redirect(here, 303)
+    with transaction(rt.engine) as db:
+        record(
+            db,
+            merchant_id,
+            rt.now(),
+            g.account.email,
+            f"run.{what}_rows",
+            f"run {run_id}",
+            {"rows": len(rows)},
+        )
+    kept().forget(merchant_id)
+    if not is_done:
+        flash(_("It is being done; this page shows how far it is."), "note")
+    elif what == "approve":
+        flash(_("The ticked rows are applied, and the stores follow. The rest goes on waiting."))
+    else:
+        flash(_("The ticked rows are rejected: the earlier numbers stay. The rest goes on waiting."))
     return redirect(here, 303)
 
 

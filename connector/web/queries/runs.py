@@ -115,15 +115,34 @@ ISSUES_EXPORT = sa.text("""
 
 
 def held(
-    db: sa.Connection, merchant_id: int, run_id: int, *, limit: int = PAGE, after: int = 0
+    db: sa.Connection,
+    merchant_id: int,
+    run_id: int,
+    *,
+    limit: int = PAGE,
+    after: int = 0,
+    danger: str = "",
+    search: str = "",
 ) -> list[sa.Row[Any]]:
-    """The rows a run held, the most dangerous first, with the variants they are bought as; `after` so many."""
-    return list(
-        db.execute(
-            sa.text(_HELD.format(danger=_DANGER, more="order by danger, id offset :after limit :n")),
-            {"m": merchant_id, "r": run_id, "after": after, "n": limit},
-        )
-    )
+    """The rows a run held, the most dangerous first, with the variants they are bought as; `after` so many.
+    `danger` is one of DANGERS, `search` a part of the item's code, the SKU or the title; both may be empty."""
+    more = f"{_FITS} order by danger, id offset :after limit :n"
+    given = {**_fits(merchant_id, run_id, danger, search), "after": after, "n": limit}
+    return list(db.execute(sa.text(_HELD.format(danger=_DANGER, more=more)), given))
+
+
+def waiting(
+    db: sa.Connection, merchant_id: int, run_id: int, *, danger: str = "", search: str = ""
+) -> list[int]:
+    """The ids of the rows that still wait and fit, as in `held`."""
+    return list(db.execute(_WAITING, _fits(merchant_id, run_id, danger, search)).scalars())
+
+
+def _fits(merchant_id: int, run_id: int, danger: str, search: str) -> dict[str, Any]:
+    text = search.strip()
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    place = DANGERS.index(danger) if danger in DANGERS else -1
+    return {"m": merchant_id, "r": run_id, "danger": place, "q": text, "like": f"%{escaped}%"}
 
 
 _DANGER = """case when quantity_before > 0 and coalesce(quantity_after, 0) <= 0 then 0
@@ -131,9 +150,19 @@ _DANGER = """case when quantity_before > 0 and coalesce(quantity_after, 0) <= 0 
                  when quantity_after < quantity_before then 1
                  when quantity_after = quantity_before then 5
                  when quantity_before <= 0 then 2 else 3 end"""
+_FITS = f"""and (cast(:danger as integer) < 0 or {_DANGER} = cast(:danger as integer))
+                 and (:q = '' or h.item_key ilike :like or exists (
+                      select 1 from supplier_item i
+                        join variant x on x.merchant_id = i.merchant_id and x.id = i.variant_id
+                       where i.merchant_id = h.merchant_id and i.source_id = h.source_id
+                         and i.item_key = h.item_key and (x.sku ilike :like or x.title ilike :like)))
+"""  # noqa: S608 - constants of this module, no input
+_WAITING = sa.text(
+    f"select id from held_change h where merchant_id = :m and run_id = :r and status = 'held' {_FITS}"  # noqa: S608
+)
 _HELD = """
     select h.id, h.item_key, h.status, h.reason, h.quantity_before, h.quantity_after, v.variant_id, v.sku, v.title
-      from (select *, {danger} as danger from held_change where merchant_id = :m and run_id = :r {more}) h
+      from (select *, {danger} as danger from held_change h where merchant_id = :m and run_id = :r {more}) h
       left join lateral (
            select i.variant_id, x.sku, x.title from supplier_item i
              join variant x on x.merchant_id = i.merchant_id and x.id = i.variant_id
@@ -143,7 +172,8 @@ _HELD = """
 """
 HELD_EXPORT = sa.text(_HELD.format(danger=_DANGER, more=""))
 
-_DANGERS = ("to_zero", "down", "back", "up", "new", "same")
+DANGERS = ("to_zero", "down", "back", "up", "new", "same")
+"""What would become of a held row, the most dangerous first."""
 
 
 def held_dangers(db: sa.Connection, merchant_id: int, run_id: int) -> dict[str, int]:
@@ -156,7 +186,7 @@ def held_dangers(db: sa.Connection, merchant_id: int, run_id: int) -> dict[str, 
         {"m": merchant_id, "r": run_id},
     )
     found = {row[0]: row[1] for row in rows}
-    return {name: found.get(place, 0) for place, name in enumerate(_DANGERS)}
+    return {name: found.get(place, 0) for place, name in enumerate(DANGERS)}
 
 
 def held_count(db: sa.Connection, merchant_id: int, run_id: int) -> int:

@@ -42,6 +42,17 @@
       open.querySelector("summary").focus();
     }
   });
+  // One box ticks every row that is shown.
+  for (const all of document.querySelectorAll("input[data-tick-all]")) {
+    const boxes = [...all.form.querySelectorAll("input[name=row]")];
+    all.hidden = !boxes.length;
+    all.addEventListener("change", () => { for (const box of boxes) box.checked = all.checked; });
+    all.form.addEventListener("change", () => {
+      const ticked = boxes.filter((box) => box.checked).length;
+      all.checked = ticked === boxes.length;
+      all.indeterminate = ticked > 0 && ticked < boxes.length;
+    });
+  }
   // A button that was pressed is not pressed twice.
   document.addEventListener("submit", (event) => {
     const form = event.target;
