@@ -22,7 +22,6 @@ from connector.web.feeds import feeds
 from connector.web.order_answers import order_answers
 from connector.web.pages import (
     ads,
-    at_risk,
     brought,
     connections,
     file_places,
@@ -133,7 +132,6 @@ def create_app(rt: Runtime) -> Flask:
         runs,
         replay,
         people,
-        at_risk,
         ads,
         connections,
         file_places,
