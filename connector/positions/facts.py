@@ -40,6 +40,7 @@ _CREATE = sa.text("""
     select :merchant, v.id, :now
       from variant v
      where v.merchant_id = :merchant and v.id = any(cast(:variants as bigint[]))
+       and not exists (select 1 from position p where p.merchant_id = :merchant and p.variant_id = v.id)
      order by v.id
         on conflict do nothing
 """)
