@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import re
 from typing import Any
 
 import pytest
 
 from connector.positions.prices import read_book
+from connector.repricing import facts
 from tests.web.conftest import Person
 from tests.web.shop import Shop
 
@@ -62,3 +65,58 @@ def test_rules_of_products_are_kept_and_taken_away(owner: Person, priced: Shop) 
     assert "markup 100 %" in owner.get("/prices").text
     owner.post("/prices/remove", {"level": key[0], "subject": key[1]})
     assert book(priced).rules == {}
+
+
+def test_prices_of_a_store_are_seen_approved_and_taken_back(owner: Person, priced: Shop) -> None:
+    here = f"/connections/{priced.store_id}/prices"
+    owner.post("/prices", {"level": "merchant", "markup_percent": "100"})
+    shown = owner.get(here).text
+    (seen,) = re.findall(r'name="seen" value="(\w+)"', shown)
+    rows = list(csv.DictReader(io.StringIO(owner.get(f"{here}.csv").text.lstrip("\ufeff"))))
+    assert ("18.00", "20.00", "11.11") == tuple(
+        rows[0][name] for name in ("price", "new_price", "change_percent")
+    )
+
+    owner.post(f"{here}/approve", {"seen": "something else"})
+    assert "Nothing was approved" in owner.get(here).text
+    owner.post(f"{here}/approve", {"seen": seen})
+    assert "Approved." in owner.get(here).text
+    with priced.engine.connect() as db:
+        state = facts.writing_of(db, priced.merchant_id, priced.store_id)
+    assert state is not None
+    assert ("on", len(rows)) == (state.status, state.permission.allowed)
+    assert "Put the prices of before back?" in owner.get(f"{here}/undo").text
+    assert owner.get(f"{here}/undo?at=yesterday").status_code == 404
+    assert "0 prices are put back" in owner.get(owner.post(f"{here}/undo").headers["Location"]).text
+    owner.post(f"{here}/off")
+    assert "Switched off." in owner.get(here).text
+    assert "0 prices follow" in owner.get(owner.post(f"{here}/hand-over").headers["Location"]).text
+
+
+def test_many_products_below_their_floor_ask_first_and_a_run_says_which_it_was(
+    owner: Person, priced: Shop
+) -> None:
+    owner.post("/prices", {**FLOOR, "below_floor": "stop"})
+    priced.execute("insert into price_stop_guard (merchant_id, held) values (:m, 17)")
+    assert "Take 17 products off sale?" in owner.get("/prices").text
+    owner.post("/prices/stops/approve")
+    assert "17 products go off sale" in owner.get("/prices").text
+    with priced.engine.connect() as db:
+        run_id = db.exec_driver_sql("select max(id) from run").scalar_one()
+    said = {
+        "price": "18.00",
+        "floor": "20.00",
+        "cost": "10",
+        "cost_before": "8",
+        "currency": "GBP",
+        "store": "S",
+    }
+    priced.execute(
+        "insert into price_run_note (merchant_id, run_id, listing_id, says)"
+        " select :m, :r, min(id), cast(:says as jsonb) from listing where merchant_id = :m",
+        r=run_id,
+        says=json.dumps(said),
+    )
+    assert "The costs of this run put 1 price under its floor" in owner.get(f"/runs/{run_id}").text
+    (row,) = csv.DictReader(io.StringIO(owner.get(f"/runs/{run_id}/below-floor.csv").text.lstrip("\ufeff")))
+    assert ("8", "10", "20.00") == (row["cost_before"], row["cost"], row["floor"])
