@@ -26,6 +26,7 @@ from connector.cli.places import COMMANDS as PLACES
 from connector.cli.privacy import COMMANDS as PRIVACY
 from connector.cli.prices import COMMANDS as PRICES
 from connector.cli.promises import COMMANDS as PROMISES
+from connector.cli.rates import COMMANDS as RATES
 from connector.cli.rules import COMMANDS as RULES
 from connector.cli.runs import COMMANDS as RUNS
 from connector.cli.search import COMMANDS as SEARCH
@@ -56,6 +57,7 @@ for command in (
     *MATCHING,
     *BROUGHT,
     *RULES,
+    *RATES,
     *RUNS,
     *PROMISES,
     *DELIVERY,

@@ -33,10 +33,10 @@ _SOURCES = sa.text("""
      where s.merchant_id = :m
 """)
 _RATES = sa.text("""
-    select distinct on (currency) currency, rate, valid_from
+    select distinct on (x.currency) x.currency, x.rate, x.valid_from
       from exchange_rate x join merchant m on m.id = x.merchant_id and m.currency = x.base
      where x.merchant_id = :m and x.valid_from <= :on
-     order by currency, valid_from desc
+     order by x.currency, x.valid_from desc
 """)
 
 

@@ -36,6 +36,7 @@ from connector.web.pages import (
     plan,
     prices,
     products,
+    rates,
     replay,
     runs,
     scripts,
@@ -153,6 +154,7 @@ def create_app(rt: Runtime) -> Flask:
         brought,
         shipping,
         prices,
+        rates,
     ):
         app.register_blueprint(room.routes)
     app.after_request(_protect)
