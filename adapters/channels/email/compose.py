@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import HeaderRegistry
@@ -10,6 +11,7 @@ from email.policy import SMTP, EmailPolicy
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import Any
+from uuid import uuid4
 
 import dkim
 
@@ -20,6 +22,10 @@ from connector.ports.errors import Rejected
 NAME = "email"
 
 _MAX_LOCAL_PART = 64
+# Random, so that no text can hold it, and the same for every message of this process, so that the library need
+# not search each for one that occurs nowhere.
+_BOUNDARY = f"=_{uuid4().hex}"
+_LONGEST_SIMPLE = 72
 
 # Signed once more often than they occur, so that nobody can add a second one on the way; those that
 # a message does not carry are signed as absent.
@@ -49,11 +55,24 @@ _VERBATIM = {
     "list-unsubscribe-post",
     "auto-submitted",
     "content-language",
+    "date",
 }
+# Addresses that need no quoting, encoding or folding: nearly all. The others go through the library.
+_SIMPLE_ADDRESS = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9.-]+"
+)
 
 
 # Headers that say the same in most messages of a shop: parsed and folded once, not once a message.
-_RECURRING = frozenset({"from", "reply-to", "mime-version", "content-type", "content-transfer-encoding"})
+_RECURRING = frozenset(
+    {"from", "reply-to", "subject", "mime-version", "content-type", "content-transfer-encoding"}
+)
+
+
+class _Verbatim(str):
+    """A header's text that goes over the wire as it is."""
+
+    __slots__ = ()
 
 
 class _Registry(HeaderRegistry):
@@ -66,7 +85,7 @@ class _Registry(HeaderRegistry):
         self._parsed = lru_cache(maxsize=1024)(super().__call__)
 
     def __call__(self, name: str, value: Any) -> Any:
-        if name.lower() in _RECURRING and isinstance(value, str) and "boundary=" not in value:
+        if name.lower() in _RECURRING and isinstance(value, str):
             return self._parsed(name, str(value))
         return super().__call__(name, value)
 
@@ -82,7 +101,7 @@ class _Policy(EmailPolicy):
     would break the signature), verbatim headers as they are."""
 
     def header_store_parse(self, name: str, value: Any) -> tuple[str, Any]:
-        if name.lower() in _VERBATIM and isinstance(value, str):
+        if (name.lower() in _VERBATIM and isinstance(value, str)) or type(value) is _Verbatim:
             if len(value.splitlines()) > 1:
                 raise ValueError("a header of several lines")
             return name, value
@@ -95,8 +114,8 @@ class _Policy(EmailPolicy):
         verbatim = self._verbatim(name, value)
         if verbatim:
             return verbatim.encode("ascii")
-        if name.lower() in _RECURRING and "boundary=" not in value:
-            return _folded(self, name, value)
+        if name.lower() in _RECURRING:
+            return _folded(self.utf8, name, value)
         return super().fold_binary(name, value)
 
     def fold_now(self, name: str, value: Any) -> bytes:
@@ -104,12 +123,14 @@ class _Policy(EmailPolicy):
         return super().fold_binary(name, value)
 
     def _verbatim(self, name: str, value: Any) -> str:
-        return f"{name}: {value}{self.linesep}" if name.lower() in _VERBATIM else ""
+        is_verbatim = name.lower() in _VERBATIM or type(value) is _Verbatim
+        return f"{name}: {value}{self.linesep}" if is_verbatim else ""
 
 
 @lru_cache(maxsize=1024)
-def _folded(policy: _Policy, name: str, value: Any) -> bytes:
-    return policy.fold_now(name, value)
+def _folded(utf8: bool, name: str, value: Any) -> bytes:
+    # By what differs, for the library makes a new policy of the same kind for each part.
+    return (_POLICY_UTF8 if utf8 else _POLICY).fold_now(name, value)
 
 
 _POLICY = _Policy(linesep=SMTP.linesep, cte_type="7bit", max_line_length=78, header_factory=_Registry())
@@ -155,7 +176,8 @@ def compose(message: OutgoingMessage, sender: Sender, now: datetime) -> Envelope
     recipient, needs_smtputf8 = mail_kit.address(NAME, message.to, subject, "recipient")
     mail = EmailMessage(policy=_POLICY_UTF8 if needs_smtputf8 else _POLICY)
     mail["From"] = mail_kit.mailbox(sender.from_address, mail_kit.plain(message.from_name))
-    mail["To"] = mail_kit.mailbox(recipient)
+    is_simple = len(recipient) <= _LONGEST_SIMPLE and _SIMPLE_ADDRESS.fullmatch(recipient)
+    mail["To"] = _Verbatim(recipient) if is_simple else mail_kit.mailbox(recipient)
     if message.reply_to:
         reply_to, is_international = mail_kit.address(NAME, message.reply_to, subject, "reply address")
         if is_international and not needs_smtputf8:
@@ -168,6 +190,7 @@ def compose(message: OutgoingMessage, sender: Sender, now: datetime) -> Envelope
         mail[name] = value
     mail.set_content(message.text)
     if message.html:
+        mail.make_alternative(boundary=_BOUNDARY)
         mail.add_alternative(message.html, subtype="html")
     # Last, because the library moves Content-* headers into the first part of an alternative.
     mail["Content-Language"] = message.language
