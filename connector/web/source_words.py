@@ -10,6 +10,14 @@ def source_words(_: Callable[..., str]) -> Mapping[str, str]:
     """From the English of a label or help text to the reader's words; `_` is his gettext."""
     return {
         "Address": _("Address"),
+        "Store": _("Store"),
+        "Location": _("Location"),
+        "The number of the store's connection, as in its address here.": _(
+            "The number of the store's connection, as in its address here."
+        ),
+        "The location whose stock is yours; Dispo never writes it.": _(
+            "The location whose stock is yours; Dispo never writes it."
+        ),
         "Database": _("Database"),
         "API key": _("API key"),
         "Login": _("Login"),

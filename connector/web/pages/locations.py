@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from flask import Blueprint, abort, g, redirect, request
@@ -150,7 +149,7 @@ def _page(
         seen=seen,
         wanted=wanted,
         none=NONE,
-        refused=_said(refused) if refused else "",
+        refused=refused,
         trouble=trouble,
     )
 
@@ -164,43 +163,3 @@ def _targets(now: Present, *, is_asked: bool) -> dict[int, str]:
         place = now.feeds.place_of(source_id)
         found[source_id] = NONE if place is None or source_id in now.feeds.counted_there else place
     return found
-
-
-def _said(refused: LocationsRefused) -> str:
-    """The refusal in the reader's language."""
-    _, values = gettext, refused.values
-    said: dict[str, Any] = {
-        "none": lambda: _("Choose at least one location that Dispo writes."),
-        "many": lambda: _("At most %(most)s locations of a store are written.", **values),
-        "unknown": lambda: _("The store has no location %(place)s. Choose one of its own.", **values),
-        "closed": lambda: _(
-            "“%(place)s” is closed or belongs to a fulfilment service, so that Dispo may not write it. Open it in"
-            " the store, or choose another one.",
-            **values,
-        ),
-        "source": lambda: _("There is no source %(source)s. The list of suppliers has them.", **values),
-        "target": lambda: _(
-            "“%(source)s” cannot feed “%(place)s”, which is not written. Choose a written location.", **values
-        ),
-        "twice": lambda: _(
-            "“%(source)s” cannot feed both “%(first)s” and “%(second)s”: its units would be sold twice. Choose one"
-            " of them.",
-            **values,
-        ),
-        "read": lambda: _(
-            "“%(place)s” is where “%(source)s” is counted: what Dispo writes there it would read as your own stock."
-            " Choose another location, or disconnect that source first.",
-            **values,
-        ),
-        "counted": lambda: _(
-            "“%(source)s” is sold by the store itself at its own location: fed to “%(place)s” it would be sold"
-            " twice. Let it feed none.",
-            **values,
-        ),
-        "stranded": lambda: _(
-            "At “%(place)s” %(units)s units still stand, which nobody would keep true. Let nothing feed it first,"
-            " until they are at 0, or say that they stay as they are.",
-            **values,
-        ),
-    }
-    return str(said[refused.code]())
