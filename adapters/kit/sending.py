@@ -9,6 +9,7 @@ from __future__ import annotations
 import json as json_of
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -16,7 +17,7 @@ from adapters.kit.api import Rate, pause
 from adapters.kit.budget import Budget
 from adapters.kit.errors import Row, translate
 from adapters.kit.http import Client
-from connector.ports.errors import OutcomeUnknown, PortError, RateLimited
+from connector.ports.errors import Misconfigured, OutcomeUnknown, PortError, RateLimited, Retryable
 from connector.registry import Environment
 
 PATIENCE_S = 2.0
@@ -76,20 +77,29 @@ class Sending:
             answer = self._client.request(
                 method, url, json=json, content=content, headers=headers, is_read=is_read
             )
-            error = self._judge(answer, subject) if self._judge else None
-            if error is None and answer.status_code >= 300:
-                error = translate(
-                    answer.status_code,
-                    self._rows,
-                    adapter=self.adapter,
-                    subject=subject,
-                    headers=answer.headers,
-                    is_read=is_read,
-                )
         except OutcomeUnknown as exc:
-            if not self._is_repeatable:
-                raise OutcomeUnknown(self.adapter, subject, exc.cause, "Do not send it twice.") from exc
-            raise OutcomeUnknown(self.adapter, subject, exc.cause, is_repeatable=True) from exc
+            remedy = "" if self._is_repeatable else "Do not send it twice."
+            raise OutcomeUnknown(
+                self.adapter, subject, exc.cause, remedy, is_repeatable=self._is_repeatable
+            ) from exc.__cause__
+        except Retryable as exc:
+            # Named by our subject and not chained: the address called may be a person's, as in web push.
+            raise Retryable(self.adapter, subject, exc.cause, exc.remedy) from exc.__cause__
+        except Misconfigured as exc:
+            place = urlsplit(url).hostname or self.adapter
+            raise Misconfigured(
+                self.adapter, place, exc.cause, exc.remedy, field=exc.field
+            ) from exc.__cause__
+        error = self._judge(answer, subject) if self._judge else None
+        if error is None and answer.status_code >= 300:
+            error = translate(
+                answer.status_code,
+                self._rows,
+                adapter=self.adapter,
+                subject=subject,
+                headers=answer.headers,
+                is_read=is_read,
+            )
         if isinstance(error, OutcomeUnknown) and self._is_repeatable:
             error = OutcomeUnknown(self.adapter, subject, error.cause, error.remedy, is_repeatable=True)
         if isinstance(error, RateLimited):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import traceback
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -219,6 +220,21 @@ def test_a_push_service_that_says_too_many_is_left_alone() -> None:
                 channel.send(push(twin, message_id=f"m{number}"))
             assert 6.0 < caught.value.retry_after_s <= 7.0
         assert len(twin.asked) == 1
+
+
+@pytest.mark.parametrize("fault", ["closed", "cut_before"])
+def test_no_error_tells_the_address_of_a_browser(fault: Any) -> None:
+    with PushServer() as twin:
+        outgoing = push(twin, "a-secret-address")
+        if fault != "closed":
+            twin.dials.fail_next.append(fault)
+            with pytest.raises(PortError) as caught:
+                connect().send(outgoing)
+    if fault == "closed":
+        with pytest.raises(PortError) as caught:
+            connect().send(outgoing)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "a-secret-address" not in told
 
 
 # --- The key ----------------------------------------------------------------------------------------
