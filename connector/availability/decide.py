@@ -42,6 +42,9 @@ def decide(facts: VariantFacts) -> Decision:
     counted = [(source, *_sold(source, rule, facts.now)) for source in facts.sources]
     choice = _choice(facts, [(source, units) for source, units, _ in counted])
     total = sum(units for source, units, _ in counted if choice is None or source.source_id in choice.counted)
+    if choice is not None:
+        rule = replace(rule, buffer_units=rule.buffer_of(choice.counted))
+        facts = replace(facts, rule=rule)
     available = max(0, total - rule.buffer_units)
     if rule.cap_units is not None:
         available = min(available, max(0, rule.cap_units))
@@ -123,6 +126,7 @@ def _choice(facts: VariantFacts, counted: list[tuple[SourceFacts, int]]) -> Choi
     found: dict[int, list[tuple[SourceFacts, int]]] = {}
     for source, units in counted:
         found.setdefault(source.source_id, []).append((source, units))
+    own = [source_id for source_id, items in found.items() if items[0][0].is_own]
     costs, lacking = same_currency(_costs(facts), facts.rates)
     candidates = [
         Candidate(
@@ -147,6 +151,11 @@ def _choice(facts: VariantFacts, counted: list[tuple[SourceFacts, int]]) -> Choi
         facts.now,
         facts.rule.buffer_units,
         is_comparable=not lacking,
+        buffers={
+            one.source_id: facts.rule.buffer_of([one.source_id, *own])
+            for one in candidates
+            if not one.is_own and facts.rule.supplier_buffers
+        },
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
@@ -107,7 +107,8 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The merchant's rule for one variant, already resolved (the nearest wins)."""
+    """The merchant's rule for one variant, already resolved (the nearest wins). Where it is suppliers that say the
+    buffer, `supplier_buffers` has each one's by source, and `other_buffer` is that of those that say nothing."""
 
     buffer_units: int = 0
     cap_units: int | None = None
@@ -116,6 +117,16 @@ class Rule:
     allows_backorder: bool = False
     is_discontinued: bool = False
     policy: Policy = ALL_SELL
+    supplier_buffers: Mapping[int, int] = field(default_factory=dict)
+    other_buffer: int = 0
+
+    def buffer_of(self, source_ids: Iterable[int]) -> int:
+        """What is kept back while these sources sell. A supplier's buffer is for its own numbers: it holds while that
+        supplier sells, and not while another one does. Of several that sell the more careful word counts."""
+        if not self.supplier_buffers:
+            return self.buffer_units
+        said = [self.supplier_buffers[one] for one in source_ids if one in self.supplier_buffers]
+        return max(said, default=self.other_buffer)
 
 
 @dataclass(frozen=True, slots=True)

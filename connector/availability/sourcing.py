@@ -145,19 +145,23 @@ def choose(
     buffer_units: int = 0,
     *,
     is_comparable: bool = True,
+    buffers: Mapping[int, int] | None = None,
 ) -> Choice:
     """Which of these sources sell now. `kept` is what the last choice remembered; ties go to the lower id. Where costs
-    are not comparable, "cheapest" goes by the merchant's order until they are."""
+    are not comparable, "cheapest" goes by the merchant's order until they are. `buffers` say what is kept back while a
+    supplier sells, where that is not `buffer_units` for all."""
     own = [one for one in candidates if one.is_own]
     suppliers = [one for one in candidates if not one.is_own]
     if policy.strategy == "sum":
         return _all(own, suppliers, policy, buffer_units)
     own_units = sum(one.units or 0 for one in own)
-    held_back = max(0, buffer_units - own_units) if policy.adds_own else buffer_units
-    problems = {one.source_id: _problem(one, held_back) for one in suppliers}
+    held_back = {one.source_id: (buffers or {}).get(one.source_id, buffer_units) for one in suppliers}
+    if policy.adds_own:
+        held_back = {source: max(0, units - own_units) for source, units in held_back.items()}
+    problems = {one.source_id: _problem(one, held_back[one.source_id]) for one in suppliers}
     usable = [one for one in suppliers if not problems[one.source_id]]
     # Where none is usable, whoever last said that it has enough goes on selling.
-    sellable = [one for one in suppliers if (one.units or 0) > held_back]
+    sellable = [one for one in suppliers if (one.units or 0) > held_back[one.source_id]]
     known = kept if kept.strategy == policy.strategy else Sourcing()
     ready = {one.source_id: known.ready.get(one.source_id, now) for one in usable}
     judged_by = (

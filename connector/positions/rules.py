@@ -89,8 +89,16 @@ class RuleBook:
                 {**_said([getattr(self.merchant, name) for name in IN_MERCHANT]), **self.everywhere},
             )
             values = resolved.values
+            buffers: dict[int, int] = {}
+            if resolved.levels["buffer_units"] == "supplier":
+                for source_id, columns in sources:
+                    one = {**_said(columns), **self.suppliers.get(source_id, _NOTHING)}.get("buffer_units")
+                    if one is not None:
+                        buffers[source_id] = one
             rule = Rule(
                 **{name: values[name] for name in IN_MERCHANT},
+                supplier_buffers=buffers,
+                other_buffer=self.merchant.buffer_units or 0,
                 shows_count=self.merchant.shows_count,
                 is_discontinued=is_discontinued,
                 policy=policy_of(resolved),

@@ -264,3 +264,37 @@ def test_with_one_supplier_there_is_nothing_to_choose_or_to_remember() -> None:
     decision = decide(VariantFacts(7, sources, rule, NOW, NOW.date()))
 
     assert (5, {}) == (decision.available, decision.sourcing.to_json())
+
+
+class TestABufferOfASupplier:
+    """A (preferred) has a buffer of 4 of its own, B has none; the merchant keeps back 1 of everything else."""
+
+    RULE = Rule(
+        buffer_units=4,
+        supplier_buffers={1: 4},
+        other_buffer=1,
+        policy=Policy("priority", stable=timedelta(hours=24)),
+    )
+
+    def decide(self, a: int, b: int, **rule: object) -> tuple[int, int]:
+        """What may be sold, and the buffer that was taken off."""
+        sources = (SourceFacts(1, a, priority=1), SourceFacts(2, b, priority=2))
+        found = decide(VariantFacts(7, sources, replace(self.RULE, **rule), NOW, NOW.date()))  # type: ignore[arg-type]
+        return found.available, found.why["buffer"]
+
+    def test_holds_while_it_sells(self) -> None:
+        assert (6, 4) == self.decide(10, 3)
+
+    def test_does_not_hold_while_another_sells(self) -> None:
+        assert (2, 1) == self.decide(4, 3)
+
+    def test_another_that_has_less_than_it_may_take_over(self) -> None:
+        # Three are fewer than the buffer of A, which is out: they are for sale all the same.
+        assert (2, 1) == self.decide(0, 3)
+
+    def test_counts_for_all_where_all_sell_together(self) -> None:
+        assert (9, 4) == self.decide(10, 3, policy=Policy("sum"))
+
+    def test_gives_way_to_what_is_said_nearer(self) -> None:
+        assert (7, 3) == self.decide(10, 3, buffer_units=3, supplier_buffers={})
+        assert (1, 3) == self.decide(0, 4, buffer_units=3, supplier_buffers={})

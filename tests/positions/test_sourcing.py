@@ -231,3 +231,20 @@ def test_it_is_said_who_sells_and_why_the_others_do_not(two: Two) -> None:
         f"  {names[0]} goes before it (priority 1), and is handed back to on 2026-11-23T14:00+00:00"
         " if it stays usable."
     ] == back
+
+
+def test_a_suppliers_buffer_holds_only_while_it_sells(engine: sa.Engine) -> None:
+    two = Two(engine)
+    two.world.execute("update merchant set buffer_units = 1 where id = :m")
+    rule(two.world, "supplier", two.first, buffer_units=4, priority=1)
+    two.world.decide(two.variant)
+    assert (6, two.first) == two.at(0)
+
+    two.world.observe(two.first, two.variant, 4)
+    two.world.decide(two.variant)
+    assert (29, two.backup) == two.at(0)
+    assert 1 == two.world.position(two.variant).why["buffer"]
+
+    rule(two.world, "sku", two.variant, buffer_units=3)
+    two.world.decide(two.variant)
+    assert (27, two.backup) == two.at(0)
