@@ -12,7 +12,6 @@ import binascii
 import hashlib
 import hmac
 import json
-import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -49,11 +48,6 @@ def standard_key(secret: str) -> bytes:
     if len(key) < 16:
         raise ValueError("the secret is too short")
     return key
-
-
-def new_standard_secret() -> str:
-    """A new secret as Standard Webhooks writes it: 32 random bytes."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode("ascii")
 
 
 def sign_standard(key: bytes, message_id: str, at: datetime, body: bytes) -> dict[str, str]:

@@ -42,15 +42,24 @@ def connect(
     merchant: int | None,
     as_json: bool,
 ) -> None:
-    """Connect a mail server: signs in and checks the DKIM key without sending anything."""
+    """Connect a way to reach people: signs in and checks its keys without sending anything."""
     found = manifest("channels", adapter)
     config = settings_of(pairs, found.fields)
     given = secret_files(files, found.fields)
-    secrets = {field.name: ask_secret(field, given) for field in found.fields if field.is_secret}
+    # What nobody gives out but we ourselves is made, unless the merchant brings one along.
+    made = found.new_secrets() if found.new_secrets else {}
+    secrets = {
+        field.name: ask_secret(field, given) or made.get(field.name, "")
+        for field in found.fields
+        if field.is_secret
+    }
     kept = {key: value for key, value in secrets.items() if value}
     with open_runtime() as rt:
         owner = merchant_id(rt, merchant)
         says = found.build(config, kept, rt.environment).check()
+        mailbox = found.report_mailbox(config, kept, rt.environment) if found.report_mailbox else None
+        if mailbox is not None:
+            says = f"{says} {mailbox.check()}"
         with transaction(rt.engine) as db:
             connection_id = add_connection(
                 db,

@@ -80,7 +80,6 @@ MANIFEST = Manifest(
     ),
     build=build,
     reports=reports,
-    new_secrets=lambda: {"secret": signatures.new_standard_secret()},
     medium="sms",
     help_page="adapters/sms_webhook.md",
 )

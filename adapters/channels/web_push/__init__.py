@@ -56,6 +56,7 @@ MANIFEST = Manifest(
             "private_key",
             "Private key",
             is_secret=True,
+            is_required=False,
             is_long=True,
             help="Made by Dispo. Enter one only to keep subscriptions that were made with it elsewhere.",
         ),
