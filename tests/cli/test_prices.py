@@ -13,7 +13,9 @@ def test_rules_are_kept_seen_approved_and_undone(
     store = str(connected)
     assert "below_floor" in dispo("prices", "set", "merchant", "colour=red").err
     assert "0 are called" in dispo("prices", "set", "sku", "floor_percent=20", "--subject", "Z-99").err
-    kept = dispo("prices", "set", "merchant", "markup_percent=80", "floor_percent=20", "below_floor=stop").code
+    kept = dispo(
+        "prices", "set", "merchant", "markup_percent=80", "floor_percent=20", "below_floor=stop"
+    ).code
     assert kept == 0
     (rule,) = dispo("prices", "rules", "--json").json
     assert rule["says"]["below_floor"] == "stop"
