@@ -13,6 +13,7 @@ lists what is still to be translated.
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
@@ -216,7 +217,7 @@ def update() -> int:
         current.last_translator = current.msgid_bugs_address = ""
         current.language_team = locale
         # In one step, so that nobody reads half a catalogue.
-        written = path.with_suffix(".po.new")
+        written = path.with_suffix(f".{os.getpid()}.new")
         with written.open("wb") as file:
             pofile.write_po(file, current, width=100, sort_output=True, include_lineno=False)
         written.replace(path)

@@ -29,7 +29,7 @@ COMES_BY_ITSELF = ("upload", "push")
 UPLOAD_EVERY_S = 86_400
 """How often files that were handed over are looked for besides the moment they come."""
 _FILE = "file_feed"
-_READ_OPTIONS = ("format", "encoding", "delimiter", "header_line", "records_path")
+_READ_OPTIONS = ("format", "encoding", "delimiter", "header_line", "records_path", "variants_path")
 
 
 class Installation(Protocol):

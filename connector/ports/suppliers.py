@@ -109,13 +109,14 @@ class Table(Protocol):
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """What the merchant fixed; empty means "detect". `records_path` is a dotted path in JSON and one with
-    slashes in XML, `sheet` the name of a workbook's sheet, `member` a pattern for the names of the files
-    in an archive ("stock*.csv")."""
+    slashes in XML, `variants_path` a dotted path inside a JSON record ("-": it holds no variants), `sheet` the
+    name of a workbook's sheet, `member` a pattern for the names of the files in an archive ("stock*.csv")."""
 
     format: str = ""
     encoding: str = ""
     delimiter: str = ""
     records_path: str = ""
+    variants_path: str = ""
     header_line: int = 0
     sheet: str = ""
     member: str = ""

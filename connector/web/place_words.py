@@ -55,6 +55,10 @@ def place_words(_: Callable[..., str]) -> Mapping[str, str]:
         "Delimiter": _("Delimiter"),
         "Header line": _("Header line"),
         "List of records": _("List of records"),
+        "Variants inside a record": _("Variants inside a record"),
+        "JSON as in variants; empty to find them, - to leave products whole.": _(
+            "JSON as in variants; empty to find them, - to leave products whole."
+        ),
         "Sheet": _("Sheet"),
         "File in the archive": _("File in the archive"),
         "Where the file is, beginning with https://.": _("Where the file is, beginning with https://."),

@@ -47,6 +47,7 @@ def _options(config: Mapping[str, Any]) -> ReadOptions:
         # Not stripped: a tab is a delimiter.
         delimiter=delimiter if isinstance(delimiter, str) else "",
         records_path=text(config, "records_path"),
+        variants_path=text(config, "variants_path"),
         header_line=header_line,
         sheet=text(config, "sheet"),
         member=text(config, "member"),
@@ -271,6 +272,12 @@ MANIFEST = Manifest(
             "List of records",
             is_required=False,
             help="JSON as in data.products, XML as in products/product.",
+        ),
+        Field(
+            "variants_path",
+            "Variants inside a record",
+            is_required=False,
+            help="JSON as in variants; empty to find them, - to leave products whole.",
         ),
         Field(
             "sheet", "Sheet", is_required=False, help="Workbooks only: the name of the sheet with the list."

@@ -87,6 +87,7 @@ class FileFeed:
                 encoding=options.encoding or own.encoding,
                 delimiter=options.delimiter or own.delimiter,
                 records_path=options.records_path or own.records_path,
+                variants_path=options.variants_path or own.variants_path,
                 header_line=options.header_line or own.header_line,
                 sheet=options.sheet or own.sheet,
                 member=options.member or own.member,

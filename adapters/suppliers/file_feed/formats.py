@@ -133,7 +133,7 @@ def _open_text(path: Path, subject: str, options: ReadOptions, max_bytes: int) -
     if wanted in {"json", "jsonl"} or (not wanted and start.lstrip()[:1] in {"{", "["}):
         if wanted == "jsonl" or (wanted == "" and not options.records_path and is_json_lines(start)):
             return open_json_lines(path, encoding, used, subject)
-        return JsonTable(path, encoding.offset, used, options.records_path, subject)
+        return JsonTable(path, encoding.offset, used, options.records_path, subject, options.variants_path)
     return open_delimited(path, encoding, used, options, subject)
 
 

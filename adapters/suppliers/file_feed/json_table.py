@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,14 @@ import numpy as np
 
 from adapters.suppliers.file_feed import records
 from adapters.suppliers.file_feed.records import ADAPTER
+from adapters.suppliers.file_feed.variants import NOT_EXPANDED, expand, guess
 from connector.ports.errors import FileFault
-from connector.ports.suppliers import Digests, RawRow, TableShape
+from connector.ports.suppliers import Digests, RawRow, TableNote, TableShape
 
 MOST_COLUMNS = 2_000
 DEEPEST = 64
 _LOOK_AT_EVENTS = 20_000
+_LOOK_AT_RECORDS = 100
 
 
 class JsonTable:
@@ -32,13 +35,30 @@ class JsonTable:
     Opening reads the whole document once, so that one that breaks off is refused before any row is
     used. `RawRow.line` counts records from 1, for JSON has no lines that mean anything; a digest is
     that of the object with its names sorted. Raises FileFault: bad_json, no_table, empty.
+
+    Variants that stand in a list inside each record, at `variants_path` (dotted; empty finds it where that is
+    obvious, "-" leaves lists as they are), become records of their own with their product's fields.
     """
 
-    def __init__(self, path: Path, offset: int, encoding: str, records_path: str, subject: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        offset: int,
+        encoding: str,
+        records_path: str,
+        subject: str,
+        variants_path: str = "",
+    ) -> None:
         self._path = path
         self._offset = offset
         self._subject = subject
         self._prefix = self._find_list(records_path)
+        self._variants = ""
+        if variants_path != NOT_EXPANDED:
+            self._variants = variants_path or guess(
+                value for value in islice(self._items(), _LOOK_AT_RECORDS) if isinstance(value, dict)
+            )
+        self._products = 0
         names: dict[str, None] = {}
         self._digests = np.fromiter(self._digest_and_name(names), dtype=np.uint64)
         if not len(self._digests):
@@ -51,7 +71,17 @@ class JsonTable:
             )
         if not 0 < len(names) <= MOST_COLUMNS:
             raise self._no_list(records_path)
-        self.shape = TableShape("json", encoding, "", 0, tuple(names))
+        if variants_path not in ("", NOT_EXPANDED) and not any(
+            name == variants_path or name.startswith(f"{variants_path}.") for name in names
+        ):
+            raise FileFault(
+                ADAPTER,
+                subject,
+                f"None of its {self._products:,} records has variants at “{variants_path}”.",
+                "Correct the path of the variants in the feed's settings, as in variants, or leave it empty.",
+                code="no_table",
+            )
+        self.shape = TableShape("json", encoding, "", 0, tuple(names), notes=self._notes())
 
     def digests(self) -> Digests:
         """See `Table.digests`."""
@@ -63,7 +93,7 @@ class JsonTable:
         wanted = np.ones(len(every), dtype=bool) if known is None else ~records.is_known(every, known)
         if not wanted.any():
             return
-        for number, value in enumerate(self._items()):
+        for number, value in enumerate(self._records()):
             if wanted[number]:
                 cells = (
                     json_cells(record_of(value), self.shape.columns)
@@ -74,12 +104,32 @@ class JsonTable:
 
     def _digest_and_name(self, names: dict[str, None]) -> Iterator[int]:
         try:
-            for value in self._items():
+            for value in self._records():
                 if isinstance(value, dict) and len(names) <= MOST_COLUMNS:
                     names.update(dict.fromkeys(record_of(value)))
                 yield records.digest(_canonical(value))
         except RecursionError as exc:  # nested a thousand deep: nobody's stock list
             raise self._broken() from exc
+
+    def _records(self) -> Iterator[Any]:
+        """The list's elements; of a product with variants each variant, as soon as it is asked for."""
+        self._products = 0
+        for value in self._items():
+            self._products += 1
+            if self._variants and isinstance(value, dict):
+                yield from expand(value, self._variants)
+            else:
+                yield value
+
+    def _notes(self) -> tuple[TableNote, ...]:
+        if not self._variants:
+            return ()
+        reason = (
+            f"Each of its {self._products:,} products lists its variants under “{self._variants}”: they were read as"
+            f" {len(self._digests):,} rows, one for each variant, and lines count these rows. If that is wrong, set"
+            " the path of the variants in the feed's settings; - leaves products whole."
+        )
+        return (TableNote(0, self._variants, "variants_expanded", reason),)
 
     def _items(self) -> Iterator[Any]:
         with self._path.open("rb") as file:
