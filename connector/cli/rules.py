@@ -159,7 +159,7 @@ def _keep(
     rt: Runtime, owner: int, changes: Sequence[Change], dry_run: bool, yes: bool, as_json: bool
 ) -> None:
     """Try the changes out, keep them and decide what they hold for."""
-    found = rulings.preview(rt.engine, owner, changes, now=rt.now())
+    found = rulings.preview(rt.engine, owner, changes, now=rt.now(), most=None)
     number = None
     if not dry_run:
         if found.to_zero and not yes:

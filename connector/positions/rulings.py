@@ -7,7 +7,7 @@ cause. Every change is kept in the log with what was said before, which is what 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -209,26 +209,39 @@ def named(
     return list(db.execute(statement, given).scalars())
 
 
-def preview(engine: sa.Engine, merchant_id: int, changes: Sequence[Change], *, now: datetime) -> RulePreview:
-    """What these changes would do, by deciding for trial; nothing is kept."""
+def preview(
+    engine: sa.Engine,
+    merchant_id: int,
+    changes: Sequence[Change],
+    *,
+    now: datetime,
+    most: int | None = LOOKED_AT,
+    until: Callable[[], bool] = lambda: False,
+) -> RulePreview:
+    """What these changes would do, by deciding for trial; nothing is kept. At most `most` variants are tried (None:
+    all that they may hold for), and no more once `until` says so; `looked_at` tells how many were."""
     with engine.connect() as db:
         everything = named(db, merchant_id, changes)
-        ids = everything[:LOOKED_AT]
+        ids = everything[:most]
+        tried = 0
         changed: list[Effect] = []
         try:
             save(db, merchant_id, changes, actor="", now=now)
             for start in range(0, len(ids), 500):
+                if start and until():
+                    break
                 # Taken back chunk by chunk, its locks with it: who decides in earnest is never waited for while
                 # others are held, so nobody deadlocks.
                 trial = db.begin_nested()
                 changed += _effects(db, merchant_id, ids[start : start + 500], now)
                 trial.rollback()
+                tried = min(start + 500, len(ids))
         finally:
             db.rollback()
     changed.sort(key=lambda one: (one.after > 0 or one.before == 0, one.after - one.before, one.sku))
     return RulePreview(
         named=len(everything),
-        looked_at=len(ids),
+        looked_at=tried,
         changed=len(changed),
         to_zero=sum(1 for one in changed if one.after == 0 and one.before > 0),
         effects=tuple(changed[:SAMPLES]),

@@ -83,6 +83,13 @@ def test_a_preview_says_what_would_become_of_them_and_keeps_nothing(shop: World)
     found = rulings.preview(shop.engine, shop.merchant_id, [change], now=NOW)
 
     assert (2, 2, 2, 1) == (found.named, found.looked_at, found.changed, found.to_zero)
+    part = rulings.preview(shop.engine, shop.merchant_id, [change], now=NOW, most=1)
+    assert (2, 1) == (part.named, part.looked_at)
+    everything = rulings.preview(
+        shop.engine, shop.merchant_id, [change], now=NOW, most=None, until=lambda: True
+    )
+    # Whoever asks gets the first chunk at least.
+    assert found == everything
     assert [("A", 2, 0, "out_of_stock"), ("B", 9, 6, "in_stock")] == [
         (one.sku, one.before, one.after, one.state_after) for one in found.effects
     ]

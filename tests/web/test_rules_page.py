@@ -35,6 +35,9 @@ def test_a_rule_is_tried_out_kept_and_taken_back(owner: Person, shop: Shop) -> N
     assert 200 == looked.status_code
     assert "1 of them would be sold out" in looked.text
     assert 2 == shop.position(small).available
+    everything = owner.post("/rules/look", {"changes": changes_of(looked.text)})
+    assert (200, True) == (everything.status_code, "1 of them would be sold out" in everything.text)
+    assert "tried out" not in everything.text
 
     kept = owner.post("/rules", {"changes": changes_of(looked.text)})
     assert 303 == kept.status_code

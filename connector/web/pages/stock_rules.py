@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,9 @@ from connector.web.pages.overview import kept
 from connector.web.rule_words import RuleWords
 from connector.web.view import csv_file, flash, gettext, page, reading, runtime
 from connector.web.work import briefly
+
+_TRIES_ALL_S = 25.0
+"""So long a person waits for a preview over everything; what was not tried by then is said."""
 
 routes = Blueprint("stock_rules", __name__)
 
@@ -92,6 +96,17 @@ def bring() -> Response:
     return _look(changes)
 
 
+@routes.post("/rules/look")
+def look_at_all() -> Response:
+    """The same rules tried out on everything they may hold for, as far as a page may wait."""
+    try:
+        with reading() as db:
+            changes = rule_files.from_json(db, g.merchant_id, request.form.get("changes", ""))
+    except RuleRefused as error:
+        return _list(str(error), 422)
+    return _look(changes, tries_all=True)
+
+
 @routes.post("/rules")
 def save() -> Response:
     """Keep what was looked at."""
@@ -161,9 +176,15 @@ def _form(change: Change, values: dict[str, Any], errors: dict[str, str], status
     )
 
 
-def _look(changes: Sequence[Change]) -> Response:
+def _look(changes: Sequence[Change], *, tries_all: bool = False) -> Response:
     rt = runtime()
-    found = rulings.preview(rt.engine, g.merchant_id, changes, now=rt.now())
+    if tries_all:
+        end = time.monotonic() + _TRIES_ALL_S
+        found = rulings.preview(
+            rt.engine, g.merchant_id, changes, now=rt.now(), most=None, until=lambda: time.monotonic() > end
+        )
+    else:
+        found = rulings.preview(rt.engine, g.merchant_id, changes, now=rt.now())
     with reading() as db:
         name = _name(db, changes[0]) if len(changes) == 1 else ""
     return page(
@@ -173,6 +194,7 @@ def _look(changes: Sequence[Change]) -> Response:
         change=changes[0],
         name=name,
         found=found,
+        tries_all=tries_all,
         rule_words=RuleWords(gettext),
     )
 
