@@ -49,6 +49,7 @@ from connector.repricing import work as repricing
 from connector.settings import AppKeys, Settings
 from connector.shared import RedisValues
 from connector.shoppers import episodes, media, sending
+from connector.shoppers.at_risk import carrying, choosing, writing
 
 TOPICS: Mapping[str, Topic] = {
     topic.name: topic
@@ -64,6 +65,8 @@ TOPICS: Mapping[str, Topic] = {
         Topic(media.EMAIL, sending.work_messages, 50, 240),
         Topic(media.SMS, sending.work_messages, 50, 240),
         Topic(media.PUSH, sending.work_messages, 50, 240),
+        Topic(writing.ORDER_MESSAGE, writing.work_order_messages, 50, 240),
+        Topic(choosing.CARE, carrying.work_care, 10, 240),
         Topic(topics.ADS, pausing.work_positions, 500, 240),
         Topic(installations.ENDED, leave.work_ended, 10, 240),
         Topic(privacy.REQUESTS, legal.work_requests, 10, 240),

@@ -14,6 +14,7 @@ import click
 from connector.accounts.merchants import AccountError
 from connector.cli.accounts import COMMANDS as ACCOUNTS
 from connector.cli.ads import COMMANDS as ADS
+from connector.cli.at_risk import COMMANDS as AT_RISK
 from connector.cli.brought import COMMANDS as BROUGHT
 from connector.cli.channels import COMMANDS as CHANNELS
 from connector.cli.delivery import COMMANDS as DELIVERY
@@ -60,6 +61,7 @@ for command in (
     *RATES,
     *RUNS,
     *PROMISES,
+    *AT_RISK,
     *DELIVERY,
     *ADS,
     *SEARCH,

@@ -22,6 +22,7 @@ from connector.web.feeds import feeds
 from connector.web.order_answers import order_answers
 from connector.web.pages import (
     ads,
+    at_risk,
     brought,
     connections,
     file_places,
@@ -133,6 +134,7 @@ def create_app(rt: Runtime) -> Flask:
         runs,
         replay,
         people,
+        at_risk,
         ads,
         connections,
         file_places,

@@ -35,6 +35,7 @@ PUBLIC = frozenset(
         "feeds",
         "handover",
         "health",
+        "order_answers",
         "people_of_shop",
         "shopify_app",
         "static_files",

@@ -16,6 +16,7 @@ from connector.intake.tables import HeldChange, Run, RunIssue
 from connector.outbox.messages import Intent, enqueue
 from connector.positions.tables import Movement, Order, OrderLine, Position
 from connector.search.tables import SearchFinding, SearchPage
+from connector.shoppers.at_risk.tables import OrderRisk
 from connector.shoppers.tables import Message, Subscription
 from tests.builders import World
 
@@ -116,8 +117,31 @@ class Shop(World):
                 next_run_at=self.now + timedelta(hours=1),
             )
         self.doubt_id = self._order_doubt()
+        self.risk_id = self._order_risk()
         with self.engine.begin() as db:
             enqueue(db, self.merchant_id, [Intent("store.quantity", "1", self.store_id)])
+
+    def _order_risk(self) -> int:
+        """A vase ordered ten days ago and promised for yesterday, which comes in a week; its customer was not
+        asked yet."""
+        yesterday = (self.now - timedelta(days=1)).date()
+        return self.add(
+            OrderRisk,
+            connection_id=self.store_id,
+            order_id="4711",
+            line_id="1",
+            variant_id=self.variants["A-12"],
+            units=2,
+            placed_at=self.now - timedelta(days=10),
+            due_on=yesterday,
+            due_basis="promise",
+            reason="after_deadline",
+            expected_on=yesterday + timedelta(days=8),
+            value_minor=9800,
+            currency="EUR",
+            opened_at=self.now - timedelta(days=2),
+            history=[["2026-01-03T09:00:00+00:00", "dispo", "opened", "after_deadline"]],
+        )
 
     def _order_doubt(self) -> int:
         """An order that its supplier cannot serve."""

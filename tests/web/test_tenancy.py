@@ -76,6 +76,7 @@ def _ids(shop: Shop) -> dict[str, int]:
         "finding_id": shop.finding_id,
         "source_id": shop.source_id,
         "doubt_id": shop.doubt_id,
+        "risk_id": shop.risk_id,
     }
 
 
@@ -90,6 +91,7 @@ def test_the_walk_covers_the_routes_with_ids() -> None:
         "finding_id",
         "source_id",
         "doubt_id",
+        "risk_id",
     }
 
 

@@ -62,11 +62,11 @@ class WooCommerceCare:
         paid = to_minor(order.get("total"), currency)
         back = -sum(to_minor(one.get("total"), currency) for one in order.get("refunds") or ())
         if not 0 < amount <= paid - back:
+            wanted, left_over = to_text(amount, currency), to_text(max(0, paid - back), currency)
             raise Rejected(
                 ADAPTER,
                 f"order {order_id}",
-                f"It would pay back {to_text(amount, currency)}, where {to_text(max(0, paid - back), currency)} "
-                "are left of what was paid.",
+                f"It would pay back {wanted}, where {left_over} are left of what was paid.",
             )
         body = {
             "amount": to_text(amount, currency),

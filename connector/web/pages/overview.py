@@ -12,10 +12,11 @@ from connector.accounts.audit import record
 from connector.db import transaction
 from connector.delivery import approval, live_orders, shadow_report
 from connector.positions.prices import count_below
+from connector.shoppers.at_risk import listing
 from connector.web.queries import connections, overview, runs
 from connector.web.queries.kept import Kept
 from connector.web.view import digest as mark_of
-from connector.web.view import flash, fragment, gettext, page, reading, runtime, start_of_day
+from connector.web.view import flash, fragment, gettext, page, reading, runtime, start_of_day, today
 
 routes = Blueprint("overview", __name__)
 
@@ -68,6 +69,7 @@ def _facts() -> dict[str, Any]:
             "differences": [_difference(db, store) for store in waiting.stores],
             "watched": shadow_report.asks_at(db, merchant_id) if waiting.stores else {},
             "below": kept().get(merchant_id, "prices", lambda: count_below(db, merchant_id)),
+            "risks": kept().get(merchant_id, "risks", lambda: listing.urgent(db, merchant_id, today())),
             "has": overview.has_anything(db, merchant_id),
         }
 

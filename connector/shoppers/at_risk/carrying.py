@@ -1,0 +1,260 @@
+"""Carries a choice out in the store: the refund, the substitute, the voucher.
+
+A refund is planned (nothing is called while a transaction is open), stored as a frozen request together with the
+fact that it leaves now, and only then sent. What a crash or a lost answer left open is looked for in the store by
+its reference first. Found: done. Not found: sent again under the same key where the store honours keys; elsewhere
+only once ten minutes have passed, in which any request still under way would have ended. A voucher needs none of
+this: its code exists once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+
+from connector.db import transaction
+from connector.outbox import attempts
+from connector.outbox.attempts import Attempt
+from connector.outbox.messages import Again, Claim, Done, Failed, Intent, Outcome, enqueue, hold, settle
+from connector.outbox.messages import Message as Claimed
+from connector.outbox.work import outcome_of
+from connector.ports.coupons import Coupon, Coupons
+from connector.ports.errors import (
+    Misconfigured,
+    NotFound,
+    OutcomeUnknown,
+    PortError,
+    Rejected,
+    Unauthorized,
+    Unsupported,
+)
+from connector.ports.orders_care import CareDone, CareRequest, OrderCare
+from connector.shoppers.at_risk.choosing import CARE, find, substitutes
+from connector.shoppers.at_risk.looking import history, today_of
+from connector.shoppers.at_risk.rules import rule_of
+from connector.shoppers.at_risk.writing import OrderRuntime, write_order_message
+
+LOST_AFTER = timedelta(minutes=10)
+"""A store that honours no keys has ended whatever was sent to it by then, or never got it."""
+LOOK_AGAIN_S = 60.0
+VOUCHER_DAYS = 365
+_SENT_AS = {"refund": "refunded", "voucher": "voucher", "substitute": "substitute"}
+
+
+class CareRuntime(OrderRuntime, Protocol):
+    """What carrying out needs of the running installation."""
+
+    def coupons(self, merchant_id: int, connection_id: int) -> Coupons | None: ...
+
+
+def work_care(rt: CareRuntime, claim: Claim) -> None:
+    """The handler of topic "store.care": one risk after another."""
+    turn = claim.turn
+    with transaction(rt.engine) as db:
+        attempts.discard_frozen(db, turn.merchant_id, turn.connection_id, CARE)
+        left = attempts.open_attempts(db, turn.merchant_id, turn.connection_id, CARE)
+    open_by_risk = {int(one.request["risk_id"]): one for one in left}
+    for message in claim.messages:
+        if claim.is_out_of_time():
+            return
+        outcome = _carry(rt, claim, message, open_by_risk.get(int(message.subject)))
+        with transaction(rt.engine) as db:
+            settle(db, claim, {message.id: outcome})
+
+
+def _carry(rt: CareRuntime, claim: Claim, message: Claimed, left: Attempt | None) -> Outcome:
+    merchant_id, risk_id = claim.turn.merchant_id, int(message.subject)
+    with rt.engine.connect() as db:
+        risk = find(db, merchant_id, risk_id)
+    if risk is None or (left is None and risk.carry not in ("todo", "unknown")):
+        return Done("Nothing is to be done any more.")
+    try:
+        if risk.choice == "voucher":
+            return _voucher(rt, risk)
+        care = rt.care(merchant_id, risk.connection_id)
+        if care is None:
+            return _by_hand(rt, risk, "This platform lets no app change orders.")
+        if left is not None:
+            return _take_up(rt, claim, care, risk, left)
+        return _send_new(rt, claim, care, risk)
+    except (Unauthorized, Misconfigured):
+        raise  # the connection as a whole
+    except Unsupported as exc:
+        return _by_hand(rt, risk, f"{exc.cause} {exc.remedy}".strip())
+    except (Rejected, NotFound) as exc:
+        return _failed(rt, risk, f"{exc.cause} {exc.remedy}".strip())
+    except PortError as exc:
+        return outcome_of(exc, message.tries)
+
+
+def _send_new(rt: CareRuntime, claim: Claim, care: OrderCare, risk: Any) -> Outcome:
+    reference = f"Dispo {risk.merchant_id}-{risk.id}"
+    if risk.choice == "substitute":
+        with rt.engine.connect() as db:
+            external_id = _listing_of(db, risk)
+        request = care.plan_substitute(risk.order_id, risk.line_id, risk.units, external_id, reference)
+    else:
+        request = care.plan_refund(risk.order_id, risk.line_id, risk.units, reference)
+    with transaction(rt.engine) as db:
+        hold(db, claim)
+        present = find(db, risk.merchant_id, risk.id, lock=True)
+        if present is None or present.carry not in ("todo", "unknown"):
+            return Done("Nothing is to be done any more.")
+        body = {"risk_id": risk.id, **asdict(request), "body": dict(request.body)}
+        attempt = attempts.freeze_sent(
+            db, risk.merchant_id, risk.connection_id, CARE, f"care.{request.kind}", body
+        )
+    return _send(rt, care, risk, attempt, request)
+
+
+def _take_up(rt: CareRuntime, claim: Claim, care: OrderCare, risk: Any, attempt: Attempt) -> Outcome:
+    """What an earlier worker sent without learning its end."""
+    request = _request(attempt)
+    found = care.find(request)
+    if found is not None:
+        with transaction(rt.engine) as db:
+            attempts.resolve(db, attempt, f"Found in the store: {found.external_id}.")
+        return _finish(rt, risk, found)
+    if care.capabilities.honours_keys:
+        with transaction(rt.engine) as db:
+            hold(db, claim)
+            attempt = attempts.mark_sent(db, attempt)
+        return _send(rt, care, risk, attempt, request)
+    with rt.engine.connect() as db:
+        age = db.execute(sa.text("select clock_timestamp() - :at"), {"at": attempt.sent_at}).scalar_one()
+    if age < LOST_AFTER:
+        _note(
+            rt, risk, "unknown", "The store's answer was lost; it is looked for before anything is repeated."
+        )
+        return Again(LOOK_AGAIN_S, "The store does not show the refund yet.")
+    with transaction(rt.engine) as db:
+        attempts.fail(db, attempt, "It never arrived: the store has no refund of this reference.")
+    return _send_new(rt, claim, care, risk)
+
+
+def _send(rt: CareRuntime, care: OrderCare, risk: Any, attempt: Attempt, request: CareRequest) -> Outcome:
+    try:
+        done = care.send(request, str(attempt.idempotency_key))
+    except OutcomeUnknown as exc:
+        with transaction(rt.engine) as db:
+            attempts.unknown(db, attempt, exc.cause)
+        _note(
+            rt, risk, "unknown", "The store's answer was lost; it is looked for before anything is repeated."
+        )
+        return Again(LOOK_AGAIN_S, exc.cause)
+    except PortError as exc:
+        # Certainly not done: refused, or it never left.
+        with transaction(rt.engine) as db:
+            attempts.fail(db, attempt, exc.cause)
+        raise
+    with transaction(rt.engine) as db:
+        attempts.succeed(db, attempt, done.external_id)
+    return _finish(rt, risk, done)
+
+
+def _voucher(rt: CareRuntime, risk: Any) -> Outcome:
+    coupons = rt.coupons(risk.merchant_id, risk.connection_id)
+    if coupons is None:
+        return _by_hand(rt, risk, "This platform has no discount codes.")
+    with rt.engine.connect() as db:
+        rule = rule_of(db, risk.merchant_id)
+        amount, expires_on = voucher_of(
+            risk, rule.voucher_extra_percent, today_of(db, risk.merchant_id, risk.chosen_at)
+        )
+    coupons.create_coupon(
+        Coupon(
+            risk.voucher_code,
+            expires_on,
+            amount_minor=amount,
+            currency=risk.currency,
+            title=f"Dispo: voucher for order {number_of(risk.order_id)}",
+        )
+    )
+    return _finish(rt, risk, None)
+
+
+def voucher_of(risk: Any, extra_percent: int, chosen_on: date) -> tuple[int, date]:
+    """What a voucher in place of the line is worth, in minor units rounded up, and until when it is good."""
+    return -(-risk.value_minor * (100 + extra_percent) // 100), chosen_on + timedelta(days=VOUCHER_DAYS)
+
+
+def number_of(order_id: str) -> str:
+    """The part of an order's id that people see."""
+    return order_id.rpartition("/")[2]
+
+
+def _finish(rt: CareRuntime, risk: Any, done: CareDone | None) -> Outcome:
+    """It is done in the store: close the risk and tell the customer, in one transaction."""
+    now = rt.now()
+    with transaction(rt.engine) as db:
+        changed = db.execute(
+            sa.text("""
+                update order_risk
+                   set status = 'closed', closed_at = :now, closed_by = choice, carry = 'done', carry_note = '',
+                       refund_minor = :minor, history = history || cast(:entry as jsonb)
+                 where merchant_id = :m and id = :id and status = 'chosen'
+            """),
+            {
+                "m": risk.merchant_id,
+                "id": risk.id,
+                "now": now,
+                "minor": done.amount_minor if done is not None and risk.choice == "refund" else None,
+                "entry": history(now, "dispo", "done", risk.choice),
+            },
+        ).rowcount
+        if changed:
+            intent = write_order_message(rt, db, risk.merchant_id, risk.id, _SENT_AS[risk.choice])
+            enqueue(db, risk.merchant_id, [intent])
+    return Done()
+
+
+def _by_hand(rt: CareRuntime, risk: Any, note: str) -> Outcome:
+    _note(rt, risk, "by_hand", note)
+    return Done(note)
+
+
+def _failed(rt: CareRuntime, risk: Any, note: str) -> Outcome:
+    _note(rt, risk, "failed", note)
+    return Failed(note)
+
+
+def _note(rt: CareRuntime, risk: Any, carry: str, note: str) -> None:
+    now: datetime = rt.now()
+    with transaction(rt.engine) as db:
+        db.execute(
+            sa.text("""
+                update order_risk
+                   set carry = cast(:carry as text), carry_note = :note,
+                       history = case when carry = cast(:carry as text) then history
+                                      else history || cast(:entry as jsonb) end
+                 where merchant_id = :m and id = :id and status = 'chosen'
+            """),
+            {
+                "m": risk.merchant_id,
+                "id": risk.id,
+                "carry": carry,
+                "note": note[:500],
+                "entry": history(now, "dispo", carry, note[:200]),
+            },
+        )
+
+
+def _listing_of(db: sa.Connection, risk: Any) -> str:
+    """The substitute as the store names it; Rejected when it is not there any more."""
+    for one in substitutes(db, risk):
+        if one.variant_id == risk.substitute_id:
+            return str(one.external_id)
+    raise Rejected("store", f"order {number_of(risk.order_id)}", "The substitute is sold out meanwhile.")
+
+
+def _request(attempt: Attempt) -> CareRequest:
+    fields = {name: value for name, value in attempt.request.items() if name != "risk_id"}
+    return CareRequest(**fields)
+
+
+def intent_of(risk: Any) -> Intent:
+    """Carry this risk's choice out."""
+    return Intent(CARE, str(risk.id), risk.connection_id)

@@ -1,0 +1,388 @@
+"""Writes to the customers of orders. These messages are part of the contract: no consent, quiet hours or
+unsubscription holds them back, and they carry no advertising.
+
+The address is read from the store in the moment of writing and kept nowhere. Where the store does not tell it, the
+message becomes "by_hand": the merchant's page shows the text, ready to send.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Any, Literal, Protocol
+from uuid import uuid4
+
+import css_inline
+import sqlalchemy as sa
+
+from connector.accounts.tables import Connection
+from connector.crypto import Keyring, LinkInvalid
+from connector.db import transaction
+from connector.i18n import best_locale, environment
+from connector.outbox.messages import Again, Claim, Done, Failed, Intent, Outcome, Unknown, settle
+from connector.ports.channels import Channel, OutgoingMessage
+from connector.ports.errors import (
+    Misconfigured,
+    OutcomeUnknown,
+    PortError,
+    RateLimited,
+    Retryable,
+    Unauthorized,
+    Unsupported,
+)
+from connector.ports.orders_care import OrderCare
+from connector.shoppers.at_risk.choosing import Choice, find, offers, substitutes
+from connector.shoppers.at_risk.looking import history, today_of
+from connector.shoppers.at_risk.rules import RiskRule, rule_of
+from connector.shoppers.render import Rendered
+from connector.shoppers.runtime import ShopperRuntime
+
+ORDER_MESSAGE = "message.order"
+"""The outbox topic; its subject is the message's id."""
+PURPOSE = "order-answer"
+LINK_DAYS = 120
+LOST_NOTE = "The process ended while this was being sent: it may have arrived. It is not repeated."
+
+Kind = Literal["at_risk", "refunded", "voucher", "substitute"]
+_CONNECTION = Connection.__table__  # type: ignore[attr-defined]
+
+
+class OrderRuntime(ShopperRuntime, Protocol):
+    """What writing to customers needs of the running installation."""
+
+    def care(self, merchant_id: int, connection_id: int) -> OrderCare | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFacts:
+    """What a message about an order may say. `number` is the order's for people; `expected_on` None: nobody knows.
+    `no_answer` "refund" or "ask" is what happens after `answer_by`. Amounts are minor units of `currency`, tax
+    included."""
+
+    seller: str
+    title: str
+    number: str
+    units: int
+    due_on: date
+    expected_on: date | None
+    value_minor: int
+    currency: str
+    page_url: str
+    answer_by: date
+    no_answer: str
+    offers: tuple[Choice, ...] = ("refund",)
+    image_url: str = ""
+    privacy_url: str = ""
+    price_minor: int | None = None
+    refund_minor: int = 0
+    voucher_code: str = ""
+    voucher_minor: int = 0
+    voucher_until: date | None = None
+    substitute: str = ""
+
+
+def render_order(kind: str, locale: str, facts: OrderFacts) -> Rendered:
+    """The message in `locale`; the subject is one line."""
+    env = environment(locale)
+    context = {"facts": facts}
+    subject = env.get_template(f"email/order_{kind}.subject.txt").render(context)
+    return Rendered(
+        subject=" ".join(subject.split()),
+        text=env.get_template(f"email/order_{kind}.txt").render(context).strip() + "\n",
+        html=_inliner().inline(env.get_template(f"email/order_{kind}.html").render(context)),
+    )
+
+
+@cache
+def _inliner() -> css_inline.CSSInliner:
+    # Without keep_style_tags the @media rules (dark mode, phones) are dropped. Nothing is ever loaded.
+    return css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False)
+
+
+def answer_link(keyring: Keyring, base_url: str, merchant_id: int, risk_id: int, locale: str) -> str:
+    """The page where the customer chooses. It names ids only."""
+    return f"{base_url}/o/{keyring.sign(PURPOSE, [merchant_id, risk_id])}?lang={locale}"
+
+
+def read_answer_link(keyring: Keyring, token: str) -> tuple[int, int]:
+    """(merchant id, risk id); raises LinkExpired or LinkInvalid."""
+    value = keyring.verify(PURPOSE, token, max_age_s=LINK_DAYS * 86_400)
+    if not (isinstance(value, list) and len(value) == 2 and all(type(part) is int for part in value)):
+        raise LinkInvalid("This link is not genuine.")
+    return value[0], value[1]
+
+
+def write_order_message(
+    rt: ShopperRuntime, db: sa.Connection, merchant_id: int, risk_id: int, kind: str
+) -> Intent:
+    """Write the message in the caller's transaction; the intent to send it, for `enqueue` at its end."""
+    number = db.execute(
+        sa.text("""
+            insert into order_message (merchant_id, risk_id, kind, message_id, created_at)
+            values (:m, :r, :k, :id, :now) returning id
+        """),
+        {"m": merchant_id, "r": risk_id, "k": kind, "id": f"{uuid4().hex}@order", "now": rt.now()},
+    ).scalar_one()
+    own = db.scalar(
+        sa.select(_CONNECTION.c.id)
+        .where(
+            _CONNECTION.c.merchant_id == merchant_id,
+            _CONNECTION.c.kind == "channel",
+            _CONNECTION.c.adapter == "email",
+            _CONNECTION.c.status == "active",
+        )
+        .order_by(_CONNECTION.c.id)
+        .limit(1)
+    )
+    # Before every alert: somebody's money and parcel hang on it.
+    return Intent(ORDER_MESSAGE, str(number), own or 0, 3, group_key=f"{number:019}")
+
+
+def is_written(db: sa.Connection, merchant_id: int, risk_id: int) -> bool:
+    """Whether the customer was written to, or is about to be."""
+    return bool(
+        db.execute(
+            sa.text("""
+                select 1 from order_message
+                 where merchant_id = :m and risk_id = :r and kind = 'at_risk' and status not in ('failed', 'skipped')
+                 limit 1
+            """),
+            {"m": merchant_id, "r": risk_id},
+        ).scalar()
+    )
+
+
+def work_order_messages(rt: OrderRuntime, claim: Claim) -> None:
+    """The handler of topic "message.order": sends the messages of the claim one by one."""
+    channel = rt.channel(claim.turn.merchant_id, claim.turn.connection_id)
+    for message in claim.messages:
+        if claim.is_out_of_time():
+            return
+        outcome = _deliver(rt, channel, claim.turn.merchant_id, int(message.subject))
+        with transaction(rt.engine) as db:
+            settle(db, claim, {message.id: outcome})
+
+
+def facts_of(
+    rt: ShopperRuntime,
+    db: sa.Connection,
+    merchant: Any,
+    risk: Any,
+    rule: RiskRule,
+    locale: str,
+    now: datetime,
+) -> OrderFacts:
+    """What a message about this risk says now. The voucher's worth and end are those it was made with."""
+    from connector.shoppers.at_risk.carrying import number_of, voucher_of  # it imports this module
+
+    today = today_of(db, merchant.id, now)
+    chosen_on = today_of(db, merchant.id, risk.chosen_at) if risk.chosen_at else today
+    worth, until = voucher_of(risk, rule.voucher_extra_percent, chosen_on)
+    instead = next((one.title for one in substitutes(db, risk) if one.variant_id == risk.substitute_id), "")
+    return OrderFacts(
+        seller=merchant.sender_name or merchant.name,
+        title=risk.title,
+        number=number_of(risk.order_id),
+        units=risk.units,
+        due_on=risk.due_on,
+        expected_on=risk.expected_on if risk.expected_on and risk.expected_on > today else None,
+        value_minor=risk.value_minor,
+        currency=risk.currency,
+        page_url=answer_link(rt.keyring, rt.base_url, merchant.id, risk.id, locale),
+        answer_by=risk.answer_by or today + timedelta(days=rule.answer_days),
+        no_answer=rule.no_answer,
+        offers=offers(db, risk, rule, today),
+        image_url=risk.image_url,
+        privacy_url=merchant.privacy_url,
+        refund_minor=risk.refund_minor or 0,
+        voucher_code=risk.voucher_code,
+        voucher_minor=worth,
+        voucher_until=until,
+        substitute=instead,
+    )
+
+
+def _deliver(rt: OrderRuntime, channel: Channel, merchant_id: int, message_id: int) -> Outcome:
+    with transaction(rt.engine) as db:
+        ready = _look(rt, db, merchant_id, message_id)
+    if not isinstance(ready, tuple):
+        return ready
+    message, risk = ready
+    try:
+        care = rt.care(merchant_id, risk.connection_id)
+        if care is None:
+            raise Unsupported("store", f"order {risk.order_id}", "The store tells an app no addresses.")
+        person = care.customer(risk.order_id)
+    except Unsupported as exc:
+        note = f"{exc.cause} {exc.remedy}".strip()
+        return _settle(rt, merchant_id, message, "by_hand", Done(note), note)
+    except Retryable as exc:
+        return Again(exc.retry_after_s if isinstance(exc, RateLimited) else 60.0, exc.cause)
+    except PortError as exc:
+        # Whatever is wrong with the store, the mail connection of this turn is well.
+        return _settle(rt, merchant_id, message, "failed", Failed(exc.cause), exc.cause)
+    with transaction(rt.engine) as db:
+        outgoing = _begin(rt, db, merchant_id, message_id, person.address, person.locale)
+    if outgoing is None:
+        return Done()
+    try:
+        channel.send(outgoing)
+    except OutcomeUnknown as exc:
+        note = f"{exc.cause} It may have arrived and is not repeated."
+        return _settle(rt, merchant_id, message, "unknown", Unknown(note), note)
+    except Retryable as exc:
+        tries = _put_off(rt, merchant_id, message_id, exc.cause)
+        wait_s = (
+            exc.retry_after_s
+            if isinstance(exc, RateLimited)
+            else min(30.0 * 2.0 ** min(tries - 1, 10), 21_600.0)
+        )
+        return Again(wait_s, exc.cause)
+    except (Unauthorized, Misconfigured) as exc:
+        _put_off(rt, merchant_id, message_id, f"{exc.cause} {exc.remedy}".strip())
+        raise
+    except PortError as exc:
+        return _settle(rt, merchant_id, message, "failed", Failed(exc.cause), exc.cause)
+    return _settle(rt, merchant_id, message, "sent", Done(), "")
+
+
+def _row(db: sa.Connection, merchant_id: int, message_id: int) -> Any:
+    return db.execute(
+        sa.text("select * from order_message where merchant_id = :m and id = :id for update"),
+        {"m": merchant_id, "id": message_id},
+    ).one_or_none()
+
+
+def _look(
+    rt: OrderRuntime, db: sa.Connection, merchant_id: int, message_id: int
+) -> tuple[Any, Any] | Outcome:
+    """The message and its risk when it is still to be sent."""
+    message = _row(db, merchant_id, message_id)
+    if message is None:
+        return Done()
+    if message.status == "sending":
+        _end(db, message, "unknown", LOST_NOTE, rt.now())
+        _asked(db, message, rt.now())
+        return Unknown(LOST_NOTE)
+    risk = find(db, merchant_id, message.risk_id)
+    if message.status != "waiting" or risk is None:
+        return Done()
+    if message.kind == "at_risk" and risk.status not in ("open", "asked"):
+        _end(db, message, "skipped", "It was settled before it was sent.", rt.now())
+        return Done()
+    if risk.store_status == "ended":
+        _end(db, message, "skipped", "The store left before it was sent.", rt.now())
+        return Done()
+    is_frozen = db.scalar(sa.text("select is_frozen from merchant where id = :m"), {"m": merchant_id})
+    if is_frozen:
+        return Again(60, "Everything is frozen by the merchant.")
+    return message, risk
+
+
+def _begin(
+    rt: OrderRuntime, db: sa.Connection, merchant_id: int, message_id: int, address: str, locale: str
+) -> OutgoingMessage | None:
+    """The finished message, its row set to "sending"; None when somebody settled it meanwhile."""
+    message = _row(db, merchant_id, message_id)
+    now = rt.now()
+    if message is None or message.status != "waiting":
+        return None
+    rule = rule_of(db, merchant_id)
+    if message.kind == "at_risk":
+        db.execute(
+            sa.text("update order_risk set answer_by = :by where merchant_id = :m and id = :r"),
+            {
+                "m": merchant_id,
+                "r": message.risk_id,
+                "by": today_of(db, merchant_id, now) + timedelta(days=rule.answer_days),
+            },
+        )
+    risk = find(db, merchant_id, message.risk_id)
+    merchant = db.execute(sa.text("select * from merchant where id = :m"), {"m": merchant_id}).one()
+    spoken = best_locale([locale], merchant.locale)
+    facts = facts_of(rt, db, merchant, risk, rule, spoken, now)
+    rendered = render_order(message.kind, spoken, facts)
+    db.execute(
+        sa.text("""
+            update order_message set status = 'sending', sending_at = :now, tries = tries + 1, note = ''
+             where merchant_id = :m and id = :id
+        """),
+        {"m": merchant_id, "id": message_id, "now": now},
+    )
+    host = rt.base_url.partition("://")[2].partition(":")[0] or "localhost"
+    return OutgoingMessage(
+        message_id=f"{message.message_id.partition('@')[0]}@{host}",
+        to=address,
+        subject=rendered.subject,
+        text=rendered.text,
+        html=rendered.html,
+        from_name=facts.seller,
+        reply_to=merchant.reply_to,
+        language=spoken,
+    )
+
+
+def _settle(
+    rt: OrderRuntime, merchant_id: int, message: Any, status: str, outcome: Outcome, note: str
+) -> Outcome:
+    with transaction(rt.engine) as db:
+        _end(db, message, status, note, rt.now())
+        if status in ("sent", "unknown"):
+            _asked(db, message, rt.now())
+    return outcome
+
+
+def _end(db: sa.Connection, message: Any, status: str, note: str, now: datetime) -> None:
+    db.execute(
+        sa.text("""
+            update order_message set status = :s, note = :n, settled_at = :now
+             where merchant_id = :m and id = :id and status in ('waiting', 'sending', 'unknown')
+        """),
+        {"m": message.merchant_id, "id": message.id, "s": status, "n": note[:500], "now": now},
+    )
+    db.execute(
+        sa.text("""
+            update order_risk set history = history || cast(:entry as jsonb)
+             where merchant_id = :m and id = :r
+        """),
+        {
+            "m": message.merchant_id,
+            "r": message.risk_id,
+            "entry": history(now, "dispo", f"message {status}", message.kind),
+        },
+    )
+
+
+def _asked(db: sa.Connection, message: Any, now: datetime) -> None:
+    """The customer was asked, or may have been: the time to answer runs."""
+    if message.kind == "at_risk":
+        mark_asked(db, message.merchant_id, message.risk_id, now)
+
+
+def mark_asked(db: sa.Connection, merchant_id: int, risk_id: int, now: datetime) -> bool:
+    """The time to answer runs from now; also for a text the merchant sent by hand."""
+    rule = rule_of(db, merchant_id)
+    by = today_of(db, merchant_id, now) + timedelta(days=rule.answer_days)
+    return (
+        db.execute(
+            sa.text("""
+                update order_risk set status = 'asked', asked_at = :now, answer_by = coalesce(answer_by, :by)
+                 where merchant_id = :m and id = :r and status = 'open'
+            """),
+            {"m": merchant_id, "r": risk_id, "now": now, "by": by},
+        ).rowcount
+        > 0
+    )
+
+
+def _put_off(rt: OrderRuntime, merchant_id: int, message_id: int, cause: str) -> int:
+    with transaction(rt.engine) as db:
+        tries = db.execute(
+            sa.text("""
+                update order_message set status = 'waiting', sending_at = null, note = :n
+                 where merchant_id = :m and id = :id and status = 'sending' returning tries
+            """),
+            {"m": merchant_id, "id": message_id, "n": cause[:500]},
+        ).scalar()
+    return tries or 1

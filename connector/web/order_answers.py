@@ -1,0 +1,102 @@
+"""The page behind the link in a message about an order: the customer chooses, by POST.
+
+Public and without cookies, as `connector.web.storefront`: the signed link is the key. GET changes nothing, because
+mail programs open links to look at them. A second click finds the first one's choice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Blueprint, Response, request
+
+from connector.crypto import LinkExpired, LinkInvalid
+from connector.db import transaction
+from connector.outbox.messages import enqueue
+from connector.shoppers.at_risk.choosing import CHOICES, choose, find, substitutes
+from connector.shoppers.at_risk.deciding import clock
+from connector.shoppers.at_risk.looking import today_of
+from connector.shoppers.at_risk.rules import rule_of
+from connector.shoppers.at_risk.writing import facts_of, read_answer_link
+from connector.shoppers.runtime import ShopperRuntime
+from connector.web.storefront import _error, _locale, _page
+
+
+def order_answers(rt: ShopperRuntime) -> Blueprint:
+    """The routes, for an app that exempts them from CSRF: there is no session."""
+    routes = Blueprint("order_answers", __name__)
+
+    @routes.route("/o/<token>", methods=["GET", "POST"])
+    def answer(token: str) -> Response:
+        locale = _locale(request)
+        try:
+            merchant_id, risk_id = read_answer_link(rt.keyring, token)
+        except LinkExpired:
+            return _error("expired", locale, 410)
+        except LinkInvalid:
+            return _error("forged", locale, 404)
+        if request.method == "POST":
+            return _choose(rt, merchant_id, risk_id, locale)
+        return _show(rt, merchant_id, risk_id, locale)
+
+    return routes
+
+
+def _choose(rt: ShopperRuntime, merchant_id: int, risk_id: int, locale: str) -> Response:
+    wanted, item = request.form.get("choice", ""), request.form.get("item", "")
+    if wanted not in CHOICES:
+        return _show(rt, merchant_id, risk_id, locale, problem=True)
+    substitute = int(item) if item.isascii() and item.isdigit() and len(item) < 19 else 0
+    with transaction(rt.engine) as db:
+        intents = choose(
+            db,
+            merchant_id,
+            risk_id,
+            wanted,
+            "customer",
+            rule_of(db, merchant_id),
+            rt.now(),
+            substitute_id=substitute,
+        )
+        if intents:
+            enqueue(db, merchant_id, intents)
+    return _show(rt, merchant_id, risk_id, locale, problem=intents is None)
+
+
+def _show(
+    rt: ShopperRuntime, merchant_id: int, risk_id: int, locale: str, *, problem: bool = False
+) -> Response:
+    now = rt.now()
+    with rt.engine.connect() as db:
+        risk = find(db, merchant_id, risk_id)
+        merchant = db.execute(
+            sa.text("select * from merchant where id = :m"), {"m": merchant_id}
+        ).one_or_none()
+        if risk is None or merchant is None or risk.store_status == "ended":
+            return _error("gone", locale, 410)
+        facts = facts_of(rt, db, merchant, risk, rule_of(db, merchant_id), locale, now)
+        instead = substitutes(db, risk) if "substitute" in facts.offers else []
+        today = today_of(db, merchant_id, now)
+        chosen_on = today_of(db, merchant_id, risk.chosen_at) if risk.chosen_at else None
+    if risk.status in ("open", "asked"):
+        status = 409 if problem else 200
+        return _page("order_choose", locale, status, facts=facts, instead=instead, problem=problem)
+    due = clock(risk.due_on, chosen_on, today)
+    return _page(
+        "order_chosen",
+        locale,
+        facts=facts,
+        state=_state(risk),
+        refund_by=due.until_on if due else risk.due_on,
+    )
+
+
+def _state(risk: Any) -> str:
+    """What the page says: the choice while it is carried out, then its result."""
+    if risk.status == "chosen":
+        return str(risk.choice)
+    done = {"refund": "refunded", "voucher": "voucher_made"}
+    if risk.closed_by == "refund" and risk.refund_minor is None:
+        return "settled"
+    return done.get(risk.closed_by, str(risk.closed_by))
