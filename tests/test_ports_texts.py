@@ -62,6 +62,8 @@ def test_parts_never_hold_more_than_they_can(text: str) -> None:
         ("Aide?", "help"),
         ("start", "start"),
         ("don't stop", None),
+        # An answer to anything, no wish to get texts again.
+        ("oui", None),
         ("", None),
         ("👍", None),
     ],

@@ -181,7 +181,8 @@ class DeliveryReport:
     """What became of a message, or what its reader answered.
 
     "bounced_hard": nobody is at this address; "bounced_soft": not delivered this time. "complained": marked as
-    spam. "stopped", "started", "help": the person wrote STOP, START or HELP, or unsubscribed at the provider.
+    spam. "stopped", "started", "help": the person wrote STOP, START or HELP, or unsubscribed at the provider;
+    "started" lifts what "stopped" set and is no new sign-up.
     `report_id` is the same each time the provider tells the same thing: whoever acts keeps it and acts once.
     `message_id` is ours where the report tells it; `provider_message_id` is that of `Accepted`. `address` may be
     empty. `reason` is short, in English, without the address. Bounce messages (by a mailbox) are written

@@ -24,7 +24,7 @@ _STOP = frozenset(
     "desinscription fin annuler".split()
 )
 _HELP = frozenset("help info aide".split())
-_START = frozenset("start unstop yes oui reprendre".split())
+_START = frozenset("start unstop reprendre".split())
 
 
 @dataclass(frozen=True, slots=True)
