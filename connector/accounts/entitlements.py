@@ -357,7 +357,14 @@ _CONNECTIONS = "select count(*) from connection where merchant_id = :m and kind 
 _USED: dict[Feature, sa.TextClause] = {
     "stores": sa.text(_CONNECTIONS.format("store")),
     "suppliers": sa.text(_CONNECTIONS.format("supplier")),
-    "listings": sa.text("select count(*) from listing where merchant_id = :m and is_managed and not is_gone"),
+    # An item that is kept at several locations of one store is one item.
+    "listings": sa.text("""
+        select count(*) from listing l
+         where l.merchant_id = :m and l.is_managed and not l.is_gone
+           and not exists (select 1 from store_location s
+                            where s.merchant_id = l.merchant_id and s.connection_id = l.connection_id
+                              and s.location_id = l.location_id and s.position > 0)
+    """),
 }
 _WAITING = sa.text("""
     select count(*) from listing l

@@ -359,6 +359,8 @@ _VARIANTS = sa.text("""
            is_published and coalesce(believed_available, 1) > 0 as sells
       from listing
      where merchant_id = :m and connection_id = :c and not is_gone
+       -- At several locations an item has one state, which one of its listings tells.
+       and not (is_managed and wanted_state = '' and wanted_available is not null)
      order by product_id, id
 """)
 

@@ -330,10 +330,13 @@ _SOURCES = sa.text("""
      where i.merchant_id = :m and i.variant_id = :v order by i.source_id, i.item_key
 """)
 _LISTINGS = sa.text("""
-    select c.name as store, c.status, c.status_reason, c.writing_approved_at, c.is_writing_stopped,
+    select c.name || coalesce(' · ' || nullif(s.name, ''), '') as store, c.status, c.status_reason,
+           c.writing_approved_at, c.is_writing_stopped,
            l.wanted_available, l.believed_available, l.confirmed_available, l.confirmed_at, l.is_gone,
            l.is_managed, l.is_excluded, l.problem, l.url
       from listing l join connection c on c.merchant_id = l.merchant_id and c.id = l.connection_id
+      left join store_location s on s.merchant_id = l.merchant_id and s.connection_id = l.connection_id
+                                and s.location_id = l.location_id
      where l.merchant_id = :m and l.variant_id = :v order by l.connection_id, l.id
 """)
 _INCOMING = sa.text("""

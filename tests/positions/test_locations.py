@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
+from connector.accounts import entitlements
 from connector.catalog.bundles import Component, declare
 from connector.ports.stores import StoreOrder, StoreOrderLine
 from connector.positions.decide import Cause
@@ -14,6 +15,7 @@ from connector.positions.learn import decide_learnt
 from connector.positions.readings import NumberRead
 from connector.positions.sales import record_numbers, record_orders
 from connector.positions.topics import BADGE, QUANTITY
+from connector.positions.why import explain
 from tests.builders import NOW, World
 
 
@@ -287,3 +289,16 @@ def test_a_sale_beyond_what_its_location_has_stays_with_its_own_source(sold: _Sh
 
     assert _deducted(sold) == {sold.wholesaler: 7}
     assert sold.wanted() == [(8, "in_stock"), (0, "")]
+
+
+def test_an_item_at_several_locations_is_one_item_of_the_plan(sold: _Shop) -> None:
+    sold.world.execute(
+        "update store_location set name = case position when 0 then 'Main' else 'Shop floor' end"
+        " where merchant_id = :m"
+    )
+    with sold.world.engine.connect() as db:
+        used = entitlements._used(db, sold.world.merchant_id, "listings")
+        (told,) = explain(db, sold.world.merchant_id, "vase")
+
+    assert used == 1
+    assert [line["store"].partition(" · ")[2] for line in told.listings] == ["Main", "Shop floor"]
