@@ -24,8 +24,8 @@ from connector.cli.locations import command as store_locations  # noqa: F401 - a
 from connector.cli.mapping import COMMANDS as MAPPING
 from connector.cli.matching import COMMANDS as MATCHING
 from connector.cli.places import COMMANDS as PLACES
-from connector.cli.privacy import COMMANDS as PRIVACY
 from connector.cli.prices import COMMANDS as PRICES
+from connector.cli.privacy import COMMANDS as PRIVACY
 from connector.cli.promises import COMMANDS as PROMISES
 from connector.cli.rates import COMMANDS as RATES
 from connector.cli.rules import COMMANDS as RULES
@@ -51,8 +51,8 @@ for command in (
     *ACCOUNTS,
     *STORES,
     *PLACES,
-    *SUPPLIERS,
     *PRICES,
+    *SUPPLIERS,
     *MAPPING,
     *GUARD,
     *MATCHING,

@@ -139,7 +139,9 @@ class Orders:
         for row in fields.get("line_items") or ():
             if int(row["id"]) == -order.id:
                 meta = [{"key": "_refunded_item_id", "value": str(row["id"])}]
-                shipping.append({"id": self.shop.new_id(), "total": f"-{row['refund_total']}", "meta_data": meta})
+                shipping.append(
+                    {"id": self.shop.new_id(), "total": f"-{row['refund_total']}", "meta_data": meta}
+                )
                 continue
             line, units = by_id[int(row["id"])], int(row.get("quantity", 0))
             done.append(self._refunded_line(order, line, units))

@@ -10,8 +10,8 @@ from adapters.stores.bigcommerce.storefront import BigCommerceScripts
 from adapters.stores.bigcommerce.webhooks import BigCommerceWebhooks
 from connector.ports.coupons import Coupons
 from connector.ports.notes import ProductNotes
-from connector.ports.storefronts import StorefrontScripts
 from connector.ports.orders_care import OrderCare
+from connector.ports.storefronts import StorefrontScripts
 from connector.ports.stores import Store, StoreWebhooks
 
 

@@ -69,9 +69,7 @@ def coupons(
     return BigCommerceCoupons(client_of(config, secrets, environment))
 
 
-def care(
-    config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment
-) -> BigCommerceCare:
+def care(config: Mapping[str, Any], secrets: Mapping[str, str], environment: Environment) -> BigCommerceCare:
     """The store's orders, to refund. Raises Misconfigured; does no network."""
     return BigCommerceCare(client_of(config, secrets, environment))
 

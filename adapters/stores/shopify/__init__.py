@@ -8,8 +8,8 @@ from typing import Any
 
 from adapters.stores.shopify.adapter import ShopifyStore
 from adapters.stores.shopify.app import ShopifyApp, checked_base_url, grant_url
-from adapters.stores.shopify.client import ADAPTER, ShopifyClient
 from adapters.stores.shopify.care import ShopifyCare
+from adapters.stores.shopify.client import ADAPTER, ShopifyClient
 from adapters.stores.shopify.coupons import SCOPES as COUPON_SCOPES
 from adapters.stores.shopify.coupons import ShopifyCoupons
 from adapters.stores.shopify.fulfilment import SCOPE as PLACES_SCOPE
