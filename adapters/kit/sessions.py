@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError
 from urllib3.exceptions import SSLError as Urllib3SSLError
 
 from adapters.kit import guard
@@ -78,7 +80,7 @@ def _read(answer: requests.Response, deadline: float) -> None:
     """Bring the body into `answer`, within the deadline and the size cap."""
     chunks, size_bytes = [], 0
     try:
-        for chunk in answer.iter_content(65_536):
+        for chunk in _arriving(answer):
             size_bytes += len(chunk)
             if size_bytes > MAX_ANSWER_BYTES:
                 raise requests.exceptions.ChunkedEncodingError("the answer is too large")
@@ -91,6 +93,22 @@ def _read(answer: requests.Response, deadline: float) -> None:
     # requests offers no public way to hand over a body that was read under limits.
     answer._content = b"".join(chunks)
     answer._content_consumed = True  # type: ignore[attr-defined]
+
+
+def _arriving(answer: requests.Response) -> Iterator[bytes]:
+    """The decoded body as it arrives. `iter_content` waits until a piece of the wanted size is full, so that a
+    server which sends a byte now and then would hold us for hours before the deadline is looked at."""
+    try:
+        while piece := answer.raw.read1(65_536, decode_content=True):
+            yield piece
+    except ProtocolError as exc:
+        raise requests.exceptions.ChunkedEncodingError(exc) from exc
+    except DecodeError as exc:
+        raise requests.exceptions.ContentDecodingError(exc) from exc
+    except ReadTimeoutError as exc:
+        raise requests.exceptions.ReadTimeout(exc) from exc
+    except Urllib3SSLError as exc:
+        raise requests.exceptions.SSLError(exc) from exc
 
 
 class _GuardedAdapter(HTTPAdapter):

@@ -6,6 +6,7 @@ import gzip
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -329,9 +330,12 @@ def test_an_answer_that_trickles_past_the_deadline_is_given_up(
         return body()
 
     app.routes["/drip"] = trickle
+    began = time.monotonic()
     with pytest.raises(Retryable):
         ask(allowing("127.0.0.1", timeout_s=0.3), "GET", f"{server.url}/drip")
     stop.set()
+    # Not only once a buffer is full, which would take 13 seconds here.
+    assert time.monotonic() - began < 8
 
 
 @EVERY_WAY
