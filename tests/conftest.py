@@ -56,11 +56,20 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+# By their CPU time and their waits, longest first. The demonstration sits out a killed worker's lease.
+_LONGEST = """
+    e2e/test_demo.py e2e/test_pages.py test_embedded.py delivery/test_push.py web/test_tenancy.py
+    delivery/test_torture.py delivery/test_echoes.py delivery/test_any_order.py adapters/transports/test_imap.py
+    shoppers/test_episodes.py delivery/test_races.py conformance/test_shopify.py theme/test_render.py
+    theme/test_browser.py workers/test_processes.py delivery/test_webhooks.py adapters/test_email.py
+    adapters/test_kit_http.py adapters/test_bigcommerce_script.py web/test_pages.py
+""".split()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files go first, or one of them alone would be waited for at the end: the demonstration,
-    which sits out a killed worker's lease, then whatever has a slow test."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (item.path.name != "test_demo.py", item.path not in slow))
+    """The longest files go first, or one of them alone would be waited for at the end."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session", autouse=True)

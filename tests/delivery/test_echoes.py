@@ -1,4 +1,4 @@
-"""Our own writes come back as webhooks, by the thousand, and cause nothing."""
+"""Our own writes come back as webhooks, by the hundred, and cause nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from simulator.woocommerce import WooCommerceServer
 from tests.delivery.conftest import Scene
 from tests.delivery.test_webhooks import Receiver, idle
 
-WRITES = 1000
+# More than one batch on every platform; each further echo would be like these.
+WRITES = 300
 
 
 def _supply_all(scene: Scene, quantity: int) -> None:
@@ -45,7 +46,7 @@ def _written(scene: Scene) -> int:
         )
 
 
-def test_a_thousand_writes_of_our_own_cause_no_further_write(scene: Scene) -> None:
+def test_hundreds_of_writes_of_our_own_cause_no_further_write(scene: Scene) -> None:
     for number in range(WRITES - len(scene.shop.items)):
         scene.shop.add_product(
             f"Bowl {number}", [{"sku": f"E-{number}", "title": "", "price_minor": 500, "stock": 10}]

@@ -103,7 +103,7 @@ def test_it_opens_works_survives_kills_and_goes_on_after_a_restart(demo: Demo) -
         return bool(found["same"] > 1400 and found["unwritable"] == 0)
 
     # The killed worker's turn is free again when its heartbeat was missed for a minute.
-    eventually(is_right, "the shop to say what it should", timeout_s=600, every_s=5)
+    eventually(is_right, "the shop to say what it should", timeout_s=600, every_s=15)
     assert ["google_ads"] == [account["adapter"] for account in demo.dispo("ads", "list")]
     links = json.loads((demo.directory / "demo.json").read_text())
     assert 200 == web.get(links["storefront"] + "woocommerce/").status_code
