@@ -40,6 +40,10 @@ from connector.shoppers.at_risk.writing import OrderRuntime, write_order_message
 LOST_AFTER = timedelta(minutes=10)
 """A store that honours no keys has ended whatever was sent to it by then, or never got it."""
 LOOK_AGAIN_S = 60.0
+LOST_ANSWER = "The store's answer was lost; it is looked for before anything is repeated."
+NO_ORDERS = "This platform lets no app change orders."
+NO_CODES = "This platform has no discount codes."
+SOLD_OUT = "The substitute is sold out meanwhile."
 VOUCHER_DAYS = 365
 _SENT_AS = {"refund": "refunded", "voucher": "voucher", "substitute": "substitute"}
 
@@ -76,7 +80,7 @@ def _carry(rt: CareRuntime, claim: Claim, message: Claimed, left: Attempt | None
             return _voucher(rt, risk)
         care = rt.care(merchant_id, risk.connection_id)
         if care is None:
-            return _by_hand(rt, risk, "This platform lets no app change orders.")
+            return _by_hand(rt, risk, NO_ORDERS)
         if left is not None:
             return _take_up(rt, claim, care, risk, left)
         return _send_new(rt, claim, care, risk)
@@ -126,9 +130,7 @@ def _take_up(rt: CareRuntime, claim: Claim, care: OrderCare, risk: Any, attempt:
     with rt.engine.connect() as db:
         age = db.execute(sa.text("select clock_timestamp() - :at"), {"at": attempt.sent_at}).scalar_one()
     if age < LOST_AFTER:
-        _note(
-            rt, risk, "unknown", "The store's answer was lost; it is looked for before anything is repeated."
-        )
+        _note(rt, risk, "unknown", LOST_ANSWER)
         return Again(LOOK_AGAIN_S, "The store does not show the refund yet.")
     with transaction(rt.engine) as db:
         attempts.fail(db, attempt, "It never arrived: the store has no refund of this reference.")
@@ -141,9 +143,7 @@ def _send(rt: CareRuntime, care: OrderCare, risk: Any, attempt: Attempt, request
     except OutcomeUnknown as exc:
         with transaction(rt.engine) as db:
             attempts.unknown(db, attempt, exc.cause)
-        _note(
-            rt, risk, "unknown", "The store's answer was lost; it is looked for before anything is repeated."
-        )
+        _note(rt, risk, "unknown", LOST_ANSWER)
         return Again(LOOK_AGAIN_S, exc.cause)
     except PortError as exc:
         # Certainly not done: refused, or it never left.
@@ -158,7 +158,7 @@ def _send(rt: CareRuntime, care: OrderCare, risk: Any, attempt: Attempt, request
 def _voucher(rt: CareRuntime, risk: Any) -> Outcome:
     coupons = rt.coupons(risk.merchant_id, risk.connection_id)
     if coupons is None:
-        return _by_hand(rt, risk, "This platform has no discount codes.")
+        return _by_hand(rt, risk, NO_CODES)
     with rt.engine.connect() as db:
         rule = rule_of(db, risk.merchant_id)
         amount, expires_on = voucher_of(
@@ -247,7 +247,7 @@ def _listing_of(db: sa.Connection, risk: Any) -> str:
     for one in substitutes(db, risk):
         if one.variant_id == risk.substitute_id:
             return str(one.external_id)
-    raise Rejected("store", f"order {number_of(risk.order_id)}", "The substitute is sold out meanwhile.")
+    raise Rejected("store", f"order {number_of(risk.order_id)}", SOLD_OUT)
 
 
 def _request(attempt: Attempt) -> CareRequest:

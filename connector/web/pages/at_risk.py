@@ -13,7 +13,7 @@ from connector.accounts.audit import record
 from connector.db import transaction
 from connector.outbox.messages import enqueue
 from connector.shoppers.at_risk import choosing, listing, rules
-from connector.shoppers.at_risk.carrying import number_of
+from connector.shoppers.at_risk.carrying import LOST_ANSWER, NO_CODES, NO_ORDERS, SOLD_OUT, number_of
 from connector.shoppers.at_risk.rules import BOUNDS, RiskRule
 from connector.shoppers.at_risk.work import ask, work_risks
 from connector.shoppers.at_risk.writing import facts_of, is_written, mark_asked, render_order
@@ -88,6 +88,12 @@ def words(kind: str, value: str) -> str:
             "unknown": _("Message may have arrived"),
             "skipped": _("Message not needed any more"),
             "by_hand": _("Message to be sent by hand"),
+        },
+        "note": {
+            LOST_ANSWER: _("The store's answer was lost; it is looked for before anything is repeated."),
+            NO_ORDERS: _("This platform lets no app change orders."),
+            NO_CODES: _("This platform has no discount codes."),
+            SOLD_OUT: _("The substitute is sold out meanwhile."),
         },
         "event": {
             "opened": _("At risk"),
