@@ -19,6 +19,12 @@ class Variant(SQLModel, table=True):
     __table_args__ = (
         sa.Index("variant_sku_key_idx", "merchant_id", "sku_key"),
         sa.Index("variant_gtin_idx", "merchant_id", "gtin", postgresql_where=sa.text("gtin <> ''")),
+        sa.Index(
+            "variant_collections_idx",
+            "collections",
+            postgresql_using="gin",
+            postgresql_ops={"collections": "jsonb_path_ops"},
+        ),
     )
     merchant_id: int = tenant()
     id: int | None = identity()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ class Subscription(SQLModel, table=True):
     any variant of that product will do; `variant_id` is then the one they looked at. The queue goes by `priority`
     (higher first, 0 ordinary), then by `id`. `origin` is page, import or api. `time_zone` is an IANA name, "" where
     the shopper's is not known. `asked_again_at`: when somebody who waits for long was asked whether they still do.
+    `shown_on`: the day by which the page said, when they signed up, that it would be back; None: it named none.
     """
 
     __tablename__ = "subscription"
@@ -74,6 +75,7 @@ class Subscription(SQLModel, table=True):
     created_at: datetime
     confirmed_at: datetime | None = None
     asked_again_at: datetime | None = None
+    shown_on: date | None = None
     ended_at: datetime | None = None
     ended_by: str = ""
 
@@ -174,6 +176,39 @@ class Message(SQLModel, table=True):
     note: str = ""
     subject: str = ""
     context: dict[str, Any] = json_field()
+
+
+class Compensation(SQLModel, table=True):
+    """A discount code for somebody who waited longer than they were told; at most one a subscription.
+
+    Status: planned (the request is fixed; it may have been sent), made (the code is in the store as `external_id`),
+    refused (`note` says why) or deleted. It takes `percent` or `amount_minor` (minor units of `currency`) off
+    `product_id` until the end of `expires_on`. `shown_on` is the day they had been shown; `message_id` the message that
+    told the code, 0: none.
+    """
+
+    __tablename__ = "compensation"
+    __table_args__ = (
+        sa.UniqueConstraint("merchant_id", "subscription_id"),
+        sa.UniqueConstraint("merchant_id", "code"),
+        sa.CheckConstraint("status in ('planned', 'made', 'refused', 'deleted')", name="status"),
+    )
+    merchant_id: int = tenant()
+    id: int | None = identity()
+    subscription_id: int = Field(sa_type=sa.BigInteger)
+    connection_id: int = Field(sa_type=sa.BigInteger)
+    product_id: str
+    code: str
+    percent: int | None = Field(default=None, sa_type=sa.SmallInteger)
+    amount_minor: int | None = Field(default=None, sa_type=sa.BigInteger)
+    currency: str = ""
+    shown_on: date
+    expires_on: date
+    status: str = "planned"
+    external_id: str = ""
+    message_id: int = Field(default=0, sa_type=sa.BigInteger)
+    note: str = ""
+    created_at: datetime
 
 
 class Suppression(SQLModel, table=True):
