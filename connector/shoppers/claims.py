@@ -13,6 +13,7 @@ something to buy (`waves.share_left`): one whose units were gone after an hour s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -28,6 +29,7 @@ MERCHANT_WEIGHT = 50
 PRODUCT_WEIGHT = 20
 DELAY_WEIGHT = 20
 LEAST_RATE = Decimal("0.01")
+LEAST_DELAY = timedelta(minutes=10)
 LEARNS_FROM = timedelta(days=365)
 
 _COUNTS = sa.text("""
@@ -46,6 +48,17 @@ select i.variant_id = :v as is_product, count(*) filter (where i.ordered_at is n
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What invitations came to: `claims` of `chances` (a chance counts by the share of its time that passed), and the
+    hours all claims together took."""
+
+    claims: int
+    chances: float
+    waited_h: float
+    is_product: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Learned:
     """The claim rate and the typical delay of one product. `claims` and `chances` are what the product itself
     added to the start; `is_learned` False: no order was ever tied to an invitation."""
@@ -59,7 +72,6 @@ class Learned:
 
 def learned(db: sa.Connection, merchant_id: int, variant_id: int, setting: Decimal, now: datetime) -> Learned:
     """What is known now of one product; `setting` is the merchant's own claim rate."""
-    start = min(max(setting, LEAST_RATE), Decimal(1))
     rows = db.execute(
         _COUNTS,
         {
@@ -71,20 +83,29 @@ def learned(db: sa.Connection, merchant_id: int, variant_id: int, setting: Decim
             "delay": TYPICAL_DELAY.total_seconds(),
         },
     ).all()
-    claims = sum(row.claims for row in rows)
+    seen = [
+        Seen(row.claims, row.claims + float(row.tried or 0), float(row.waited_s or 0) / 3600, row.is_product)
+        for row in rows
+    ]
+    return reckon(setting, seen)
+
+
+def reckon(setting: Decimal, seen: Sequence[Seen]) -> Learned:
+    """What follows from what was seen, of the product and of the merchant's others (pure)."""
+    start = min(max(setting, LEAST_RATE), Decimal(1))
+    claims = sum(one.claims for one in seen)
     if not claims:
         return Learned(start, TYPICAL_DELAY)
-    chances = claims + sum(row.tried or 0 for row in rows)
-    own = next((row for row in rows if row.is_product), None)
-    own_claims = own.claims if own else 0
-    own_chances = own_claims + float(own.tried or 0) if own else 0.0
-    of_merchant = (MERCHANT_WEIGHT * float(start) + claims) / (MERCHANT_WEIGHT + float(chances))
+    chances = sum(one.chances for one in seen)
+    own_claims = sum(one.claims for one in seen if one.is_product)
+    own_chances = sum(one.chances for one in seen if one.is_product)
+    of_merchant = (MERCHANT_WEIGHT * float(start) + claims) / (MERCHANT_WEIGHT + chances)
     of_product = (PRODUCT_WEIGHT * of_merchant + own_claims) / (PRODUCT_WEIGHT + own_chances)
-    waited = sum((row.waited_s or 0 for row in rows), Decimal(0))
-    delay_s = (DELAY_WEIGHT * TYPICAL_DELAY.total_seconds() + float(waited)) / (DELAY_WEIGHT + claims)
+    waited_h = sum(one.waited_h for one in seen)
+    delay = (DELAY_WEIGHT * TYPICAL_DELAY + timedelta(hours=waited_h)) / (DELAY_WEIGHT + claims)
     return Learned(
         claim_rate=min(max(Decimal(str(round(of_product, 4))), LEAST_RATE), Decimal(1)),
-        typical_delay=min(max(timedelta(seconds=delay_s), timedelta(minutes=10)), INVITATION_LASTS),
+        typical_delay=min(max(delay, LEAST_DELAY), INVITATION_LASTS),
         claims=own_claims,
         chances=own_chances,
         is_learned=True,
