@@ -11,7 +11,7 @@ from simulator.woocommerce import WooCommerceServer
 from tests.delivery.conftest import Scene
 from tests.delivery.test_webhooks import Receiver, idle
 
-# More than one batch on every platform; each further echo would be like these.
+# Two calls on Shopify, which takes 250 numbers each, and more on WooCommerce; more echoes would be like these.
 WRITES = 300
 
 
