@@ -145,6 +145,13 @@ def test_the_owner_reaches_what_the_stranger_does_not(rule: Rule, owner: Person,
             shop.run("failed", 1, error_code="IdentityChanged", shape={"identity": told})
         if rule.endpoint in ("mapping.index", "replay.dry_run", "replay.dry_effect"):
             address = address.replace(str(shop.store_id), str(shop.supplier_id))
+        if rule.endpoint == "locations.index":
+            # Only a store whose items stand at locations has it.
+            with shop.engine.begin() as db:
+                db.execute(
+                    sa.text("update listing set location_id = 'main' where merchant_id = :m"),
+                    {"m": shop.merchant_id},
+                )
         if rule.endpoint == "scripts.ask_off":
             # Only platforms whose pages take our script have it.
             store = shop.store(adapter="bigcommerce", config={"store_hash": "z4zn3wo"})
