@@ -49,6 +49,7 @@ class Subscription(SQLModel, table=True):
             postgresql_where=sa.text("status = 'waiting' and any_of <> ''"),
         ),
         sa.Index("subscription_address_idx", "merchant_id", "address_key"),
+        sa.Index("subscription_variant_idx", "merchant_id", "variant_id", "created_at"),
         sa.CheckConstraint(
             "status in ('unconfirmed', 'waiting', 'invited', 'fulfilled', 'ended')", name="status"
         ),
@@ -114,6 +115,10 @@ class Invitation(SQLModel, table=True):
     __table_args__ = (
         sa.UniqueConstraint("merchant_id", "subscription_id", "episode_id"),
         sa.Index("invitation_episode_idx", "merchant_id", "episode_id"),
+        sa.Index("invitation_variant_idx", "merchant_id", "variant_id", "created_at"),
+        sa.Index(
+            "invitation_order_idx", "merchant_id", "order_id", postgresql_where=sa.text("order_id <> ''")
+        ),
     )
     merchant_id: int = tenant()
     id: int | None = identity()
@@ -209,6 +214,24 @@ class Compensation(SQLModel, table=True):
     message_id: int = Field(default=0, sa_type=sa.BigInteger)
     note: str = ""
     created_at: datetime
+
+
+class InterestDay(SQLModel, table=True):
+    """How often a variant's page was looked at, or somebody signed up, on one day (UTC): a number and nobody's name.
+
+    `kind` is sold_out or available (what the page said) or sign_up. Kept only where the merchant chose it.
+    """
+
+    __tablename__ = "interest_day"
+    __table_args__ = (
+        sa.CheckConstraint("kind in ('sold_out', 'available', 'sign_up')", name="kind"),
+        sa.Index("interest_day_day_idx", "day"),
+    )
+    merchant_id: int = tenant()
+    variant_id: int = Field(primary_key=True, sa_type=sa.BigInteger)
+    day: date = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    count: int = 0
 
 
 class Suppression(SQLModel, table=True):
