@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from connector.accounts.audit import record
 
 BOUNDS: dict[str, tuple[int, int]] = {
-    "default_days": (1, 90),
+    "default_days": (1, 30),
     "notice_days": (0, 30),
     "answer_days": (2, 14),
     "voucher_extra_percent": (0, 50),

@@ -123,8 +123,10 @@ def index() -> Response:
     with reading() as db:
         found = listing.rows(db, g.merchant_id, show=show, offset=offset, limit=PAGE + 1)
         counts = listing.counts(db, g.merchant_id)
+        rule = rules.rule_of(db, g.merchant_id)
     return page(
         "at_risk",
+        default_days=rule.default_days,
         rows=[(row, listing.clock_of(row, today())) for row in found[:PAGE]],
         next_from=offset + PAGE if len(found) > PAGE else None,
         counts=counts,
@@ -175,7 +177,6 @@ def _one(risk_id: int, errors: dict[str, str], status: int) -> Response:
         messages = listing.messages_of(db, g.merchant_id, risk_id)
         open_rows = [row for row in listing.rows(db, g.merchant_id, limit=10_000) if row.id == risk_id]
         written = is_written(db, g.merchant_id, risk_id)
-        instead = choosing.substitutes(db, risk)
     kind = "at_risk" if risk.status in ("open", "asked") else _SENT_AS.get(risk.closed_by, "")
     return page(
         "at_risk_order",
@@ -188,7 +189,7 @@ def _one(risk_id: int, errors: dict[str, str], status: int) -> Response:
         written=written,
         by_hand=any(row.status == "by_hand" for row in messages[-1:]),
         text=render_order(kind, merchant.locale, facts) if kind else None,
-        instead=instead,
+        text_locale=merchant.locale,
         said=words,
         errors=errors,
         is_open=risk.status in ("open", "asked"),
