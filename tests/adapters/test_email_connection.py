@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 pytest.importorskip("aiosmtpd", reason="the extra 'simulator' is not installed")
 
 from adapters.channels.email import MANIFEST, build
+from adapters.channels.email.adapter import EmailChannel
 from connector.ports.channels import Accepted
 from connector.ports.errors import (
     Gone,
@@ -146,6 +147,13 @@ def _scripted(lines: list[bytes]) -> tuple[int, threading.Thread]:
     return listener.getsockname()[1], thread
 
 
+def _closes(channel: EmailChannel, server: threading.Thread) -> None:
+    """Closing the channel ends its connection, kept or broken: the server, which waits for its end, is done."""
+    channel.close()
+    server.join(5)
+    assert not server.is_alive()
+
+
 OPENING = [b"220 hi\r\n", b"250 hi\r\n", b"250 ok\r\n", b"250 ok\r\n"]
 
 
@@ -170,17 +178,15 @@ def test_a_server_that_breaks_off_leaves_the_right_doubt(
     channel = connect(mailbox, port=str(port))
     with pytest.raises(PortError) as caught:
         channel.send(message())
-    channel.close()
-    thread.join(5)
     assert type(caught.value) is error
+    _closes(channel, thread)
 
 
 def test_a_server_rude_at_the_farewell_still_took_the_message(mailbox: Mailbox) -> None:
     port, thread = _scripted([*OPENING, b"354 go\r\n", b"250 2.0.0 Ok: queued as A1b\r\n"])
     channel = connect(mailbox, port=str(port))
     assert channel.send(message()) == Accepted("A1b")
-    channel.close()
-    thread.join(5)
+    _closes(channel, thread)
 
 
 # --- Settings ---------------------------------------------------------------------------------------
