@@ -17,13 +17,14 @@ from connector.positions import delivery_tables as promised
 from connector.positions import price_tables as prices
 from connector.positions import tables as positions
 from connector.search import tables as search
+from connector.shoppers import report_tables as reports
 from connector.shoppers import tables as shoppers
 from connector.shoppers.at_risk import tables as at_risk
 
 # fmt: off
 ROOMS = (
     accounts, installs, plans, outbox, catalog, positions, promised, prices, delivery, intake, shoppers, advertising,
-    search, live, currencies, at_risk,
+    search, live, currencies, at_risk, reports,
 )
 # fmt: on
 metadata = SQLModel.metadata

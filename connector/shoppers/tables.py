@@ -144,7 +144,8 @@ class Message(SQLModel, table=True):
 
     "sending" is committed immediately before the provider is called: after a crash exactly those are
     unknown, are not repeated and are shown to the merchant. `variant_id` is what it speaks of (0: what the
-    subscription waits for), `provider_id` what the provider calls it, `segments` the parts of an SMS. It is not sent
+    subscription waits for), `provider_id` what the provider calls it, `sent_by` the connection it was handed to (0: the
+    installation's own mail), `segments` the parts of an SMS. It is not sent
     before `not_before`. `context` holds what was promised in it (a date, a code) and never an address.
     """
 
@@ -157,6 +158,13 @@ class Message(SQLModel, table=True):
             "invitation_id",
             unique=True,
             postgresql_where=sa.text("invitation_id is not null"),
+        ),
+        sa.Index("message_ours_idx", "merchant_id", "message_id"),
+        sa.Index(
+            "message_theirs_idx",
+            "merchant_id",
+            "provider_id",
+            postgresql_where=sa.text("provider_id <> ''"),
         ),
         sa.CheckConstraint(
             "status in ('waiting', 'sending', 'sent', 'failed', 'unknown', 'skipped')", name="status"
@@ -171,6 +179,7 @@ class Message(SQLModel, table=True):
     invitation_id: int | None = Field(default=None, sa_type=sa.BigInteger)
     message_id: str
     provider_id: str = ""
+    sent_by: int = Field(default=0, sa_type=sa.BigInteger)
     segments: int = Field(default=0, sa_type=sa.SmallInteger)
     status: str = "waiting"
     created_at: datetime
