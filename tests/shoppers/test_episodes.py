@@ -5,9 +5,13 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from connector.outbox.messages import Turn
+from connector.outbox.work import serve_turn
+from connector.positions.topics import SHOPPERS
+from connector.shoppers import episodes
 from connector.shoppers.policy import ShopperPolicy, save_policy
 from connector.shoppers.subscribe import confirm
-from tests.shoppers.world import World
+from tests.shoppers.world import TOPICS, World
 from tests.support import ManualClock
 
 
@@ -227,28 +231,34 @@ def test_without_anybody_waiting_nothing_is_written(world: World) -> None:
     assert world.rows("select id from outbox_message where status = 'pending'") == []
 
 
-def test_a_thousand_people_are_told_in_order_in_one_look(engine: sa.Engine, clock: ManualClock) -> None:
-    world = World(engine, clock).seed()
-    with engine.begin() as db:
+def test_a_crowd_is_told_in_order_in_one_look_of_several_transactions(
+    world: World, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With fifty a transaction: how many hundreds they are changes nothing but the time it takes."""
+    monkeypatch.setattr(episodes, "MOST_PER_TRANSACTION", 50)
+    with world.engine.begin() as db:
         db.execute(
             sa.text("""
                 insert into subscription (merchant_id, variant_id, connection_id, address, address_key,
                                           status, created_at, confirmed_at)
                 select 1, 1, 1, 'p' || n || '@example.com', 'p' || n || '@example.com', 'waiting', :now, :now
-                  from generate_series(1, 1200) n order by n
+                  from generate_series(1, 120) n order by n
             """),
             {"now": clock.now()},
         )
-    world.set_stock(220)
+    world.set_stock(22)
+    serve_turn(world, Turn(world.merchant_id, SHOPPERS, 0), TOPICS)
+    transactions = world.rows("select count(*) as n from invitation group by xmin::text order by min(id)")
+    assert [row.n for row in transactions] == [50, 50, 10]
+    invited = world.rows("select subscription_id as id from invitation order by id")
+    assert [row.id for row in invited] == list(range(1, 111))
     world.run()
-    assert world.told() == [f"p{number}@example.com" for number in range(1, 1101)]
-    assert world.row("select count(*) as n from subscription where status = 'waiting'").n == 100
+    assert world.told() == [f"p{number}@example.com" for number in range(1, 111)]
+    assert world.statuses() == ["fulfilled"] * 110 + ["waiting"] * 10
 
 
 def test_two_workers_at_once_invite_nobody_twice(world: World) -> None:
     import threading
-
-    from connector.shoppers import episodes
 
     world.waiting(*people(9))
     world.set_stock(1)
