@@ -43,7 +43,7 @@ def _of() -> Manifest:
 
 @routes.get("/suppliers/file")
 def choose() -> Response:
-    return page("supplier_places", places=places(), words=place_words(gettext))
+    return page("supplier_places", places=places(), field_words=place_words(gettext))
 
 
 @routes.get("/suppliers/file/<place>")
@@ -169,7 +169,7 @@ def _form(place: str, values: Any, errors: dict[str, str], refused: str, status:
         status,
         place=place,
         title=of.places[place],
-        words=place_words(gettext),
+        field_words=place_words(gettext),
         values=values,
         errors=errors,
         refused=refused,

@@ -84,12 +84,12 @@ def add(adapter: str) -> Response:
 
 
 def _form(of: Manifest, values: Any, errors: dict[str, str], refused: str, status: int) -> Response:
-    words = source_words(gettext)
+    field_words = source_words(gettext)
     return page(
         "supplier_live",
         status,
         source=of,
-        words=words,
+        field_words=field_words,
         values=values,
         errors=errors,
         refused=refused,
