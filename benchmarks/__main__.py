@@ -32,6 +32,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "feed_memory": ("benchmarks.feed_memory",),
     "guard_corpus": ("benchmarks.guard_corpus",),
     "replay_undo_100k": ("benchmarks.undo",),
+    "waves_simulation": ("benchmarks.waves",),
+    "mail_rate": ("benchmarks.mail_rate",),
 }
 """Name → the module and arguments that print its lines. Names that share them are measured in one go."""
 

@@ -63,7 +63,7 @@ class Plan:
     units: int = 40
     restocks: int = 2
     buys: float = 0.06
-    passers_by_per_hour: float = 1.0
+    passers_by_per_hour: float = 3.0
     mean_delay_h: float = 5.0
     refuses: float = 0.1
     cuts: float = 0.01
@@ -71,7 +71,7 @@ class Plan:
     kill_every_s: float = 1.0
     pace: Pace = "fair"
     seed: int = 1
-    timeout_s: float = 300.0
+    timeout_s: float = 600.0
 
 
 @dataclass
