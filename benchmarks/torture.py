@@ -2,7 +2,8 @@
 ends with status 1 when an invariant is broken.
 
 First the outbox: 20,000 effects, a worker killed every quarter second, Redis emptied twice. Then a crowd: 10,000
-people wait for 40 units, a worker killed every second, mail refused. Then the stores: two shops, shoppers, a supplier, every fault dial on, workers killed at random.
+people wait for 40 units, a worker killed every second, mail refused. Then the stores: two shops, shoppers, a
+supplier, every fault dial on, workers killed at random.
 """
 
 from __future__ import annotations
