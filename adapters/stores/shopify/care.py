@@ -15,7 +15,7 @@ from adapters.stores.shopify.client import ADAPTER, AccessDenied, ShopifyClient
 from connector.ports.errors import NotFound, OutcomeUnknown, Rejected, Unsupported
 from connector.ports.orders_care import CareCapabilities, CareDone, CareRequest, CustomerOf
 
-LINES = 100
+LINES = 250
 REFUNDS = 50
 _REFUNDS_GRANT = "Allow Dispo to refund orders on the connection's page."
 _EDITS_GRANT = "Allow Dispo to change orders on the connection's page."
@@ -186,6 +186,14 @@ class ShopifyCare:
 
     def _lines(self, order_id: str) -> dict[str, dict[str, Any]]:
         order = self._refunding("CareLines", order_id, {"id": order_id, "first": LINES})
+        if order["lineItems"]["pageInfo"]["hasNextPage"]:
+            # Whether the line is the last open one could not be told.
+            raise Unsupported(
+                ADAPTER,
+                order_id,
+                f"The order has more than {LINES} lines.",
+                "Refund or change it in the Shopify admin.",
+            )
         return {one["id"]: one for one in order["lineItems"]["nodes"]}
 
     def _refunding(self, operation: str, order_id: str, variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,6 +44,7 @@ LOST_ANSWER = "The store's answer was lost; it is looked for before anything is 
 NO_ORDERS = "This platform lets no app change orders."
 NO_CODES = "This platform has no discount codes."
 SOLD_OUT = "The substitute is sold out meanwhile."
+STORE_LEFT = "This store is not connected any more."
 VOUCHER_DAYS = 365
 _SENT_AS = {"refund": "refunded", "voucher": "voucher", "substitute": "substitute"}
 
@@ -73,8 +74,14 @@ def _carry(rt: CareRuntime, claim: Claim, message: Claimed, left: Attempt | None
     merchant_id, risk_id = claim.turn.merchant_id, int(message.subject)
     with rt.engine.connect() as db:
         risk = find(db, merchant_id, risk_id)
+        is_frozen = db.scalar(sa.text("select is_frozen from merchant where id = :m"), {"m": merchant_id})
     if risk is None or (left is None and risk.carry not in ("todo", "unknown")):
         return Done("Nothing is to be done any more.")
+    if risk.store_status == "ended":
+        return _by_hand(rt, risk, STORE_LEFT)
+    # Frozen or paused means that nothing is written, money included; what was sent before may be looked for.
+    if left is None and (is_frozen or risk.store_status != "active"):
+        return Again(300.0, "The store is paused, or everything is frozen.")
     try:
         if risk.choice == "voucher":
             return _voucher(rt, risk)

@@ -244,7 +244,10 @@ _OPEN = sa.text("""
         on conflict (merchant_id, connection_id, order_id, line_id) where closed_at is null
         do update set units = excluded.units, due_on = excluded.due_on, due_basis = excluded.due_basis,
                       reason = excluded.reason, expected_on = excluded.expected_on,
-                      value_minor = excluded.value_minor, currency = excluded.currency
+                      -- What the customer was told is what was paid; before, it is what the shop asks.
+                      value_minor = case when r.answer_by is not null and r.units = excluded.units
+                                         then r.value_minor else excluded.value_minor end,
+                      currency = excluded.currency
     returning xmax = 0
 """)
 

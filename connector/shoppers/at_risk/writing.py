@@ -31,7 +31,7 @@ from connector.ports.errors import (
     Unauthorized,
     Unsupported,
 )
-from connector.ports.orders_care import OrderCare
+from connector.ports.orders_care import CustomerOf, OrderCare
 from connector.shoppers.at_risk.choosing import Choice, find, offers, substitutes
 from connector.shoppers.at_risk.looking import history, today_of
 from connector.shoppers.at_risk.rules import RiskRule, rule_of
@@ -222,8 +222,9 @@ def _deliver(rt: OrderRuntime, channel: Channel, merchant_id: int, message_id: i
     except PortError as exc:
         # Whatever is wrong with the store, the mail connection of this turn is well.
         return _settle(rt, merchant_id, message, "failed", Failed(exc.cause), exc.cause)
+    paid_minor = _paid(care, risk) if message.kind == "at_risk" else None
     with transaction(rt.engine) as db:
-        outgoing = _begin(rt, db, merchant_id, message_id, person.address, person.locale)
+        outgoing = _begin(rt, db, merchant_id, message_id, person, paid_minor)
     if outgoing is None:
         return Done()
     try:
@@ -245,6 +246,16 @@ def _deliver(rt: OrderRuntime, channel: Channel, merchant_id: int, message_id: i
     except PortError as exc:
         return _settle(rt, merchant_id, message, "failed", Failed(exc.cause), exc.cause)
     return _settle(rt, merchant_id, message, "sent", Done(), "")
+
+
+def _paid(care: OrderCare, risk: Any) -> int | None:
+    """What the store would pay back, discounts, tax and shipping as they were paid; None where it does not say:
+    then the message names the price that the shop shows."""
+    try:
+        return care.plan_refund(risk.order_id, risk.line_id, risk.units, "").amount_minor
+    except PortError:
+        # Whatever is in the way, the refund itself will tell; the customer is not left waiting for a message.
+        return None
 
 
 def _row(db: sa.Connection, merchant_id: int, message_id: int) -> Any:
@@ -281,7 +292,12 @@ def _look(
 
 
 def _begin(
-    rt: OrderRuntime, db: sa.Connection, merchant_id: int, message_id: int, address: str, locale: str
+    rt: OrderRuntime,
+    db: sa.Connection,
+    merchant_id: int,
+    message_id: int,
+    person: CustomerOf,
+    paid_minor: int | None,
 ) -> OutgoingMessage | None:
     """The finished message, its row set to "sending"; None when somebody settled it meanwhile."""
     message = _row(db, merchant_id, message_id)
@@ -291,8 +307,12 @@ def _begin(
     rule = rule_of(db, merchant_id)
     if message.kind == "at_risk":
         db.execute(
-            sa.text("update order_risk set answer_by = :by where merchant_id = :m and id = :r"),
+            sa.text("""
+                update order_risk set answer_by = :by, value_minor = coalesce(:paid, value_minor)
+                 where merchant_id = :m and id = :r
+            """),
             {
+                "paid": paid_minor,
                 "m": merchant_id,
                 "r": message.risk_id,
                 "by": today_of(db, merchant_id, now) + timedelta(days=rule.answer_days),
@@ -300,7 +320,7 @@ def _begin(
         )
     risk = find(db, merchant_id, message.risk_id)
     merchant = db.execute(sa.text("select * from merchant where id = :m"), {"m": merchant_id}).one()
-    spoken = best_locale([locale], merchant.locale)
+    spoken = best_locale([person.locale], merchant.locale)
     facts = facts_of(rt, db, merchant, risk, rule, spoken, now)
     rendered = render_order(message.kind, spoken, facts)
     db.execute(
@@ -313,7 +333,7 @@ def _begin(
     host = rt.base_url.partition("://")[2].partition(":")[0] or "localhost"
     return OutgoingMessage(
         message_id=f"{message.message_id.partition('@')[0]}@{host}",
-        to=address,
+        to=person.address,
         subject=rendered.subject,
         text=rendered.text,
         html=rendered.html,

@@ -13,7 +13,14 @@ from connector.accounts.audit import record
 from connector.db import transaction
 from connector.outbox.messages import enqueue
 from connector.shoppers.at_risk import choosing, listing, rules
-from connector.shoppers.at_risk.carrying import LOST_ANSWER, NO_CODES, NO_ORDERS, SOLD_OUT, number_of
+from connector.shoppers.at_risk.carrying import (
+    LOST_ANSWER,
+    NO_CODES,
+    NO_ORDERS,
+    SOLD_OUT,
+    STORE_LEFT,
+    number_of,
+)
 from connector.shoppers.at_risk.rules import BOUNDS, RiskRule
 from connector.shoppers.at_risk.work import ask, work_risks
 from connector.shoppers.at_risk.writing import facts_of, is_written, mark_asked, render_order
@@ -94,6 +101,7 @@ def words(kind: str, value: str) -> str:
             NO_ORDERS: _("This platform lets no app change orders."),
             NO_CODES: _("This platform has no discount codes."),
             SOLD_OUT: _("The substitute is sold out meanwhile."),
+            STORE_LEFT: _("This store is not connected any more."),
         },
         "event": {
             "opened": _("At risk"),

@@ -39,6 +39,7 @@ class PaidStore:
     refunds: dict[str, int] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
     payments: int = 0
+    price_minor: int = 1999
     coupons: dict[str, Coupon] = field(default_factory=dict)
 
     @property
@@ -55,7 +56,9 @@ class PaidStore:
     def plan_refund(self, order_id: str, line_id: str, units: int, reference: str) -> CareRequest:
         if self.refused is not None:
             raise self.refused
-        return CareRequest("refund", order_id, line_id, reference, 1999 * units, "EUR", {"units": units})
+        return CareRequest(
+            "refund", order_id, line_id, reference, self.price_minor * units, "EUR", {"units": units}
+        )
 
     def plan_substitute(
         self, order_id: str, line_id: str, units: int, external_id: str, reference: str
@@ -126,7 +129,7 @@ class Shop(World):
         with self.engine.begin() as db:
             keep_rule(db, self.merchant_id, RiskRule(**says), self.now(), "owner@shop.test")
 
-    def choose(self, choice: str, by: str = "customer", **rest: Any) -> bool:
+    def choose(self, choice: choosing.Choice, by: str = "customer", **rest: Any) -> bool:
         """As the page does it; whether it counted."""
         from connector.shoppers.at_risk.rules import rule_of
 
@@ -140,7 +143,7 @@ class Shop(World):
                 by,
                 rule,
                 self.now(),
-                **rest,  # type: ignore[arg-type]
+                **rest,
             )
             if intents:
                 outbox.enqueue(db, self.merchant_id, intents)

@@ -50,6 +50,15 @@ def test_the_customer_is_written_to_once_at_the_address_the_store_tells(shop: Sh
     assert messages(shop) == [("at_risk", "sent")]
 
 
+def test_the_message_names_what_was_paid_and_a_later_look_keeps_it(shop: Shop) -> None:
+    shop.paid.price_minor = 1799  # a discount was used
+    ask(shop, shop.merchant_id, shop.risk.id)
+    shop.serve()
+    assert "€17.99" in shop.mail.sent[0].text
+    work_risks(shop, shop.merchant_id)
+    assert (shop.risk.value_minor, shop.paid.payments) == (1799, 0)
+
+
 def test_no_address_is_kept_anywhere(shop: Shop) -> None:
     ask(shop, shop.merchant_id, shop.risk.id)
     shop.serve()
@@ -192,6 +201,17 @@ def test_what_the_store_refuses_is_shown_and_tried_again_at_the_merchants_word(s
     with shop.engine.begin() as db:
         assert choosing.close(db, shop.merchant_id, shop.risk.id, "owner@shop.test", shop.now())
     assert (shop.risk.closed_by, shop.risk.carry, shop.paid.payments) == ("refund", "done", 0)
+
+
+@pytest.mark.parametrize(
+    "what", ["update merchant set is_frozen = true", "update connection set status = 'paused'"]
+)
+def test_nothing_is_paid_back_while_the_merchant_holds_everything(shop: Shop, what: str) -> None:
+    shop.choose("refund", "owner@shop.test")
+    with shop.engine.begin() as db:
+        db.exec_driver_sql(what)
+    shop.serve()
+    assert (shop.risk.carry, shop.paid.payments) == ("todo", 0)
 
 
 def test_without_the_grant_the_refund_is_left_to_the_merchants_hand(shop: Shop) -> None:

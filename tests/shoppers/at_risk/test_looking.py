@@ -58,7 +58,7 @@ def test_stock_found_in_time_closes_it_and_its_loss_opens_it_again(late: World) 
 def test_what_the_store_did_closes_it_for_good(late: World, rest: dict[str, int], by: str) -> None:
     work_risks(late, late.merchant_id)
     late.clock.advance(hours=1)
-    order(late, "A", late.now() - timedelta(hours=1), **rest)  # type: ignore[arg-type]
+    order(late, "A", late.now() - timedelta(hours=1), **rest)
     assert work_risks(late, late.merchant_id).closed == 1
     (risk,) = risks(late)
     assert (risk.status, risk.closed_by) == ("closed", by)
