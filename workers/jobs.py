@@ -31,7 +31,7 @@ from connector.positions.topics import FLOORS, LOOK, PRICES
 from connector.repricing.runtime import SCHEDULE, SCHEDULE_ALL
 from connector.search import work as searching
 from connector.search.runtime import SCHEDULE as SEARCH
-from connector.shoppers import erase, messages, subscribe
+from connector.shoppers import erase, messages, reports, still, subscribe
 from connector.shoppers.at_risk.work import AT_RISK, work_risks
 from workers.queues import KINDS, ring_key
 from workers.runtime import runtime
@@ -108,6 +108,7 @@ _CONNECTION_OF: Mapping[str, str] = {
     "store": _CONNECTION,
     "ads": _CONNECTION,
     "search": _CONNECTION,
+    "channel": _CONNECTION,
     "supplier": """
         select c.status from source s
           join connection c on c.merchant_id = s.merchant_id and c.id = s.connection_id
@@ -206,15 +207,23 @@ def _handover(rt: Runtime, merchant_id: int, handover_id: int) -> None:
 
 
 def _shoppers(rt: Runtime, merchant_id: int, _: int) -> None:
-    """What retention ends: unconfirmed sign-ups, closed ones; messages lost in a crash are owned up to."""
+    """What retention ends: unconfirmed sign-ups, closed ones, those that wait for too long (asked first).
+
+    Messages lost in a crash are owned up to."""
+    still.ask(rt, merchant_id)
     with transaction(rt.engine) as db:
         subscribe.expire(db, merchant_id, rt.now())
+        still.end_unanswered(db, merchant_id, rt.now())
         erase.expire_closed(db, merchant_id, rt.now())
         messages.settle_lost(db, merchant_id, rt.now(), timedelta(minutes=15))
 
 
 def _at_risk(rt: Runtime, merchant_id: int, _: int) -> None:
     work_risks(rt, merchant_id)
+
+
+def _bounces(rt: Runtime, merchant_id: int, connection_id: int) -> None:
+    reports.read_mailbox(rt, merchant_id, connection_id)
 
 
 def _upkeep(rt: Runtime, merchant_id: int, _: int) -> None:
@@ -224,6 +233,7 @@ def _upkeep(rt: Runtime, merchant_id: int, _: int) -> None:
     with transaction(rt.engine) as db:
         webhooks.prune(db, KEEP_SETTLED)
         shadow.prune(db, KEEP_SHADOW)
+        reports.prune(db, rt.now())
     retention.tidy(rt.engine, rt.data_dir, retention.Policy.of(rt.settings), rt.now())
 
 
@@ -246,6 +256,7 @@ DO: Mapping[str, Callable[[Runtime, int, int], None]] = {
     SEARCH: _search,
     handover.FINISH: _handover,
     "shoppers.upkeep": _shoppers,
+    reports.MAILBOX: _bounces,
     AT_RISK: _at_risk,
     "upkeep": _upkeep,
 }

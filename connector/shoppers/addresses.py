@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import phonenumbers
 import sqlalchemy as sa
+from disposable_email_domains import blocklist
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy.dialects.postgresql import insert
 
@@ -17,6 +21,33 @@ _SUPPRESSION = Suppression.__table__  # type: ignore[attr-defined]
 
 class AddressInvalid(ValueError):
     """This cannot be an e-mail address or a telephone number. The message never repeats it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How somebody is reached: `channel` email or sms, `address` to write to, and the `key` it is compared by."""
+
+    channel: Literal["email", "sms"]
+    address: str
+    key: str
+
+
+def read(typed: str, countries: Sequence[str] = ()) -> Reach:
+    """What somebody typed into the one field of the form: a mailbox, or a mobile number of one of `countries`. A
+    number without "+" belongs to the first of them. Raises AddressInvalid."""
+    if not countries or "@" in typed:
+        return Reach("email", *normalise(typed))
+    number = normalise_phone(typed, countries[0])
+    if country_of(number) not in countries:
+        raise AddressInvalid("This number is of a country that is not written to.")
+    return Reach("sms", number, number)
+
+
+def is_disposable(key: str) -> bool:
+    """Whether a mailbox is at a provider of throw-away addresses, or below its domain."""
+    domain = key.rpartition("@")[2]
+    parts = domain.split(".")
+    return any(".".join(parts[at:]) in blocklist for at in range(len(parts) - 1))
 
 
 def normalise(typed: str) -> tuple[str, str]:
@@ -70,14 +101,19 @@ def suppress(
     db: sa.Connection, keyring: Keyring, merchant_id: int, address_key: str, reason: str, now: datetime
 ) -> None:
     """Never write to that address again; only a keyed digest of it is kept. `reason` is one word:
-    "asked", "refused" (by the mailbox) or "complaint". Repeating it changes nothing."""
+    "asked" (on a page of ours), "stopped" (told the provider, who may take it back), "refused" (by the mailbox) or
+    "complaint". Repeating it changes nothing, but a "stopped" one gets a reason that lasts."""
+    made = insert(_SUPPRESSION).values(
+        merchant_id=merchant_id,
+        address_digest=keyring.digests("suppression", address_key)[0],
+        reason=reason,
+        at=now,
+    )
+    lasting = {"reason": made.excluded.reason, "at": made.excluded.at}
     db.execute(
-        insert(_SUPPRESSION)
-        .values(
-            merchant_id=merchant_id,
-            address_digest=keyring.digests("suppression", address_key)[0],
-            reason=reason,
-            at=now,
+        made.on_conflict_do_update(
+            index_elements=["merchant_id", "address_digest"],
+            set_=lasting,
+            where=(_SUPPRESSION.c.reason == "stopped") & (made.excluded.reason != "stopped"),
         )
-        .on_conflict_do_nothing()
     )

@@ -72,7 +72,11 @@ def facts_of(
         seller=seller.name,
         title=listing.title if listing else "",
         main_url=(
-            signed("confirm", person.subscription_id) if kind == "confirm" else signed("click", message_id)
+            signed("confirm", person.subscription_id)
+            if kind == "confirm"
+            else signed("still", person.subscription_id)
+            if kind == "still_waiting"
+            else signed("click", message_id)
         ),
         leave_url=signed("leave", person.subscription_id),
         me_url=signed("me", person.subscription_id),

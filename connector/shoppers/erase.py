@@ -22,8 +22,9 @@ CLOSED_LASTS = timedelta(days=365)
 
 _OWN_SUBSCRIPTION = (
     *("id", "variant_id", "channel", "address", "locale", "wanted_units", "status"),
-    *("consent_text", "consent_version", "wants_marketing"),
-    *("created_at", "confirmed_at", "ended_at", "ended_by"),
+    *("any_of", "time_zone", "origin"),
+    *("consent_text", "consent_version", "wants_marketing", "marketing_text"),
+    *("created_at", "confirmed_at", "asked_again_at", "ended_at", "ended_by"),
 )
 _OWN_MESSAGE = ("id", "subscription_id", "kind", "channel", "status", "subject", "sending_at")
 
@@ -79,7 +80,14 @@ def export(
     """Everything kept about an address at this merchant, or in one store of theirs, ready for JSON. Raises
     AddressInvalid."""
     _, key = addresses.normalise(address)
-    which = _SUBSCRIPTION.c.address_key == key
+    return export_key(db, merchant_id, key, connection_id=connection_id)
+
+
+def export_key(
+    db: sa.Connection, merchant_id: int, address_key: str, *, connection_id: int | None = None
+) -> dict[str, Any]:
+    """As `export`, for a mailbox or a number as it is compared."""
+    which = _SUBSCRIPTION.c.address_key == address_key
     if connection_id is not None:
         which &= _SUBSCRIPTION.c.connection_id == connection_id
     found = db.execute(
@@ -117,6 +125,7 @@ def _anonymise(db: sa.Connection, merchant_id: int, which: sa.ColumnElement[bool
             address="",
             address_key="",
             consent_text="",
+            marketing_text="",
             ended_at=sa.case((is_open, now), else_=_SUBSCRIPTION.c.ended_at),
             ended_by=sa.case((is_open, "erased"), else_=_SUBSCRIPTION.c.ended_by),
             status=sa.case((is_open, "ended"), else_=_SUBSCRIPTION.c.status),

@@ -10,7 +10,7 @@ from typing import Literal
 
 from connector.crypto import Keyring, LinkInvalid
 
-Purpose = Literal["confirm", "leave", "click", "me"]
+Purpose = Literal["confirm", "leave", "click", "me", "still"]
 
 _DAY = 86_400
 _AGE_S: dict[Purpose, int] = {
@@ -19,8 +19,9 @@ _AGE_S: dict[Purpose, int] = {
     "leave": 730 * _DAY,
     "click": 180 * _DAY,
     "me": 90 * _DAY,
+    "still": 60 * _DAY,
 }
-_PATH: dict[Purpose, str] = {"confirm": "confirm", "leave": "u", "click": "c", "me": "me"}
+_PATH: dict[Purpose, str] = {"confirm": "confirm", "leave": "u", "click": "c", "me": "me", "still": "still"}
 
 
 def link(

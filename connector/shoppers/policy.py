@@ -7,7 +7,7 @@ everybody who never chose.
 from __future__ import annotations
 
 from datetime import date, datetime, time
-from typing import Literal
+from typing import Annotated, Literal
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,7 +24,8 @@ ChannelName = Literal["email", "sms", "push"]
 class ShopperPolicy(BaseModel):
     """How shoppers are signed up, invited and written to.
 
-    `channels` are those offered on the page. `min_units` must be free before an episode opens, and must have stood
+    `channels` are those offered on the page; numbers without "+" belong to `country` ("": that of the merchant's time
+    zone), and those of `sms_countries` are taken (none named: only its own). `min_units` must be free before an episode opens, and must have stood
     for `settle_s` seconds; `pace` is that of `connector.shoppers.waves`. Times of day are the shopper's own (else the
     merchant's zone): alerts by mail are not sent in the quiet hours, those by SMS only inside
     `sms_from`…`sms_until`, Monday to Saturday, no public holiday. `most_per_day` alerts reach one person at most in
@@ -36,7 +37,10 @@ class ShopperPolicy(BaseModel):
 
     channels: tuple[ChannelName, ...] = ("email",)
     offers_any_variant: bool = False
+    offers_marketing: bool = False
     refuses_disposable: bool = False
+    country: str = Field(default="", pattern="^([A-Z]{2})?$")
+    sms_countries: tuple[Annotated[str, Field(pattern="^[A-Z]{2}$")], ...] = ()
     min_units: int = Field(default=1, ge=1, le=10_000)
     settle_s: int = Field(default=0, ge=0, le=86_400)
     pace: Pace = "fair"

@@ -11,7 +11,7 @@ import css_inline
 
 from connector.i18n import environment
 
-Kind = Literal["confirm", "back_in_stock"]
+Kind = Literal["confirm", "back_in_stock", "still_waiting"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 ALERTS: frozenset[str] = frozenset(KINDS) - {"confirm"}
 """Sent by our own decision, so within quiet hours and daily limits; the rest somebody has just asked for."""

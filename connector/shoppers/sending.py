@@ -109,7 +109,9 @@ class _Result:
 
 StillTrue = Callable[[ShopperRuntime, sa.Connection, Any], str]
 """Whether what a message says still holds: "" or why it is not sent any more (its row, as `_LOOK` reads it)."""
-STILL_TRUE: Mapping[str, StillTrue] = {}
+STILL_TRUE: Mapping[str, StillTrue] = {
+    "still_waiting": lambda rt, db, row: "" if row.person_status == "waiting" else "They no longer wait.",
+}
 
 
 def work_messages(rt: ShopperRuntime, claim: Claim) -> None:

@@ -19,6 +19,7 @@ from connector.positions.topics import SHOPPERS
 from connector.shoppers import addresses
 from connector.shoppers.runtime import ShopperRuntime
 from connector.shoppers.stock import stock_of
+from connector.shoppers.subscribe import MOST_WANTED_UNITS
 from connector.shoppers.tables import Episode, Subscription
 
 _MERCHANT = Merchant.__table__  # type: ignore[attr-defined]
@@ -42,6 +43,10 @@ class Person:
     seller: str
     title: str
     url: str
+    channel: str = "email"
+    wanted_units: int = 1
+    is_any: bool = False
+    marketing_text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,14 @@ class OwnSubscription:
     title: str
     status: str
     created_at: datetime
+    wanted_units: int = 1
+    is_any: bool = False
+    wants_marketing: bool = False
+
+    @property
+    def can_change(self) -> bool:
+        """Whether the number of units may still be changed: not once an invitation counts on it."""
+        return self.status in ("unconfirmed", "waiting")
 
     @property
     def is_open(self) -> bool:
@@ -90,6 +103,11 @@ def find_person(
         seller=row.sender_name or row.name,
         title=listing.title if listing else "",
         url=listing.url if listing else "",
+        channel=row.channel,
+        wanted_units=row.wanted_units,
+        is_any=bool(row.any_of),
+        # Without the version that is kept before it.
+        marketing_text=row.marketing_text.partition(": ")[2] if row.wants_marketing else "",
     )
 
 
@@ -146,7 +164,13 @@ def own_subscriptions(db: sa.Connection, person: Person) -> list[OwnSubscription
     )
     rows = db.execute(
         sa.select(
-            _SUBSCRIPTION.c.id, title.label("title"), _SUBSCRIPTION.c.status, _SUBSCRIPTION.c.created_at
+            _SUBSCRIPTION.c.id,
+            title.label("title"),
+            _SUBSCRIPTION.c.status,
+            _SUBSCRIPTION.c.created_at,
+            _SUBSCRIPTION.c.wanted_units,
+            (_SUBSCRIPTION.c.any_of != "").label("is_any"),
+            _SUBSCRIPTION.c.wants_marketing,
         )
         .where(
             _SUBSCRIPTION.c.merchant_id == person.merchant_id,
@@ -154,7 +178,54 @@ def own_subscriptions(db: sa.Connection, person: Person) -> list[OwnSubscription
         )
         .order_by(_SUBSCRIPTION.c.id.desc())
     )
-    return [OwnSubscription(row.id, row.title or "", row.status, row.created_at) for row in rows]
+    return [
+        OwnSubscription(
+            subscription_id=row.id,
+            title=row.title or "",
+            status=row.status,
+            created_at=row.created_at,
+            wanted_units=row.wanted_units,
+            is_any=row.is_any,
+            wants_marketing=row.wants_marketing,
+        )
+        for row in rows
+    ]
+
+
+def change_units(rt: ShopperRuntime, person: Person, subscription_id: int, units: int) -> bool:
+    """Want another number of units (brought into 1…99) with one of this person's own; the place in the queue stays.
+    False where it is somebody else's, has ended, or its invitation is on its way."""
+    if not person.address_key:
+        return False
+    with transaction(rt.engine) as db:
+        changed = db.execute(
+            sa.update(_SUBSCRIPTION)
+            .where(
+                _SUBSCRIPTION.c.merchant_id == person.merchant_id,
+                _SUBSCRIPTION.c.address_key == person.address_key,
+                _SUBSCRIPTION.c.id == subscription_id,
+                _SUBSCRIPTION.c.status.in_(("unconfirmed", "waiting")),
+            )
+            .values(wanted_units=min(max(units, 1), MOST_WANTED_UNITS))
+        )
+    return changed.rowcount > 0
+
+
+def end_marketing(rt: ShopperRuntime, person: Person) -> int:
+    """Take back the consent to offers and news; the number of subscriptions it was given with. Alerts go on."""
+    if not person.address_key:
+        return 0
+    with transaction(rt.engine) as db:
+        changed = db.execute(
+            sa.update(_SUBSCRIPTION)
+            .where(
+                _SUBSCRIPTION.c.merchant_id == person.merchant_id,
+                _SUBSCRIPTION.c.address_key == person.address_key,
+                _SUBSCRIPTION.c.wants_marketing,
+            )
+            .values(wants_marketing=False)
+        )
+    return changed.rowcount
 
 
 def leave_one(rt: ShopperRuntime, person: Person, subscription_id: int) -> int:

@@ -18,6 +18,7 @@ from connector.bootstrap import Runtime
 from connector.ports.errors import NotFound, PortError
 from connector.web import auth, bigcommerce_app, handover, health, shopify_app, webhooks
 from connector.web.assets import static_files
+from connector.web.channel_hooks import channel_hooks
 from connector.web.feeds import feeds
 from connector.web.order_answers import order_answers
 from connector.web.pages import (
@@ -31,6 +32,7 @@ from connector.web.pages import (
     locations,
     mapping,
     matching,
+    message_previews,
     overview,
     people,
     places,
@@ -45,6 +47,7 @@ from connector.web.pages import (
     settings,
     shadow,
     shipping,
+    shopper_settings,
     stock_rules,
     store_prices,
     stores,
@@ -53,7 +56,7 @@ from connector.web.pages import (
 )
 from connector.web.people import people as people_of_shop
 from connector.web.relay import Relayed
-from connector.web.sign_up_limits import SignUpLimits
+from connector.web.sign_up_limits import QUICKEST_MS, SignUpLimits
 from connector.web.storefront import storefront
 from connector.web.view import is_htmx, nonce, page
 
@@ -93,7 +96,7 @@ def create_app(rt: Runtime) -> Flask:
     )
     csrf = CSRFProtect()
     limits_url = rt.settings.redis_url.replace("unix://", "redis+unix://") or "memory://"
-    shop = storefront(rt, SignUpLimits(limits_url, rt.keyring), lambda: rt.live)
+    shop = storefront(rt, SignUpLimits(limits_url, rt.keyring, quickest_ms=QUICKEST_MS), lambda: rt.live)
     csrf.exempt(shop)
     # Customers come by a signed link, without a cookie.
     of_orders = order_answers(rt)
@@ -109,6 +112,9 @@ def create_app(rt: Runtime) -> Flask:
     # The guard comes first: a stranger is sent to sign in, not told that a token is missing.
     limiter = auth.make_limiter(app, rt.settings.redis_url)
     auth.install(app, limiter)
+    # Providers sign what they tell, and send no cookie.
+    of_channels = channel_hooks(rt)
+    csrf.exempt(of_channels)
     # Suppliers send a token of their own, and no cookie.
     of_suppliers = feeds(rt, limiter)
     csrf.exempt(of_suppliers)
@@ -125,6 +131,7 @@ def create_app(rt: Runtime) -> Flask:
         bigcommerce_app.routes,
         handover.routes,
         of_suppliers,
+        of_channels,
     ):
         app.register_blueprint(blueprint)
     for room in (
@@ -134,6 +141,7 @@ def create_app(rt: Runtime) -> Flask:
         runs,
         replay,
         people,
+        message_previews,
         at_risk,
         ads,
         connections,
@@ -148,6 +156,7 @@ def create_app(rt: Runtime) -> Flask:
         scripts,
         search,
         shadow,
+        shopper_settings,
         stock_rules,
         store_prices,
         stores,
@@ -185,7 +194,7 @@ def _protect(answer: Response) -> Response:
     headers.setdefault(
         "Content-Security-Policy",
         "default-src 'none'; "
-        f"script-src 'nonce-{nonce()}'; style-src 'self'; connect-src 'self'; font-src 'self'; "
+        f"script-src 'nonce-{nonce()}'; style-src 'self'; connect-src 'self'; font-src 'self'; frame-src 'self'; "
         # Pictures of products are the shop's own; shops on plain HTTP exist.
         "img-src 'self' data: https: http:; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

@@ -19,20 +19,24 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
+import sqlalchemy as sa
 from flask import Blueprint, Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException
 
 from connector.crypto import LinkExpired, LinkInvalid
 from connector.db import transaction
 from connector.delivery.live import LiveDesk
-from connector.i18n import TEMPLATES, best_locale, environment, gettext
-from connector.shoppers import clicks, erase, links
-from connector.shoppers.addresses import AddressInvalid
+from connector.i18n import TEMPLATES, best_locale, environment
+from connector.shoppers import clicks, erase, links, still
 from connector.shoppers.badges import badge_facts
+from connector.shoppers.offer import CONSENT_VERSION as CONSENT_VERSION
+from connector.shoppers.offer import form_facts, offer_at
 from connector.shoppers.runtime import ShopperRuntime
-from connector.shoppers.subscribe import Answer, UnknownListing, confirm, find_place, subscribe
+from connector.shoppers.subscribe import UnknownListing, confirm, find_place
 from connector.shoppers.unsubscribe import (
     Person,
+    change_units,
+    end_marketing,
     find_person,
     leave_all,
     leave_for_good,
@@ -40,10 +44,11 @@ from connector.shoppers.unsubscribe import (
     own_subscriptions,
     wait_again,
 )
-from connector.shoppers.words import script_words
 from connector.web.sign_up_limits import SignUpLimits
+from connector.web.sign_ups import Said, sign_up, words_of
 
-CONSENT_VERSION = "2026-11"
+ASKS = ("restocking", "out_of_stock")
+"""States in which a product page shows its form."""
 _COUNTRY = re.compile("[A-Z]{2}")
 MOST_BYTES = 16_384
 # The style is inside the page: behind a shop's own domain no address of ours would find it.
@@ -60,11 +65,6 @@ PAGE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex",
 }
-
-
-def consent_text(seller: str, locale: str) -> str:
-    """What somebody agrees to by signing up, in the current version; the script shows the same words."""
-    return script_words(locale)["consent"].replace("{seller}", seller)
 
 
 def create_storefront(rt: ShopperRuntime, limits: SignUpLimits) -> Flask:
@@ -94,6 +94,8 @@ def storefront(
         desk = live() if live is not None and request.args.get("live") == "1" else None
         with rt.engine.connect() as db:
             items = badge_facts(db, public_key, ids, rt.now(), country, desk)
+            if items and len(items) == 1 and "lang" in request.args:
+                _add_form(db, public_key, items)
         if items is None:
             return _cors(_json({"error": "There is no such store."}, 404))
         answer = _json({"items": items})
@@ -111,7 +113,7 @@ def storefront(
         return _cors(answer)
 
     @routes.post("/s/<public_key>/subscribe")
-    def sign_up(public_key: str) -> Response:
+    def subscribe(public_key: str) -> Response:
         return _cors(_sign_up(rt, limits, public_key))
 
     @routes.route("/confirm/<token>", methods=["GET", "POST"])
@@ -120,6 +122,8 @@ def storefront(
         if isinstance(person, Response):
             return person
         if request.method == "POST":
+            if request.form.get("marketing") == "no":
+                end_marketing(rt, person)
             if not confirm(rt, person.merchant_id, person.subscription_id):
                 return _gone(person.locale)
             return _page("confirmed", person.locale, person=person)
@@ -128,6 +132,17 @@ def storefront(
         if person.status != "unconfirmed":
             return _page("confirmed", person.locale, person=person)
         return _page("confirm", person.locale, person=person)
+
+    @routes.route("/still/<token>", methods=["GET", "POST"])
+    def still_page(token: str) -> Response:
+        person = _person(rt, "still", token)
+        if isinstance(person, Response):
+            return person
+        if person.status == "ended" or (
+            request.method == "POST" and not still.answer(rt, person.merchant_id, person.subscription_id)
+        ):
+            return _gone(person.locale)
+        return _page("still", person.locale, person=person, done=request.method == "POST")
 
     @routes.route("/u/<token>", methods=["GET", "POST"])
     def leave_page(token: str) -> Response:
@@ -171,7 +186,7 @@ def storefront(
             return _change_own(rt, person)
         if request.args.get("format") == "json" and person.address:
             with rt.engine.connect() as db:
-                kept = erase.export(db, person.merchant_id, person.address)
+                kept = erase.export_key(db, person.merchant_id, person.address_key)
             answer = _json(kept)
             answer.headers.update(PAGE_HEADERS)
             answer.headers["Content-Disposition"] = 'attachment; filename="my-data.json"'
@@ -181,44 +196,29 @@ def storefront(
     return routes
 
 
+def _add_form(db: sa.Connection, public_key: str, items: dict[str, dict[str, Any]]) -> None:
+    """Tell a product page that asks by its language what its form may offer, where there is a form."""
+    for external_id, facts in items.items():
+        if facts["state"] not in ASKS:
+            continue
+        try:
+            place = find_place(db, public_key, external_id)
+        except UnknownListing:
+            continue  # it was taken off this moment
+        offer = offer_at(db, place.merchant_id, place.connection_id, place.product_id)
+        form = form_facts(offer, place.seller, _locale(request))
+        if form:
+            facts["form"] = form
+
+
 def _sign_up(rt: ShopperRuntime, limits: SignUpLimits, public_key: str) -> Response:
     if (request.content_length or 0) > MOST_BYTES:
-        return _said("too_large", _locale(request), 413)
+        return _said(Said("too_large", 413), _locale(request))
     posted: Any = request.get_json(silent=True) if request.is_json else request.form
     if not hasattr(posted, "get"):
-        return _said("bad_request", _locale(request), 400)
-    fields = {
-        name: str(posted.get(name) or "") for name in ("id", "email", "units", "lang", "consent", "website")
-    }
-    locale = _locale(request, fields["lang"])
-    try:
-        with rt.engine.connect() as db:
-            place = find_place(db, public_key, fields["id"])
-    except UnknownListing:
-        return _said("unknown_item", locale, 404)
-    wait_s = limits.retry_after_s(public_key, request.remote_addr or "")
-    if wait_s:
-        answer = _said("too_many", locale, 429, back=place.url)
-        answer.headers["Retry-After"] = str(wait_s)
-        return answer
-    if fields["consent"] != CONSENT_VERSION:
-        return _said("no_consent", locale, 422, back=place.url)
-    units = fields["units"]
-    try:
-        found: Answer = subscribe(
-            rt,
-            place,
-            address=fields["email"],
-            locale=locale,
-            wanted_units=int(units) if units.isascii() and units.isdigit() and len(units) < 4 else 1,
-            consent_text=consent_text(place.seller, locale),
-            consent_version=CONSENT_VERSION,
-            honeypot=fields["website"],
-        )
-    except AddressInvalid:
-        return _said("bad_address", locale, 422, back=place.url)
-    status = {"check_mail": 200, "in_stock": 409, "discontinued": 410}[found]
-    return _said(found, locale, status, back=place.url)
+        return _said(Said("bad_request", 400), _locale(request))
+    locale = _locale(request, str(posted.get("lang") or ""))
+    return _said(sign_up(rt, limits, public_key, posted, request.remote_addr or "", locale), locale)
 
 
 def _person(rt: ShopperRuntime, purpose: links.Purpose, token: str) -> Person | Response:
@@ -258,12 +258,22 @@ def _change_own(rt: ShopperRuntime, person: Person) -> Response:
         with transaction(rt.engine) as db:
             erase.erase_key(db, person.merchant_id, person.address_key, rt.now())
         return _page("erased", person.locale, person=person)
-    if chosen == "all":
+    units, changed = request.form.get("units", ""), request.form.get("change", "")
+    if _is_number(changed) and _is_number(units):
+        done = "changed" if change_units(rt, person, int(changed), int(units)) else ""
+    elif request.form.get("marketing") == "end":
+        end_marketing(rt, person)
+        done = "marketing"
+    elif chosen == "all":
         leave_all(rt, person)
         done = "ended"
-    elif chosen.isascii() and chosen.isdigit() and len(chosen) < 19:
+    elif _is_number(chosen):
         done = "ended" if leave_one(rt, person, int(chosen)) else ""
     return _own(rt, person, done)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
 
 
 def _own(rt: ShopperRuntime, person: Person, done: str) -> Response:
@@ -272,29 +282,19 @@ def _own(rt: ShopperRuntime, person: Person, done: str) -> Response:
     return _page("me", person.locale, person=person, own=own, done=done)
 
 
-def _said(answer: str, locale: str, status: int, back: str = "") -> Response:
+def _said(said: Said, locale: str) -> Response:
     """One answer to a sign-up: JSON for the script, a plain page for a form without JavaScript."""
-    words = _ANSWERS[answer](gettext(locale))
+    words = words_of(said.answer, locale)
     best = request.accept_mimetypes.best_match(["text/html", "application/json"], "text/html")
     if request.is_json or best == "application/json":
-        answered = _json({"status": answer, "message": words}, status)
-        answered.headers["Cache-Control"] = "no-store"
-        return answered
-    return _page("answer", locale, status, words=words, back=back if _is_web_address(back) else "")
-
-
-# Functions rather than texts, so that the words are found by the extractor and said in the reader's language.
-_ANSWERS: dict[str, Any] = {
-    "check_mail": lambda _: _("Almost done: we have sent you an e-mail. Please open it and confirm."),
-    "in_stock": lambda _: _("Good news: this item is in stock now. Please reload the page."),
-    "discontinued": lambda _: _("This item is no longer sold, so there is nothing to wait for."),
-    "unknown_item": lambda _: _("This shop or item is not known here. Please reload the page and try again."),
-    "bad_address": lambda _: _("This does not look like an e-mail address. Please check it."),
-    "no_consent": lambda _: _("This form is out of date. Please reload the page and try again."),
-    "too_many": lambda _: _("Too many requests at the moment. Please try again in a few minutes."),
-    "too_large": lambda _: _("This request is too large."),
-    "bad_request": lambda _: _("This request cannot be read. Please reload the page and try again."),
-}
+        answer = _json({"status": said.answer, "message": words}, said.status)
+        answer.headers["Cache-Control"] = "no-store"
+    else:
+        back = said.back if _is_web_address(said.back) else ""
+        answer = _page("answer", locale, said.status, words=words, back=back)
+    if said.retry_after_s:
+        answer.headers["Retry-After"] = str(said.retry_after_s)
+    return answer
 
 
 def _gone(locale: str) -> Response:

@@ -205,15 +205,6 @@ def test_an_expired_sign_up_whose_mail_was_never_sent_is_not_written_to(
     assert world.told() == []
 
 
-def test_nobody_waits_for_more_than_a_year(world: World, clock: ManualClock) -> None:
-    world.waiting("ann@example.com")
-    clock.advance(days=365)
-    with world.engine.begin() as db:
-        assert expire(db, world.merchant_id, clock.now()) == 1
-    row = world.row("select status, ended_by, address, address_key from subscription")
-    assert tuple(row) == ("ended", "retention", "", "")
-
-
 def test_the_consent_is_kept_with_its_version(world: World, clock: ManualClock) -> None:
     world.sign_up("ann@example.com", consent_text="I agree.", consent_version="7")
     clock.advance(minutes=5)

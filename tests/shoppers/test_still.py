@@ -1,0 +1,64 @@
+"""Who has waited for nearly a year is asked once, and only an answer keeps them."""
+
+from __future__ import annotations
+
+from connector.shoppers import still
+from tests.shoppers.world import World
+from tests.support import ManualClock
+
+
+def ended(world: World) -> int:
+    with world.engine.begin() as db:
+        return still.end_unanswered(db, world.merchant_id, world.now())
+
+
+def test_they_are_asked_once_and_end_without_an_answer(world: World, clock: ManualClock) -> None:
+    world.waiting("ann@example.com")
+    clock.advance(days=334, hours=23)
+    assert still.ask(world, world.merchant_id) == 0
+    clock.advance(hours=1)
+    assert still.ask(world, world.merchant_id + 1) == 0
+    assert still.ask(world, world.merchant_id) == 1
+    assert still.ask(world, world.merchant_id) == 0
+    world.run()
+    (question,) = world.mail.sent
+    assert question.subject == "Do you still want Blue mug?"
+    assert "/still/" in question.text
+    assert world.statuses() == ["waiting"]
+    clock.advance(days=29, hours=23)
+    assert ended(world) == 0
+    clock.advance(hours=1)
+    # A year after the consent, as the form says.
+    assert ended(world) == 1
+    row = world.row("select status, ended_by, address, address_key from subscription")
+    assert ("ended", "retention", "", "") == tuple(row)
+
+
+def test_a_yes_keeps_the_place_for_another_year(world: World, clock: ManualClock) -> None:
+    (first, _) = world.waiting("ann@example.com", "bob@example.com")
+    clock.advance(days=335)
+    assert still.ask(world, world.merchant_id) == 2
+    clock.advance(days=29)
+    assert still.answer(world, world.merchant_id, first)
+    assert still.answer(world, world.merchant_id, first)
+    assert not still.answer(world, world.merchant_id + 1, first)
+    clock.advance(days=1)
+    assert ended(world) == 1
+    assert world.statuses() == ["waiting", "ended"]
+    assert not still.answer(world, world.merchant_id, first + 1)
+    clock.advance(days=333)
+    assert still.ask(world, world.merchant_id) == 0
+    clock.advance(days=1)
+    assert still.ask(world, world.merchant_id) == 1
+
+
+def test_who_was_told_meanwhile_is_not_asked(world: World, clock: ManualClock) -> None:
+    world.waiting("ann@example.com")
+    clock.advance(days=335)
+    still.ask(world, world.merchant_id)
+    with world.engine.begin() as db:
+        db.exec_driver_sql("update subscription set status = 'fulfilled'")
+    world.run()
+    assert world.told() == []
+    assert world.message_statuses("still_waiting") == ["skipped"]
+    assert ended(world) == 0
