@@ -214,8 +214,9 @@ class Shop:
             order.updated_at = self.now()
         self._report(Change("order_created" if is_new else "order_updated", order.id, by, self.now()))
 
-    def buy(self, wanted: dict[int, int]) -> Order:
-        """A shopper's checkout: item id → units, all or nothing, atomically. Raises SoldOut."""
+    def buy(self, wanted: dict[int, int], **platform: Any) -> Order:
+        """A shopper's checkout: item id → units, all or nothing, atomically. Raises SoldOut. `platform` is kept with
+        the order: `email`, and `landing`, the path with its query that the visit began on."""
         with self.lock:
             for item_id, units in wanted.items():
                 item = self.items[item_id]
@@ -227,6 +228,7 @@ class Shop:
                 lines=[OrderLine(self.new_id(), item_id, units) for item_id, units in wanted.items()],
                 created_at=self.now(),
                 updated_at=self.now(),
+                platform=platform,
             )
             self.orders[order.id] = order
             for item_id, units in wanted.items():

@@ -189,12 +189,18 @@ class ItemResult:
     reason: str = ""
 
 
+CLICK_SOURCE = "dispo"
+"""utm_source of the links in our messages, by which a shop knows with an order that its visit began there."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoreOrderLine:
     """`units` still wanted of one listing: ordered minus cancelled, refunded and removed; `shipped` of them were
     handed over, 0 where the platform does not tell. `taken` are the
     units it once took off the store's number, 0 where the platform does not tell. `location_id` is where the store
-    takes them from now, None where it does not tell: then it is the connection's default location."""
+    takes them from now, None where it does not tell: then it is the connection's default location. `value_minor` is
+    what these `units` cost together, tax included and the line's discounts taken off, in minor units of the order's
+    currency; None where the platform does not tell."""
 
     line_id: str
     external_id: str
@@ -202,15 +208,19 @@ class StoreOrderLine:
     taken: int = 0
     shipped: int = 0
     location_id: str | None = None
+    value_minor: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class StoreOrder:
-    """An order as far as stock goes; it carries nobody's name.
+    """An order as far as stock goes, and what tells whether it came of one of our messages; two that differ only in
+    the latter are equal.
 
     `holds_stock` is True when the platform has taken its lines off the store's number (WooCommerce:
     processing, on-hold, completed; not pending or cancelled). `country` is where the parcel goes (two letters),
-    "" where the platform does not tell without telling more.
+    "" where the platform does not tell without telling more. `currency` is that of the lines' values. `contact` is
+    the customer's e-mail address where the order has it anyway: it is compared and dropped, never stored or logged.
+    `click_mark` is the mark that a link of ours left on the order (`adapters.kit.marks`), "" without one.
     """
 
     order_id: str
@@ -219,6 +229,9 @@ class StoreOrder:
     holds_stock: bool
     lines: tuple[StoreOrderLine, ...]
     country: str = ""
+    currency: str = field(default="", compare=False)
+    contact: str = field(default="", compare=False, repr=False)
+    click_mark: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,33 @@ def reckon(setting: Decimal, seen: Sequence[Seen]) -> Learned:
     )
 
 
+def release(db: sa.Connection, merchant_id: int, invitation_id: int) -> None:
+    """Take a claim back: its order was cancelled or refunded. The invitation may be claimed again."""
+    _set(db, merchant_id, invitation_id, order_id="", ordered_at=None, order_units=0, order_minor=0)
+
+
+def correct(
+    db: sa.Connection, merchant_id: int, invitation_id: int, *, units: int, amount_minor: int, currency: str
+) -> None:
+    """The order of a claim was edited: what is left of the line, and what that costs."""
+    _set(
+        db,
+        merchant_id,
+        invitation_id,
+        order_units=units,
+        order_minor=amount_minor,
+        order_currency=currency,
+    )
+
+
+def _set(db: sa.Connection, merchant_id: int, invitation_id: int, **values: object) -> None:
+    db.execute(
+        sa.update(_INVITATION)
+        .where(_INVITATION.c.merchant_id == merchant_id, _INVITATION.c.id == invitation_id)
+        .values(**values)
+    )
+
+
 def claim(
     db: sa.Connection,
     merchant_id: int,

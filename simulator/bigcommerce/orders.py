@@ -64,7 +64,10 @@ class Orders:
             "status": STATUSES[status_id],
             "is_deleted": False,
             "items_total": sum(line.units for line in order.lines),
-            "billing_address": {"first_name": "Jane", "email": "jane@example.com"},
+            "billing_address": {
+                "first_name": "Jane",
+                "email": order.platform.get("email", "jane@example.com"),
+            },
             "currency_code": self.shop.currency,
             "customer_locale": order.platform.get("locale", "en"),
             "shipping_cost_inc_tax": f"{int(order.platform.get('shipping_minor', 0)) / 100:.4f}",
@@ -92,6 +95,8 @@ class Orders:
                     "sku": item.sku if item else "",
                     "type": "physical",
                     "quantity": line.units,
+                    "total_inc_tax": f"{line.units * (item.price_minor if item else 0) / 100:.4f}",
+                    "applied_discounts": [],
                     "quantity_shipped": order.platform.get("shipped", {}).get(line.id, 0),
                     "quantity_refunded": refunded.get(line.id, 0),
                 }

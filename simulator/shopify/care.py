@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 from graphql import GraphQLError, get_directive_values
 
@@ -55,6 +56,8 @@ class Care:
             "email": email,
             "customerLocale": order.platform.get("locale", "en-GB"),
             "currencyCode": self._shop.currency,
+            "taxesIncluded": True,
+            "customerJourneySummary": {"lastVisit": _visit(order), "firstVisit": None},
             "refunds": lambda info, first=None: [
                 self._node(one) for one in order.platform.get("refunds", ())
             ],
@@ -215,3 +218,16 @@ class Care:
 
 def _wrong(message: str) -> Payload:
     return {"userErrors": [{"field": None, "message": message}]}
+
+
+def _visit(order: Order) -> Payload | None:
+    """The visit that an order came of; `order.platform["landing"]` is a path with its query."""
+    query = parse_qs(urlsplit(str(order.platform.get("landing") or "")).query)
+    if "utm_source" not in query:
+        return None
+    return {
+        "utmParameters": {
+            "source": query["utm_source"][-1],
+            "campaign": query.get("utm_campaign", [None])[-1],
+        }
+    }

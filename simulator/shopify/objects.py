@@ -196,6 +196,13 @@ class Objects:
             "sku": item.sku if item else None,
             "quantity": line.units,
             # Cancelling refunds every line, so nothing of it is current any more.
+            "discountedTotalSet": {
+                "shopMoney": {
+                    "amount": price_text(line.units * (item.price_minor if item else 0), self.shop.currency),
+                    "currencyCode": self.shop.currency,
+                }
+            },
+            "taxLines": [],
             "currentQuantity": 0 if order.status == "cancelled" else line.units - removed,
             "refundableQuantity": self.server.care.left(order, line),
             "unfulfilledQuantity": 0 if order.status == "cancelled" else unfulfilled(order, line),

@@ -54,7 +54,10 @@ def order(shop: Shop, one: Order) -> dict[str, Any]:
         "id": one.id,
         "admin_graphql_api_id": gid("Order", one.id),
         "name": f"#{one.id}",
-        "email": "shopper@example.com",
+        "email": one.platform.get("email", "shopper@example.com"),
+        # Where the visit began; `order.platform["landing"]` is a path with its query.
+        "landing_site": one.platform.get("landing"),
+        "taxes_included": True,
         "created_at": stamp(one.created_at),
         "updated_at": stamp(one.updated_at),
         "cancelled_at": stamp(one.updated_at) if cancelled else None,
@@ -67,6 +70,11 @@ def order(shop: Shop, one: Order) -> dict[str, Any]:
                 "admin_graphql_api_id": gid("LineItem", line.id),
                 "variant_id": line.item_id if line.item_id in shop.items else None,
                 "quantity": line.units,
+                "price": price_text(
+                    shop.items[line.item_id].price_minor if line.item_id in shop.items else 0, shop.currency
+                ),
+                "discount_allocations": [],
+                "tax_lines": [],
                 "current_quantity": 0 if cancelled else line.units - int(removed.get(str(line.id), 0)),
                 "fulfillable_quantity": 0 if cancelled else unfulfilled(one, line),
             }

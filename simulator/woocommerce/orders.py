@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from simulator.shop import Item, Order, OrderLine, Shop
 from simulator.woocommerce.gateways import Gateways
@@ -301,7 +302,7 @@ class Orders:
             "billing": {
                 **blank,
                 "country": "",
-                "email": "",
+                "email": order.platform.get("email", ""),
                 "phone": "",
                 **order.platform.get("billing", {}),
             },
@@ -310,7 +311,7 @@ class Orders:
             "created_via": order.platform.get("created_via", "checkout"),
             "customer_note": "",
             "number": str(order.id),
-            "meta_data": [],
+            "meta_data": _attribution(order),
             "line_items": [self._line(order, line) for line in order.lines],
             "tax_lines": [],
             "shipping_lines": self._shipping(order),
@@ -328,3 +329,12 @@ class Orders:
         }
         data["_links"] = links(home, f"orders/{order.id}")
         return data
+
+
+def _attribution(order: Order) -> list[dict[str, Any]]:
+    """What WooCommerce keeps of where the visit came from; `order.platform["landing"]` is a path with its query."""
+    query = parse_qs(urlsplit(str(order.platform.get("landing") or "")).query)
+    names = ("utm_source", "utm_medium", "utm_campaign")
+    found = {name: query[name][-1] for name in names if name in query}
+    rows = [{"key": f"_wc_order_attribution_{name}", "value": value} for name, value in found.items()]
+    return [{"id": number, **row} for number, row in enumerate(rows, 1)]

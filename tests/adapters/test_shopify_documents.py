@@ -97,7 +97,7 @@ def test_the_cut_schema_says_what_the_whole_one_says(whole_schema: GraphQLSchema
         ("ProductsChanged", {"first": catalogue.CHANGES_PAGE}, 500),
         ("VariantsChanged", {"first": catalogue.CHANGES_PAGE}, 750),
         ("ProductCollections", {"ids": ["x"], "first": catalogue.COLLECTIONS_LONG_PAGE}, 251),
-        ("OrdersPage", {"first": orders.PAGE, "lines": orders.LINES}, 820),
+        ("OrdersPage", {"first": orders.PAGE, "lines": orders.LINES}, 920),
         ("OrderLines", {"first": orders.MORE_LINES}, 501),
         ("Quantities1", {"ids0": ["x"] * adapter.READ_LIMIT}, 750),
         ("Locations", {"first": 250}, 500),

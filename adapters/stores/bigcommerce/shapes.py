@@ -21,6 +21,7 @@ from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from adapters.kit.money import to_minor
 from connector.ports.stores import BadgeFacts, ListingRef, StoreListing, StoreOrder, StoreOrderLine
 
 UNTRACKED = "BigCommerce does not track its stock. Choose “Track inventory” on the product's Inventory page."
@@ -201,12 +202,15 @@ def order(row: Mapping[str, Any], *, takes_when_shipped: bool) -> StoreOrder | N
         holds = status_id in _SHIPPED
     else:
         holds = status_id not in _HOLDS_NONE
+    billing, currency = row.get("billing_address"), str(row.get("currency_code") or "")
     return StoreOrder(
         order_id=str(number),
         placed_at=placed_at,
         updated_at=moment(row.get("date_modified")) or placed_at,
         holds_stock=holds and row.get("is_deleted") is not True,
-        lines=tuple(line for one, place in _lines(row) if (line := _line(one, place)) is not None),
+        lines=tuple(line for one, place in _lines(row) if (line := _line(one, place, currency)) is not None),
+        currency=currency,
+        contact=str(billing.get("email") or "") if isinstance(billing, dict) else "",
     )
 
 
@@ -224,7 +228,7 @@ def _lines(row: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str | None]]
     return found
 
 
-def _line(line: Mapping[str, Any], place: str | None) -> StoreOrderLine | None:
+def _line(line: Mapping[str, Any], place: str | None, currency: str) -> StoreOrderLine | None:
     variant, quantity = line.get("variant_id"), whole(line.get("quantity"))
     if not isinstance(variant, int) or variant <= 0 or quantity is None:
         return None  # a custom product or a gift certificate has no variant
@@ -233,4 +237,21 @@ def _line(line: Mapping[str, Any], place: str | None) -> StoreOrderLine | None:
     units = max(0, quantity - taken_back)
     sent = line.get("quantity_shipped")
     shipped = min(units, int(sent)) if isinstance(sent, int | float) else 0
-    return StoreOrderLine(str(line.get("id")), str(variant), units, shipped=shipped, location_id=place)
+    return StoreOrderLine(
+        str(line.get("id")),
+        str(variant),
+        units,
+        shipped=shipped,
+        location_id=place,
+        value_minor=_value_minor(line, units, quantity, currency),
+    )
+
+
+def _value_minor(line: Mapping[str, Any], units: int, quantity: int, currency: str) -> int | None:
+    """What `units` of a line cost, tax included and its discounts taken off; None when it does not say."""
+    try:
+        total = to_minor(line["total_inc_tax"], currency)
+        total -= sum(to_minor(one["amount"], currency) for one in line.get("applied_discounts") or ())
+    except (KeyError, TypeError, ValueError):
+        return None
+    return round(total * units / quantity) if quantity > 0 else None

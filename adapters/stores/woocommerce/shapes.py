@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from adapters.kit.marks import mark_of
+from adapters.kit.money import to_minor
 from connector.ports.stores import (
     BadgeFacts,
     ListingRef,
@@ -217,10 +219,16 @@ def order(row: Mapping[str, Any]) -> StoreOrder | None:
             units = max(units, 0)
             # WooCommerce knows of whole orders only whether they were handed over.
             shipped = units if row.get("status") == "completed" else 0
-            lines.append(StoreOrderLine(str(line.get("id")), str(sold), units, taken, shipped))
+            value = _value_minor(line, units, str(row.get("currency") or ""))
+            lines.append(
+                StoreOrderLine(str(line.get("id")), str(sold), units, taken, shipped, value_minor=value)
+            )
     status = str(row.get("status"))
     shipping = row.get("shipping")
     country = shipping.get("country") if isinstance(shipping, dict) else ""
+    billing = row.get("billing")
+    # Where the visit came from, which WooCommerce keeps with the order since 8.5.
+    came = {str(one.get("key")): one.get("value") for one in row.get("meta_data") or ()}
     return StoreOrder(
         order_id=str(row["id"]),
         placed_at=placed_at,
@@ -228,7 +236,23 @@ def order(row: Mapping[str, Any]) -> StoreOrder | None:
         holds_stock=status in HOLDS_STOCK or (status not in HOLDS_NONE and has_taken),
         lines=tuple(lines),
         country=country if isinstance(country, str) and _COUNTRY.fullmatch(country) else "",
+        currency=str(row.get("currency") or ""),
+        contact=str(billing.get("email") or "") if isinstance(billing, dict) else "",
+        click_mark=mark_of(
+            came.get("_wc_order_attribution_utm_source"), came.get("_wc_order_attribution_utm_campaign")
+        ),
     )
+
+
+def _value_minor(line: Mapping[str, Any], units: int, currency: str) -> int | None:
+    """What `units` of a line cost: its total after discounts with its tax, in proportion; None when it does not
+    say."""
+    quantity = whole(line.get("quantity")) or 0
+    try:
+        total = to_minor(line["total"], currency) + to_minor(line.get("total_tax") or 0, currency)
+    except (KeyError, ValueError):
+        return None
+    return round(total * units / quantity) if quantity > 0 else None
 
 
 META_KEYS = ("_dispo_state", "_dispo_count", "_dispo_restock_on", "_dispo_restock_until")
