@@ -32,6 +32,7 @@ from connector.outbox.work import Served, Topic, serve_turn
 from connector.placement import work as placement
 from connector.plans import Catalogue
 from connector.ports.ads import Ads
+from connector.ports.channels import ReportMailbox
 from connector.ports.coupons import Coupons
 from connector.ports.entitlements import Entitlements
 from connector.ports.errors import Misconfigured, PortError
@@ -48,7 +49,7 @@ from connector.registry import Environment, Part, manifest
 from connector.repricing import work as repricing
 from connector.settings import AppKeys, Settings
 from connector.shared import RedisValues
-from connector.shoppers import episodes, media, sending
+from connector.shoppers import episodes, events, media, sending
 from connector.shoppers.at_risk import carrying, choosing, writing
 
 TOPICS: Mapping[str, Topic] = {
@@ -65,6 +66,7 @@ TOPICS: Mapping[str, Topic] = {
         Topic(media.EMAIL, sending.work_messages, 50, 240),
         Topic(media.SMS, sending.work_messages, 50, 240),
         Topic(media.PUSH, sending.work_messages, 50, 240),
+        Topic(media.EVENT, events.work_events, 50, 240),
         Topic(writing.ORDER_MESSAGE, writing.work_order_messages, 50, 240),
         Topic(choosing.CARE, carrying.work_care, 10, 240),
         Topic(topics.ADS, pausing.work_positions, 500, 240),
@@ -169,6 +171,16 @@ class Runtime:
                 field="host",
             )
         return adapter
+
+    def report_mailbox(self, merchant_id: int, connection_id: int) -> ReportMailbox | None:
+        """The mailbox that a channel's bounces come back to; None where its settings name none."""
+        with self.engine.connect() as db:
+            row = connection(db, merchant_id, connection_id)
+        factory = manifest("channels", row.adapter).report_mailbox
+        found: ReportMailbox | None = (
+            factory(row.config, self.secrets(row), self.environment) if factory else None
+        )
+        return found
 
     def search(self, merchant_id: int, connection_id: int) -> Search:
         """The adapter of a search connection."""

@@ -56,6 +56,7 @@ KINDS: Mapping[str, Kind] = {
     "search.look": Kind("intake", 900),
     "handover.finish": Kind("intake", 300),
     "shoppers.upkeep": Kind("notify", 300),
+    "channel.reports": Kind("notify", 600),
     "orders.at_risk": Kind("notify", 300),
     "upkeep": Kind("intake", 1800),
 }

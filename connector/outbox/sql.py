@@ -262,6 +262,15 @@ update outbox_turn t
  where t.merchant_id = e.merchant_id and t.topic = e.topic and t.connection_id = e.connection_id
 """)
 
+WITHDRAW = sa.text("""
+with gone as (
+  delete from outbox_message
+   where merchant_id = :merchant and topic = :topic and connection_id = :connection and status = 'pending'
+  returning id, subject, lane, group_key
+)
+select subject, lane, group_key from gone order by id
+""")
+
 WAKE = sa.text("""
 update outbox_turn set next_try_at = clock_timestamp(), failures = 0
  where merchant_id = :merchant and connection_id = :connection and next_try_at > clock_timestamp()

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from connector.db import transaction
 from connector.outbox import sql
 
-__all__ = ["PendingCount", "Swept", "pending_counts", "prune", "sweep", "wake"]
+__all__ = ["PendingCount", "Swept", "Withdrawn", "pending_counts", "prune", "sweep", "wake", "withdraw"]
 
 BATCH = 1_000
 
@@ -37,6 +37,14 @@ class PendingCount(NamedTuple):
     last_error: str
 
 
+class Withdrawn(NamedTuple):
+    """An intent that nobody will work, as it was enqueued."""
+
+    subject: str
+    lane: int
+    group_key: str
+
+
 def sweep(engine: sa.Engine) -> Swept:
     """Put everything whose lease ran out back to pending, in batches of 1,000 messages.
 
@@ -61,6 +69,12 @@ def wake(db: sa.Connection, merchant_id: int, connection_id: int) -> int:
     """Let the waiting turns of a connection be served at once, for a connection that was repaired or
     resumed; returns how many waited. A leased turn keeps its worker."""
     return db.execute(sql.WAKE, {"merchant": merchant_id, "connection": connection_id}).rowcount
+
+
+def withdraw(db: sa.Connection, merchant_id: int, topic: str, connection_id: int) -> list[Withdrawn]:
+    """Take back what waits for a connection that ends, in the caller's transaction; what a worker has stays its own."""
+    given = {"merchant": merchant_id, "topic": topic, "connection": connection_id}
+    return [Withdrawn(*row) for row in db.execute(sql.WITHDRAW, given)]
 
 
 def pending_counts(db: sa.Connection, merchant_id: int) -> list[PendingCount]:

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from connector.db import transaction
 from connector.outbox.messages import Again, Claim, Done, Failed, Intent, Outcome, Unknown, enqueue, settle
+from connector.ports.channels import OutgoingText
 from connector.ports.errors import (
     Gone,
     Misconfigured,
@@ -35,6 +36,7 @@ from connector.shoppers.media import EVENT, ways
 from connector.shoppers.messages import LOST_NOTE, close_subscription
 from connector.shoppers.policy import ShopperPolicy
 from connector.shoppers.render import ALERTS
+from connector.shoppers.reports import give_up, report_url
 from connector.shoppers.runtime import ShopperRuntime
 from connector.shoppers.stock import lock_variant, stock_of, wait_for_store_s
 from connector.shoppers.tables import Episode, Message, Subscription
@@ -55,6 +57,7 @@ _LOOK = sa.text("""
 select g.id, g.kind, g.channel, g.status, g.message_id, g.created_at, g.not_before, g.context, g.tries,
        g.subscription_id, coalesce(nullif(g.variant_id, 0), s.variant_id) as variant_id,
        s.status as person_status, s.address, s.locale, s.connection_id, s.created_at as asked_at,
+       (select w.public_key from connection w where w.merchant_id = :m and w.id = :way) as way_key,
        s.time_zone, s.push_keys, s.wants_marketing,
        m.name, m.sender_name, m.reply_to, m.privacy_url, m.currency, m.timezone, m.is_frozen,
        c.status as store_status, c.config->>'currency' as store_currency, r.says,
@@ -80,8 +83,11 @@ select count(*) from message
 
 @dataclass(frozen=True, slots=True)
 class _Brief:
+    """`way` is the connection it is handed to, 0: the installation's own mail."""
+
     variant_id: int
     digests: tuple[str, ...]
+    way: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +124,8 @@ def work_messages(rt: ShopperRuntime, claim: Claim) -> None:
     """The handler of the topics "message.…": sends the messages of the claim one by one."""
     merchant_id = claim.turn.merchant_id
     channel = rt.channel(merchant_id, claim.turn.connection_id)
-    briefs = _briefs(rt, merchant_id, [int(message.subject) for message in claim.messages])
+    ids = [int(message.subject) for message in claim.messages]
+    briefs = _briefs(rt, merchant_id, ids, claim.turn.connection_id)
     for message in claim.messages:
         if claim.is_out_of_time():
             return  # what is left goes back to pending
@@ -154,11 +161,11 @@ def deliver(rt: ShopperRuntime, channel: Any, merchant_id: int, message_id: int)
         return _record(rt, db, merchant_id, message_id, result).outcome
 
 
-def _briefs(rt: ShopperRuntime, merchant_id: int, ids: Sequence[int]) -> dict[int, _Brief]:
+def _briefs(rt: ShopperRuntime, merchant_id: int, ids: Sequence[int], way: int = 0) -> dict[int, _Brief]:
     with rt.engine.connect() as db:
         rows = db.execute(_BRIEF, {"m": merchant_id, "ids": list(ids)}).all()
     return {
-        row.id: _Brief(row.variant_id, tuple(rt.keyring.digests("suppression", row.address_key)))
+        row.id: _Brief(row.variant_id, tuple(rt.keyring.digests("suppression", row.address_key)), way)
         for row in rows
     }
 
@@ -211,6 +218,7 @@ def _prepare(
             "id": message_id,
             "digests": list(brief.digests),
             "day_ago": now - timedelta(hours=24),
+            "way": brief.way,
         },
     ).one_or_none()
     if row is None:
@@ -247,12 +255,15 @@ def _prepare(
     if row.channel == "sms":
         facts = replace(facts, takes_answers=getattr(channel, "takes_answers", True))
     outgoing = compose(row.channel, row.kind, row.message_id, person, seller, facts)
+    if isinstance(outgoing, OutgoingText) and row.way_key:
+        outgoing = replace(outgoing, report_url=report_url(rt.base_url, row.way_key, row.message_id))
     db.execute(
         sa.update(_MESSAGE)
         .where(its_key)
         .values(
             status="sending",
             sending_at=now,
+            sent_by=brief.way,
             tries=_MESSAGE.c.tries + 1,
             subject=subject_of(outgoing),
             note="",
@@ -371,20 +382,8 @@ def _end_gone(
             _SUBSCRIPTION.c.merchant_id == merchant_id, _SUBSCRIPTION.c.id == subscription_id
         )
     ).one()
-    if not person.address_key:
-        return
-    reason = {"stopped": "asked", "complained": "complaint"}.get(why, "refused")
-    if person.channel != "push":
-        addresses.suppress(db, rt.keyring, merchant_id, person.address_key, reason, rt.now())
-    db.execute(
-        sa.update(_SUBSCRIPTION)
-        .where(
-            _SUBSCRIPTION.c.merchant_id == merchant_id,
-            _SUBSCRIPTION.c.address_key == person.address_key,
-            _SUBSCRIPTION.c.status.in_(("unconfirmed", "waiting", "invited")),
-        )
-        .values(status="ended", ended_at=rt.now(), ended_by=reason)
-    )
+    reason = {"stopped": "stopped", "complained": "complaint"}.get(why, "refused")
+    give_up(db, rt.keyring, merchant_id, person.channel, person.address_key, reason, rt.now())
 
 
 def _skip(db: sa.Connection, its_key: sa.ColumnElement[bool], note: str, now: datetime) -> Outcome:

@@ -32,6 +32,7 @@ PUBLIC = frozenset(
     {
         "auth",
         "bigcommerce_app",
+        "channel_hooks",
         "feeds",
         "handover",
         "health",
