@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,10 +27,12 @@ OLDEST_DAYS = 365
 
 @dataclass(slots=True)
 class Looked:
-    """What one look changed: risks `opened`, and `closed` by themselves."""
+    """What one look changed: risks `opened`, and `closed` by themselves. `found` are those of them whose customers
+    were told that it will not come in time: they must hear that it does."""
 
     opened: int = 0
     closed: int = 0
+    found: list[int] = field(default_factory=list)
 
 
 def look(db: sa.Connection, merchant_id: int, rule: RiskRule, now: datetime) -> Looked:
@@ -57,7 +59,7 @@ def look(db: sa.Connection, merchant_id: int, rule: RiskRule, now: datetime) -> 
             verdicts[one.key] = one
     known = {_key(row): row for row in rows}
     looked = Looked()
-    looked.closed = _close_settled(db, merchant_id, known, verdicts, now)
+    looked.closed = _close_settled(db, merchant_id, known, verdicts, now, looked.found)
     looked.opened = _open(db, merchant_id, known, list(verdicts.values()), now)
     return looked
 
@@ -153,6 +155,7 @@ def _close_settled(
     known: dict[tuple[int, str, str], Any],
     verdicts: dict[tuple[int, str, str], Verdict],
     now: datetime,
+    found: list[int],
 ) -> int:
     """Close what is over: the line is gone or was shipped; or its goods are there and nobody chose otherwise."""
     closed = 0
@@ -177,6 +180,8 @@ def _close_settled(
             },
         )
         closed += 1
+        if by == "stock" and row.status == "asked":
+            found.append(row.id)
     return closed
 
 

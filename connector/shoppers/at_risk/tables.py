@@ -82,7 +82,8 @@ class OrderRisk(SQLModel, table=True):
 
 
 class OrderMessage(SQLModel, table=True):
-    """One message to the customer of an order. `kind` "at_risk", "refunded", "voucher", "substitute" or "wait".
+    """One message to the customer of an order. `kind` "at_risk", "refunded", "voucher", "substitute" or "found":
+    it can be sent after all.
 
     waiting → sending → sent, failed or unknown; or waiting → skipped; "by_hand" where the store does not tell the
     address: the merchant sends the text.

@@ -34,6 +34,7 @@ def work_risks(rt: ShopperRuntime, merchant_id: int) -> Looked:
         if rule.writes == "auto":
             for risk_id in _unwritten(db, merchant_id):
                 intents.append(write_order_message(rt, db, merchant_id, risk_id, "at_risk"))
+        intents += [write_order_message(rt, db, merchant_id, one, "found") for one in looked.found]
         _prune(db, merchant_id, now)
         if intents:
             enqueue(db, merchant_id, intents)

@@ -44,7 +44,7 @@ PURPOSE = "order-answer"
 LINK_DAYS = 120
 LOST_NOTE = "The process ended while this was being sent: it may have arrived. It is not repeated."
 
-Kind = Literal["at_risk", "refunded", "voucher", "substitute"]
+Kind = Literal["at_risk", "found", "refunded", "voucher", "substitute"]
 _CONNECTION = Connection.__table__  # type: ignore[attr-defined]
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from connector.ports.errors import OutcomeUnknown, Rejected, Retryable, Unsupported
 from connector.shoppers.at_risk import choosing
 from connector.shoppers.at_risk.work import ask, work_risks
+from tests.shoppers.at_risk.orders import position
 from tests.shoppers.at_risk.store import Shop
 from tests.support import ManualClock
 
@@ -57,6 +58,17 @@ def test_the_message_names_what_was_paid_and_a_later_look_keeps_it(shop: Shop) -
     assert "€17.99" in shop.mail.sent[0].text
     work_risks(shop, shop.merchant_id)
     assert (shop.risk.value_minor, shop.paid.payments) == (1799, 0)
+
+
+def test_who_was_told_that_it_will_not_come_is_told_when_it_does(shop: Shop) -> None:
+    ask(shop, shop.merchant_id, shop.risk.id)
+    shop.serve()
+    position(shop, observed=1, state="in_stock")
+    for _ in range(2):
+        work_risks(shop, shop.merchant_id)
+        shop.serve()
+    assert (shop.risk.closed_by, messages(shop)) == ("stock", [("at_risk", "sent"), ("found", "sent")])
+    assert shop.mail.sent[1].subject == "Your order A can be sent after all"
 
 
 def test_no_address_is_kept_anywhere(shop: Shop) -> None:
