@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -42,14 +42,14 @@ from connector.ports.notes import ProductNotes
 from connector.ports.orders_care import OrderCare
 from connector.ports.search import Search
 from connector.ports.storefronts import StorefrontScripts
-from connector.ports.stores import Store, StoreWebhooks
+from connector.ports.stores import Store, StoreOrder, StoreWebhooks
 from connector.ports.suppliers import Supplier
 from connector.positions import topics
 from connector.registry import Environment, Part, manifest
 from connector.repricing import work as repricing
 from connector.settings import AppKeys, Settings
 from connector.shared import RedisValues
-from connector.shoppers import episodes, events, media, sending
+from connector.shoppers import attribution, episodes, events, media, sending
 from connector.shoppers.at_risk import carrying, choosing, writing
 
 TOPICS: Mapping[str, Topic] = {
@@ -359,6 +359,10 @@ class Runtime:
             "from_address": s.smtp_from,
         }
         return manifest("channels", "email").build(config, {"password": s.smtp_password}, self.environment)
+
+    def tell_orders(self, merchant_id: int, connection_id: int, orders: Sequence[StoreOrder]) -> None:
+        """Recorded orders, told to the shoppers' room: which of them came of an invitation."""
+        attribution.take_orders(self.engine, self.keyring, merchant_id, connection_id, orders)
 
     def serve(self, turn: Turn) -> Served | None:
         """Serve one turn of the outbox; a refused connection is paused and says why."""

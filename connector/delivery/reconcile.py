@@ -73,6 +73,7 @@ def read_orders(rt: DeliveryRuntime, merchant_id: int, connection_id: int) -> in
                     touched = record_orders(db, merchant_id, connection_id, page)
                     decide_learnt(db, merchant_id, touched, now=rt.now(), cause=Cause("order"))
                     ask_about(db, merchant_id, touched, rt.live_orders.adapters, rt.now())
+                rt.tell_orders(merchant_id, connection_id, page)
                 count += len(page)
         except Unsupported:
             # The permission was withdrawn a moment ago: what the store grants is asked anew, and from then on

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 
 from connector.crypto import Keyring
 from connector.delivery.live import LiveDesk
-from connector.ports.stores import Store, StoreWebhooks
+from connector.ports.stores import Store, StoreOrder, StoreWebhooks
 
 
 class DeliveryRuntime(Protocol):
@@ -29,6 +30,10 @@ class DeliveryRuntime(Protocol):
 
     def store(self, merchant_id: int, connection_id: int) -> Store:
         """The adapter of one store connection; raises a PortError when it cannot be built."""
+
+    def tell_orders(self, merchant_id: int, connection_id: int, orders: Sequence[StoreOrder]) -> None:
+        """These orders of a store are recorded: whoever else wants to know of them is told, in memory, because what
+        they say of a customer must not be stored. Called outside of a transaction, possibly again for the same."""
 
     def store_webhooks(self, adapter: str) -> StoreWebhooks:
         """The webhook verifier of a platform."""

@@ -180,6 +180,10 @@ def _work_batch(
         decide_learnt(db, merchant_id, variants, now=rt.now(), cause=Cause("order"))
         doubt(db, merchant_id, connection_id, sorted(doubted))
         ask_about(db, merchant_id, variants, rt.live_orders.adapters, rt.now())
+    # After the commit: a kill in between loses nothing that the regular reading of orders does not tell again.
+    told = [hint.order for hint in hints if hint.kind == "order" and hint.order is not None]
+    if told:
+        rt.tell_orders(merchant_id, connection_id, told)
     return len(rows)
 
 

@@ -22,6 +22,7 @@ class Click:
     subscription_id: int
     variant_id: int
     is_gone: bool
+    invitation_id: int | None = None
 
 
 def follow(db: sa.Connection, merchant_id: int, message_id: int, now: datetime | None) -> Click | None:
@@ -61,4 +62,4 @@ def follow(db: sa.Connection, merchant_id: int, message_id: int, now: datetime |
             )
             .values(clicked_at=now, clicked_gone=is_gone)
         )
-    return Click(int(row.subscription_id), int(row.variant_id), is_gone)
+    return Click(int(row.subscription_id), int(row.variant_id), is_gone, invitation_id=row.invitation_id)

@@ -31,6 +31,8 @@ class ShopperPolicy(BaseModel):
     `sms_from`…`sms_until`, Monday to Saturday, no public holiday. `most_per_day` alerts reach one person at most in
     24 hours; `most_per_hour` leave for this merchant (None: as fast as the provider takes them);
     from the day `warms_up_from` on 200 a day, then twice as many each day, for two weeks.
+    With `marks_links` links of alerts bear an opaque mark for the shop's own analytics, by which an order is known to
+    have come of one. `counts_interest`: how often products are looked at is counted (`connector.shoppers.interest`).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -52,6 +54,7 @@ class ShopperPolicy(BaseModel):
     most_per_hour: int | None = Field(default=None, ge=1, le=1_000_000)
     warms_up_from: date | None = None
     counts_interest: bool = False
+    marks_links: bool = True
 
 
 def policy_of(db: sa.Connection, merchant_id: int) -> ShopperPolicy:

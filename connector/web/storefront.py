@@ -15,6 +15,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,6 +32,8 @@ from connector.shoppers import clicks, erase, links, still
 from connector.shoppers.badges import badge_facts
 from connector.shoppers.offer import CONSENT_VERSION as CONSENT_VERSION
 from connector.shoppers.offer import form_facts, offer_at
+from connector.shoppers.marks import marked, marks
+from connector.shoppers.policy import policy_of
 from connector.shoppers.runtime import ShopperRuntime
 from connector.shoppers.subscribe import UnknownListing, confirm, find_place
 from connector.shoppers.unsubscribe import (
@@ -246,8 +249,12 @@ def _followed(rt: ShopperRuntime, token: str) -> tuple[Person, bool] | Response:
         # HEAD is somebody's link checker: only a GET counts as a visit.
         found = clicks.follow(db, merchant_id, message_id, rt.now() if request.method == "GET" else None)
         person = find_person(db, merchant_id, found.subscription_id, found.variant_id) if found else None
+        is_marked = found is not None and bool(found.invitation_id) and policy_of(db, merchant_id).marks_links
     if found is None or person is None:
         return _gone(_locale(request))
+    if is_marked and found.invitation_id and _is_web_address(person.url):
+        mark = marks(rt.keyring, merchant_id, found.invitation_id)[0]
+        person = replace(person, url=marked(person.url, mark))
     return person, found.is_gone
 
 

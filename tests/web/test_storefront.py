@@ -15,13 +15,16 @@ import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
+from connector.crypto import Keyring
 from connector.i18n import TEMPLATES
 from connector.positions.shipping import checked, save_rule
 from connector.shoppers import links
+from connector.shoppers.marks import marks
+from connector.shoppers.policy import ShopperPolicy, save_policy
 from connector.shoppers.words import script_words
 from connector.web.sign_up_limits import SignUpLimits, network_of
 from connector.web.storefront import CONSENT_VERSION, create_storefront
-from tests.shoppers.world import KEY, World
+from tests.shoppers.world import FERNET, KEY, World
 from tests.support import ManualClock
 
 JSON = {"Accept": "application/json"}
@@ -301,6 +304,9 @@ def test_never_again_holds_when_somebody_types_the_address(client: FlaskClient, 
     assert world.told() == []
 
 
+MARKED = "utm_source=dispo&utm_medium=alert&utm_campaign=" + marks(Keyring([FERNET]), 1, 1)[0]
+
+
 def test_a_click_is_noted_once_and_leads_to_the_listing_only(
     client: FlaskClient, world: World, clock: ManualClock
 ) -> None:
@@ -311,11 +317,21 @@ def test_a_click_is_noted_once_and_leads_to_the_listing_only(
     assert client.head(path).status_code == 302
     assert world.row("select clicked_at from invitation").clicked_at is None
     answer = client.get(f"{path}&url=https://evil.example")
-    assert (answer.status_code, answer.headers["Location"]) == (302, "https://shop.test/product/501/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"https://shop.test/product/501/?{MARKED}")
     first = clock.now()
     clock.advance(hours=1)
     client.get(path)
     assert world.row("select clicked_at from invitation").clicked_at == first
+
+
+def test_a_merchant_may_have_links_without_a_mark(client: FlaskClient, world: World) -> None:
+    with world.engine.begin() as db:
+        save_policy(db, world.merchant_id, ShopperPolicy(marks_links=False), "me", world.now())
+    world.waiting("ann@example.com")
+    world.set_stock(3)
+    world.run()
+    answer = client.get(mail_link(world, "c"))
+    assert answer.headers["Location"] == "https://shop.test/product/501/"
 
 
 def test_a_click_in_vain_is_noted_and_the_place_can_be_kept(client: FlaskClient, world: World) -> None:
