@@ -32,6 +32,10 @@ _SOURCES = sa.text("""
       left join price_rule r on r.merchant_id = s.merchant_id and r.level = 'merchant' and r.subject = ''
      where s.merchant_id = :m
 """)
+_STATED = sa.text("""
+    select s.id, coalesce(nullif(s.cost_currency, ''), m.currency)
+      from source s join merchant m on m.id = s.merchant_id where s.merchant_id = :m
+""")
 _RATES = sa.text("""
     select distinct on (x.currency) x.currency, x.rate, x.valid_from
       from exchange_rate x join merchant m on m.id = x.merchant_id and m.currency = x.base
@@ -59,6 +63,11 @@ def own_currency(db: sa.Connection, merchant_id: int) -> str:
 def currencies_of(db: sa.Connection, merchant_id: int) -> dict[int, str]:
     """The currency of each source's costs, by its id."""
     return {row[0]: row[1] for row in db.execute(_SOURCES, {"m": merchant_id})}
+
+
+def stated_currencies(db: sa.Connection, merchant_id: int) -> dict[int, str]:
+    """The currency of each source's costs as its last list named it, else the merchant's own; by the source's id."""
+    return {row[0]: row[1] for row in db.execute(_STATED, {"m": merchant_id})}
 
 
 def rates_on(db: sa.Connection, merchant_id: int, on: date) -> list[Rate]:

@@ -7,7 +7,7 @@ several, by the highest, so that no floor is broken by the next one.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -32,6 +32,7 @@ from connector.availability.pricing import (
 )
 from connector.outbox.messages import literal
 from connector.ports.errors import Misconfigured
+from connector.positions.currencies import convert, stated_currencies, worth
 
 PAGE = 5_000
 LEVELS = ("merchant", "supplier", "collection", "sku")
@@ -70,8 +71,9 @@ _OF_VARIANTS = sa.text(_LISTINGS.format(which="and l.variant_id = any(cast(:vari
 @dataclass(frozen=True, slots=True)
 class Judged:
     """One listing's price. `cost` is that of one variant unit from `source_id`, as run `run_id` brought it; both
-    None where no cost is known ("no_cost"). "currency": the cost is in another currency than the store, so nothing
-    is worked out. `floor` None: there is none. Sums are whole units of `currency`."""
+    None where no cost is known ("no_cost"). A cost in another currency than the store's is converted at the
+    merchant's rate of today (`rate`: what one unit of it is worth here); "currency": there is no rate, so nothing is
+    worked out and `cost` stands as it was said. `floor` None: there is none. Sums are whole units of `currency`."""
 
     listing_id: int
     variant_id: int
@@ -89,6 +91,7 @@ class Judged:
     proposal: Proposal = NOTHING_SAID
     rule: PriceRule = NO_RULE
     connection_id: int = 0
+    rate: Decimal = Decimal(1)
 
     @property
     def is_below(self) -> bool:
@@ -151,17 +154,23 @@ def judged(
         query, given["c"] = _OF_STORE, connection_id
     else:
         query = _ALL
+    stated = stated_currencies(db, merchant_id)
+    worth_of = worth(db, merchant_id, db.execute(sa.select(sa.func.current_date())).scalar_one())
+    named = book.merchant.get("cost_currency") or {}
+    currencies = {source: named.get(str(source)) or code for source, code in stated.items()}
     after = 0
     while True:
         rows = db.execute(query, {**given, "after": after}).all()
         for row in rows:
-            yield _judge(row, book)
+            yield _judge(row, book, currencies, worth_of)
         if len(rows) < PAGE:
             return
         after = rows[-1].id
 
 
-def _judge(row: Any, book: PriceBook) -> Judged:
+def _judge(
+    row: Any, book: PriceBook, currencies: Mapping[int, str], worth_of: Mapping[str, Decimal]
+) -> Judged:
     digits = get_currency_precision(row.currency)
     base: dict[str, Any] = {
         "listing_id": row.id,
@@ -173,14 +182,19 @@ def _judge(row: Any, book: PriceBook) -> Judged:
         "price": Decimal(row.price_minor).scaleb(-digits),
         "connection_id": row.connection_id,
     }
-    found = _cost(row.costs or (), row.sources or ())
-    if found is None:
+    each = [(int(source), Decimal(cost), int(run)) for source, cost, run in row.costs or ()]
+    if not each:
         return Judged(**base, problem="no_cost")
-    source_id, cost, run_id = found
-    said: dict[str, Any] = {"cost": cost, "source_id": source_id, "run_id": run_id}
-    currencies = book.merchant.get("cost_currency") or {}
-    if currencies.get(str(source_id), row.own_currency) != row.currency:
-        return Judged(**base, **said, problem="currency")
+    counted = _counted(each, row.sources or ())
+    known = []
+    for source, cost, run in counted:
+        rate = convert(Decimal(1), currencies.get(source, row.own_currency), row.currency, worth_of)
+        if rate is None:
+            # Of costs that cannot be compared nobody knows which is the highest.
+            return Judged(**base, cost=cost, source_id=source, run_id=run, problem="currency")
+        known.append((source, cost * rate, run, rate))
+    source_id, cost, run_id, rate = max(known, key=lambda one: one[1])
+    said: dict[str, Any] = {"cost": cost, "source_id": source_id, "run_id": run_id, "rate": rate}
     collections = (book.rules.get(("collection", name.casefold())) for name in row.collections or ())
     rule = nearest(
         [
@@ -200,12 +214,10 @@ def _judge(row: Any, book: PriceBook) -> Judged:
     )
 
 
-def _cost(costs: Any, sources: Any) -> tuple[int, Decimal, int] | None:
-    """The source whose cost counts: of those that sell and have some the dearest, else of all."""
+def _counted(each: Sequence[tuple[int, Decimal, int]], sources: Any) -> Sequence[tuple[int, Decimal, int]]:
+    """The costs that count: of the sources that sell and have some, else of all."""
     selling = {one["source"] for one in sources if one.get("units") and one.get("role", "sells") == "sells"}
-    each = [(int(source), Decimal(cost), int(run)) for source, cost, run in costs]
-    counted = [one for one in each if one[0] in selling] or each
-    return max(counted, key=lambda one: one[1]) if counted else None
+    return [one for one in each if one[0] in selling] or each
 
 
 def checked_says(level: str, given: Mapping[str, str], source_ids: Collection[int] = ()) -> dict[str, Any]:

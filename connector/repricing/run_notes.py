@@ -63,6 +63,8 @@ def note_run(engine: sa.Engine, merchant_id: int, run_id: int) -> int:
             rows = []
             for one in judged(db, merchant_id, book, variant_ids=part):
                 cost_before = before.get((one.variant_id, one.source_id), one.cost)
+                if cost_before is not None and (one.variant_id, one.source_id) in before:
+                    cost_before *= one.rate
                 if not one.is_below or cost_before == one.cost:
                     continue
                 was = None if cost_before is None else one.at_cost(cost_before, book)

@@ -103,6 +103,27 @@ def test_what_cannot_be_worked_out_is_said(world: World) -> None:
     assert (found.listings, found.below, found.currency, found.no_cost) == (2, 0, 1, 1)
 
 
+def test_a_cost_in_another_currency_counts_at_the_rate_of_today(world: World) -> None:
+    item(world, "A-1", world.store(config={"currency": "CHF"}), 1000, "5.00")
+    rule(world, floor_percent="50")
+    with world.engine.begin() as db:
+        db.execute(
+            sa.text("""insert into exchange_rate (merchant_id, base, currency, rate, valid_from, actor, changed_at)
+                       values (:m, 'EUR', 'CHF', 0.8, current_date - 1, 'me', now()),
+                              (:m, 'EUR', 'CHF', 2, current_date + 1, 'me', now())"""),
+            {"m": world.merchant_id},
+        )
+    (found,) = all_of(world)
+    # 5 euros are 6.25 francs, and half of the price is to be margin.
+    assert (found.problem, found.cost, found.floor, found.rate) == (
+        "",
+        Decimal("6.25"),
+        Decimal("12.50"),
+        Decimal("1.25"),
+    )
+    assert found.is_below
+
+
 def test_a_preview_counts_and_shows_the_largest_changes_first(world: World) -> None:
     store = world.store()
     for number, price in enumerate((1500, 1400, 1000)):
