@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -32,8 +33,8 @@ LEAST_RATE = Decimal("0.01")
 LEAST_DELAY = timedelta(minutes=10)
 LEARNS_FROM = timedelta(days=365)
 
-_COUNTS = sa.text("""
-select i.variant_id = :v as is_product, count(*) filter (where i.ordered_at is not null) as claims,
+_COUNTS = """
+select {grouped}, count(*) filter (where i.ordered_at is not null) as claims,
        sum(1 - exp(-extract(epoch from least(
              :now, g.settled_at + :lasts, coalesce(i.ordered_at, :now), coalesce(e.closed_at, :now)
            ) - g.settled_at) / :delay)) filter (where i.ordered_at is null) as tried,
@@ -44,7 +45,9 @@ select i.variant_id = :v as is_product, count(*) filter (where i.ordered_at is n
  where i.merchant_id = :m and i.created_at > :since and g.status in ('sent', 'unknown')
    and g.settled_at <= :now
  group by 1
-""")
+"""
+_OF_PRODUCT = sa.text(_COUNTS.format(grouped="i.variant_id = :v as is_product"))
+_OF_EACH = sa.text(_COUNTS.format(grouped="i.variant_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +75,38 @@ class Learned:
 
 def learned(db: sa.Connection, merchant_id: int, variant_id: int, setting: Decimal, now: datetime) -> Learned:
     """What is known now of one product; `setting` is the merchant's own claim rate."""
-    rows = db.execute(
-        _COUNTS,
-        {
-            "m": merchant_id,
-            "v": variant_id,
-            "now": now,
-            "since": now - LEARNS_FROM,
-            "lasts": INVITATION_LASTS,
-            "delay": TYPICAL_DELAY.total_seconds(),
-        },
-    ).all()
-    seen = [
-        Seen(row.claims, row.claims + float(row.tried or 0), float(row.waited_s or 0) / 3600, row.is_product)
-        for row in rows
-    ]
-    return reckon(setting, seen)
+    rows = db.execute(_OF_PRODUCT, {**_counted(merchant_id, now), "v": variant_id}).all()
+    return reckon(setting, [_seen(row, row.is_product) for row in rows])
+
+
+def learned_of_each(
+    db: sa.Connection, merchant_id: int, variant_ids: Sequence[int], setting: Decimal, now: datetime
+) -> dict[int, Learned]:
+    """As `learned`, for many products in one look."""
+    seen = {row.variant_id: _seen(row, True) for row in db.execute(_OF_EACH, _counted(merchant_id, now))}
+    claims = sum(one.claims for one in seen.values())
+    chances = sum(one.chances for one in seen.values())
+    waited_h = sum(one.waited_h for one in seen.values())
+    found = {}
+    for variant_id in variant_ids:
+        own = seen.get(variant_id, Seen(0, 0.0, 0.0))
+        rest = Seen(claims - own.claims, chances - own.chances, waited_h - own.waited_h, is_product=False)
+        found[variant_id] = reckon(setting, [own, rest])
+    return found
+
+
+def _counted(merchant_id: int, now: datetime) -> dict[str, object]:
+    return {
+        "m": merchant_id,
+        "now": now,
+        "since": now - LEARNS_FROM,
+        "lasts": INVITATION_LASTS,
+        "delay": TYPICAL_DELAY.total_seconds(),
+    }
+
+
+def _seen(row: Any, is_product: bool) -> Seen:
+    return Seen(row.claims, row.claims + float(row.tried or 0), float(row.waited_s or 0) / 3600, is_product)
 
 
 def reckon(setting: Decimal, seen: Sequence[Seen]) -> Learned:
