@@ -58,9 +58,9 @@ def pytest_collection_finish() -> None:
 
 # By their CPU time and their waits, longest first. The demonstration sits out a killed worker's lease.
 _LONGEST = """
-    e2e/test_demo.py e2e/test_pages.py test_embedded.py delivery/test_push.py web/test_tenancy.py
+    e2e/test_demo.py e2e/test_pages.py test_embedded.py delivery/test_push.py
     delivery/test_torture.py delivery/test_echoes.py delivery/test_any_order.py adapters/transports/test_imap.py
-    shoppers/test_episodes.py delivery/test_races.py conformance/test_shopify.py theme/test_render.py
+    delivery/test_races.py conformance/test_shopify.py theme/test_render.py
     theme/test_browser.py workers/test_processes.py delivery/test_webhooks.py adapters/test_email.py
     adapters/test_kit_http.py adapters/test_bigcommerce_script.py web/test_pages.py
 """.split()
@@ -213,23 +213,31 @@ END $$
 """
 
 
-@pytest.fixture
-def engine(_pool: sa.Engine) -> Iterator[sa.Engine]:
-    """An engine on the shared migrated database, which is emptied and whose ids start at 1 again after
-    the test. Commits are real, so other processes see them. A transaction left open fails the test."""
-    yield _pool
+@contextlib.contextmanager
+def emptied_afterwards(pool: sa.Engine) -> Iterator[sa.Engine]:
+    """`pool`, whose database is emptied and whose ids start at 1 again at the end. A transaction left open
+    fails the test."""
+    yield pool
     try:
-        with _pool.begin() as connection:
+        with pool.begin() as connection:
             connection.exec_driver_sql(_EMPTY)
     except sa.exc.OperationalError as exc:
-        _pool.dispose()
-        with _pool.begin() as connection:
+        pool.dispose()
+        with pool.begin() as connection:
             connection.exec_driver_sql(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
             connection.exec_driver_sql(_EMPTY)
         pytest.fail(f"The test left a transaction open, so its rows could not be removed: {exc.orig}")
+
+
+@pytest.fixture
+def engine(_pool: sa.Engine) -> Iterator[sa.Engine]:
+    """An engine on the shared migrated database, which is emptied and whose ids start at 1 again after
+    the test. Commits are real, so other processes see them. A transaction left open fails the test."""
+    with emptied_afterwards(_pool) as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def _open_shop(engine: sa.Engine, now: datetime) -> Shop:
 
 
 # More than sixty rows: made one by one, they take longer than what most tests do with them.
-_SHOP = KeptWorld(_open_shop)
+SHOP = KeptWorld(_open_shop)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def app(rt: Runtime) -> Any:
 @pytest.fixture
 def shop(engine: sa.Engine, rt: Runtime) -> Shop:
     """A merchant with a store, suppliers, products, runs, shoppers and ads; owner@shop.test signs in."""
-    made: Shop = _SHOP.put(engine, rt.now())
+    made: Shop = SHOP.put(engine, rt.now())
     return made
 
 

@@ -1,31 +1,93 @@
-"""Every route as nobody and as another merchant's owner: nothing of ours may be seen or done."""
+"""Every route as nobody and as another merchant's owner: nothing of ours may be seen or done.
+
+One application, one world and one visitor of each sort serve all of this: hardly anything here changes a row, and
+each test compares only with what it found.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from cryptography.fernet import Fernet
 from werkzeug.routing import Rule
 
 from connector.bootstrap import Runtime
 from connector.settings import Settings
 from connector.web.app import create_app
 from connector.web.auth import PUBLIC
-from tests.web.conftest import Person
+from tests.conftest import emptied_afterwards
+from tests.web.conftest import SHOP, Person, add_person
 from tests.web.shop import GOODS, Shop
 
 
 def _rules() -> list[Rule]:
-    from pathlib import Path
-
-    from cryptography.fernet import Fernet
-
     settings = Settings(data_dir=Path(), secret_keys=(Fernet.generate_key().decode(),))
     return sorted(
         create_app(Runtime(settings)).url_map.iter_rules(), key=lambda rule: (rule.rule, rule.endpoint)
     )
+
+
+@pytest.fixture(scope="module")
+def engine(_pool: sa.Engine) -> Iterator[sa.Engine]:
+    with emptied_afterwards(_pool) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def rt(
+    engine: sa.Engine, database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Runtime:
+    runtime = Runtime(
+        Settings(
+            data_dir=tmp_path_factory.mktemp("data"),
+            database_url=database_url,
+            redis_url=redis_url,
+            secret_keys=(Fernet.generate_key().decode(),),
+        )
+    )
+    runtime.__dict__["engine"] = engine
+    return runtime
+
+
+@pytest.fixture(scope="module")
+def app(rt: Runtime) -> Any:
+    return create_app(rt)
+
+
+@pytest.fixture(scope="module")
+def shop(engine: sa.Engine, rt: Runtime) -> Shop:
+    made: Shop = SHOP.put(engine, rt.now())
+    return made
+
+
+@pytest.fixture(scope="module")
+def anybody(app: Any) -> Person:
+    return Person(app.test_client())
+
+
+def _signed_in(app: Any, email: str) -> Iterator[Person]:
+    person = Person(app.test_client())
+    assert person.sign_in(email).status_code == 303
+    yield person
+    # To whoever was signed out on the way, every page was as closed as to anybody.
+    assert person.get("/settings").status_code == 200
+
+
+@pytest.fixture(scope="module")
+def owner(app: Any, shop: Shop) -> Iterator[Person]:
+    yield from _signed_in(app, "owner@shop.test")
+
+
+@pytest.fixture(scope="module")
+def stranger(app: Any, engine: sa.Engine, rt: Runtime, shop: Shop) -> Iterator[Person]:
+    add_person(Shop(engine, rt.now(), is_empty=True), "stranger@other.test")
+    yield from _signed_in(app, "stranger@other.test")
 
 
 RULES = [rule for rule in _rules() if rule.endpoint.split(".")[0] not in PUBLIC]
@@ -95,28 +157,37 @@ def test_the_walk_covers_the_routes_with_ids() -> None:
     }
 
 
-def _everything(shop: Shop) -> list[Any]:
-    """Every row of this merchant, to notice any change."""
-    with shop.engine.connect() as db:
+@cache
+def _rows_of_merchant(engine: sa.Engine) -> str:
+    with engine.connect() as db:
         tables = db.execute(
             sa.text("""
-                select table_name from information_schema.columns
+                select quote_ident(table_name) from information_schema.columns
                  where table_schema = 'public' and column_name = 'merchant_id' order by table_name
             """)
         ).scalars()
-        return [
-            db.execute(
-                sa.text(
-                    f"select md5(string_agg(t::text, ',' order by t::text)) from {name} t where merchant_id = :m"
-                ),
-                {"m": shop.merchant_id},
-            ).scalar_one()
+        parts = [
+            f"select '{name}' as part, t::text as line from {name} t where merchant_id = :m"
             for name in tables
-        ] + [
-            db.execute(
-                sa.text("select m::text from merchant m where id = :m"), {"m": shop.merchant_id}
-            ).scalar_one()
         ]
+    assert len(parts) > 50
+    parts.append("select 'merchant', m::text from merchant m where id = :m")
+    return f"select part, md5(string_agg(line, ',' order by line)) from ({' union all '.join(parts)}) t group by part"
+
+
+def _everything(shop: Shop) -> dict[str, str]:
+    """Every row of this merchant by its table, to notice any change."""
+    with shop.engine.connect() as db:
+        rows = db.execute(sa.text(_rows_of_merchant(shop.engine)), {"m": shop.merchant_id}).all()
+    return {row.part: row.md5 for row in rows}
+
+
+def test_any_change_of_ours_would_be_noticed(shop: Shop) -> None:
+    before = _everything(shop)
+    shop.execute("update held_change set item_key = item_key || '!' where merchant_id = :m")
+    after = _everything(shop)
+    assert [name for name in before if before[name] != after[name]] == ["held_change"]
+    assert len(before) >= 20
 
 
 @pytest.mark.parametrize("rule", WITH_ID, ids=lambda rule: f"{sorted(rule.methods)[-1]} {rule.rule}")
