@@ -33,6 +33,7 @@ from connector.cli.runs import COMMANDS as RUNS
 from connector.cli.search import COMMANDS as SEARCH
 from connector.cli.service import COMMANDS as SERVICE
 from connector.cli.shadow import shadow  # noqa: F401 - a command of `dispo store`
+from connector.cli.shoppers import COMMANDS as SHOPPERS
 from connector.cli.stores import COMMANDS as STORES
 from connector.cli.suppliers import COMMANDS as SUPPLIERS
 from connector.crypto import SealBroken
@@ -62,6 +63,7 @@ for command in (
     *RUNS,
     *PROMISES,
     *AT_RISK,
+    *SHOPPERS,
     *DELIVERY,
     *ADS,
     *SEARCH,
