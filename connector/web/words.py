@@ -161,7 +161,12 @@ class Words:
 
     def message_kind(self, kind: str) -> str:
         _ = self._say
-        return {"confirm": _("Confirmation"), "back_in_stock": _("Back in stock")}.get(kind, kind)
+        return {
+            "confirm": _("Confirmation"),
+            "back_in_stock": _("Back in stock"),
+            "date_slipped": _("Later than told"),
+            "alternatives": _("Similar products"),
+        }.get(kind, kind.replace("_", " ").capitalize())
 
     def subscription(self, status: str) -> str:
         _ = self._say
