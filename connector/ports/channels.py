@@ -155,6 +155,10 @@ class PushChannel(Protocol):
     def public_key(self) -> str:
         """The key a page gives to `pushManager.subscribe` as `applicationServerKey` (base64url)."""
 
+    def check_browser(self, endpoint: str, p256dh: str, auth: str) -> None:
+        """Whether a browser with this address and these keys could be sent to; no network. Raises Rejected, or Gone,
+        which is one."""
+
     def check(self) -> str:
         """Whether the key can sign; there is no provider to sign in to."""
 

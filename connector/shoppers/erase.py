@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.shoppers import addresses
+from connector.shoppers.devices import of_person
 from connector.shoppers.tables import Message, Subscription
 
 _SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
@@ -40,7 +41,7 @@ def erase(
     _, key = addresses.normalise(address)
     if connection_id is None:
         return erase_key(db, merchant_id, key, now)
-    which = (_SUBSCRIPTION.c.address_key == key) & (_SUBSCRIPTION.c.connection_id == connection_id)
+    which = of_person(merchant_id, key) & (_SUBSCRIPTION.c.connection_id == connection_id)
     return _anonymise(db, merchant_id, which, now)
 
 
@@ -48,7 +49,7 @@ def erase_key(db: sa.Connection, merchant_id: int, address_key: str, now: dateti
     """As `erase`, for an address as it is compared; "" erases nothing."""
     if not address_key:
         return 0
-    return _anonymise(db, merchant_id, _SUBSCRIPTION.c.address_key == address_key, now)
+    return _anonymise(db, merchant_id, of_person(merchant_id, address_key), now)
 
 
 def expire_closed(db: sa.Connection, merchant_id: int, now: datetime) -> int:
@@ -87,7 +88,7 @@ def export_key(
     db: sa.Connection, merchant_id: int, address_key: str, *, connection_id: int | None = None
 ) -> dict[str, Any]:
     """As `export`, for a mailbox or a number as it is compared."""
-    which = _SUBSCRIPTION.c.address_key == address_key
+    which = of_person(merchant_id, address_key)
     if connection_id is not None:
         which &= _SUBSCRIPTION.c.connection_id == connection_id
     found = db.execute(
@@ -126,6 +127,7 @@ def _anonymise(db: sa.Connection, merchant_id: int, which: sa.ColumnElement[bool
             address_key="",
             consent_text="",
             marketing_text="",
+            push_keys={},
             ended_at=sa.case((is_open, now), else_=_SUBSCRIPTION.c.ended_at),
             ended_by=sa.case((is_open, "erased"), else_=_SUBSCRIPTION.c.ended_by),
             status=sa.case((is_open, "ended"), else_=_SUBSCRIPTION.c.status),

@@ -10,7 +10,7 @@ from typing import Literal
 
 from connector.crypto import Keyring, LinkInvalid
 
-Purpose = Literal["confirm", "leave", "click", "me", "still"]
+Purpose = Literal["confirm", "leave", "click", "me", "still", "push"]
 
 _DAY = 86_400
 _AGE_S: dict[Purpose, int] = {
@@ -20,8 +20,9 @@ _AGE_S: dict[Purpose, int] = {
     "click": 180 * _DAY,
     "me": 90 * _DAY,
     "still": 60 * _DAY,
+    "push": 7 * _DAY,
 }
-_PATH: dict[Purpose, str] = {"confirm": "confirm", "leave": "u", "click": "c", "me": "me", "still": "still"}
+_PATH: dict[Purpose, str] = {"confirm": "confirm", "leave": "u", "click": "c", "me": "me", "still": "still", "push": "push"}
 
 
 def link(

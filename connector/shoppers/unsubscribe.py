@@ -17,6 +17,7 @@ from connector.db import transaction
 from connector.outbox.messages import Intent, enqueue
 from connector.positions.topics import SHOPPERS
 from connector.shoppers import addresses
+from connector.shoppers.devices import of_person
 from connector.shoppers.runtime import ShopperRuntime
 from connector.shoppers.stock import stock_of
 from connector.shoppers.subscribe import MOST_WANTED_UNITS
@@ -60,6 +61,7 @@ class OwnSubscription:
     wanted_units: int = 1
     is_any: bool = False
     wants_marketing: bool = False
+    is_device: bool = False
 
     @property
     def can_change(self) -> bool:
@@ -171,10 +173,11 @@ def own_subscriptions(db: sa.Connection, person: Person) -> list[OwnSubscription
             _SUBSCRIPTION.c.wanted_units,
             (_SUBSCRIPTION.c.any_of != "").label("is_any"),
             _SUBSCRIPTION.c.wants_marketing,
+            (_SUBSCRIPTION.c.channel == "push").label("is_device"),
         )
         .where(
             _SUBSCRIPTION.c.merchant_id == person.merchant_id,
-            _SUBSCRIPTION.c.address_key == person.address_key,
+            of_person(person.merchant_id, person.address_key),
         )
         .order_by(_SUBSCRIPTION.c.id.desc())
     )
@@ -187,6 +190,7 @@ def own_subscriptions(db: sa.Connection, person: Person) -> list[OwnSubscription
             wanted_units=row.wanted_units,
             is_any=row.is_any,
             wants_marketing=row.wants_marketing,
+            is_device=row.is_device,
         )
         for row in rows
     ]
@@ -259,7 +263,7 @@ def _leave(rt: ShopperRuntime, person: Person, which: sa.ColumnElement[bool]) ->
                 sa.select(_SUBSCRIPTION.c.id)
                 .where(
                     _SUBSCRIPTION.c.merchant_id == person.merchant_id,
-                    _SUBSCRIPTION.c.address_key == person.address_key,
+                    of_person(person.merchant_id, person.address_key),
                     _SUBSCRIPTION.c.status.in_(OPEN),
                     which,
                 )

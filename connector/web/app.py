@@ -55,6 +55,7 @@ from connector.web.pages import (
     trace,
 )
 from connector.web.people import people as people_of_shop
+from connector.web.push_pages import push_pages
 from connector.web.relay import Relayed
 from connector.web.sign_up_limits import QUICKEST_MS, SignUpLimits
 from connector.web.storefront import storefront
@@ -115,6 +116,9 @@ def create_app(rt: Runtime) -> Flask:
     # Providers sign what they tell, and send no cookie.
     of_channels = channel_hooks(rt)
     csrf.exempt(of_channels)
+    # Whoever holds the signed link; no cookie.
+    of_browsers = push_pages(rt)
+    csrf.exempt(of_browsers)
     # Suppliers send a token of their own, and no cookie.
     of_suppliers = feeds(rt, limiter)
     csrf.exempt(of_suppliers)
@@ -132,6 +136,7 @@ def create_app(rt: Runtime) -> Flask:
         handover.routes,
         of_suppliers,
         of_channels,
+        of_browsers,
     ):
         app.register_blueprint(blueprint)
     for room in (

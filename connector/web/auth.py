@@ -38,6 +38,7 @@ PUBLIC = frozenset(
         "health",
         "order_answers",
         "people_of_shop",
+        "push_pages",
         "shopify_app",
         "static_files",
         "storefront",

@@ -30,6 +30,7 @@ from connector.delivery.live import LiveDesk
 from connector.i18n import TEMPLATES, best_locale, environment
 from connector.shoppers import clicks, erase, links, still
 from connector.shoppers.badges import badge_facts
+from connector.shoppers.devices import sender_key
 from connector.shoppers.offer import CONSENT_VERSION as CONSENT_VERSION
 from connector.shoppers.offer import form_facts, offer_at
 from connector.shoppers.marks import marked, marks
@@ -54,6 +55,7 @@ ASKS = ("restocking", "out_of_stock")
 """States in which a product page shows its form."""
 _COUNTRY = re.compile("[A-Z]{2}")
 MOST_BYTES = 16_384
+_OWN_MACHINE = ("localhost", "127.0.0.1")
 # The style is inside the page: behind a shop's own domain no address of ours would find it.
 STYLE = environment("en").get_template("storefront/page.css").render()
 STYLE_DIGEST = b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -129,11 +131,11 @@ def storefront(
                 end_marketing(rt, person)
             if not confirm(rt, person.merchant_id, person.subscription_id):
                 return _gone(person.locale)
-            return _page("confirmed", person.locale, person=person)
+            return _confirmed(rt, person)
         if person.status == "ended":
             return _gone(person.locale)
         if person.status != "unconfirmed":
-            return _page("confirmed", person.locale, person=person)
+            return _confirmed(rt, person)
         return _page("confirm", person.locale, person=person)
 
     @routes.route("/still/<token>", methods=["GET", "POST"])
@@ -302,6 +304,17 @@ def _said(said: Said, locale: str) -> Response:
     if said.retry_after_s:
         answer.headers["Retry-After"] = str(said.retry_after_s)
     return answer
+
+
+def _confirmed(rt: ShopperRuntime, person: Person) -> Response:
+    """That they are on the list; where the merchant sends notifications, with the way to have them here."""
+    # Browsers give service workers to secure origins only.
+    is_secure = rt.base_url.startswith("https://") or urlsplit(rt.base_url).hostname in _OWN_MACHINE
+    push_url = ""
+    if is_secure and person.status != "fulfilled" and sender_key(rt, person.merchant_id) is not None:
+        given = (person.merchant_id, person.subscription_id, person.locale)
+        push_url = links.link(rt.keyring, rt.base_url, "push", *given)
+    return _page("confirmed", person.locale, person=person, push_url=push_url)
 
 
 def _gone(locale: str) -> Response:

@@ -79,6 +79,12 @@ class WebPushChannel:
         for service in services:
             service.close()
 
+    def check_browser(self, endpoint: str, p256dh: str, auth: str) -> None:
+        """Whether such a browser could be sent to; raises Rejected or Gone."""
+        subject = "a browser"
+        self._known(endpoint, subject)
+        _keys(p256dh, auth, subject)
+
     def send(self, message: OutgoingPush) -> Accepted:
         """Send it, without any retry; raises as the port says. The push service's reference is the id."""
         if not _MESSAGE_ID.fullmatch(message.message_id):
@@ -105,7 +111,8 @@ class WebPushChannel:
             raise Rejected(NAME, subject, "The push service's address cannot be called.") from exc
         return Accepted(answer.headers.get("location", "").rpartition("/")[2][:200])
 
-    def _service(self, endpoint: str, subject: str) -> tuple[WebAddress, Sending]:
+    def _known(self, endpoint: str, subject: str) -> tuple[WebAddress, str]:
+        """The address and the name of its push service; raises for one of none."""
         address = web_address(endpoint) if len(endpoint) <= 2_000 else None
         if address is None:
             raise Gone(NAME, subject, "The subscription's address is none.")
@@ -120,7 +127,10 @@ class WebPushChannel:
                 "The subscription's address is not that of a known push service.",
                 "Subscribe with a current version of Chrome, Edge, Firefox or Safari.",
             )
-        name = known or f"{address.host}:{address.port}"
+        return address, known or f"{address.host}:{address.port}"
+
+    def _service(self, endpoint: str, subject: str) -> tuple[WebAddress, Sending]:
+        address, name = self._known(endpoint, subject)
         with self._lock:
             service = self._services.get(name)
             if service is None:
@@ -152,14 +162,7 @@ def _encrypted(message: OutgoingPush, subject: str) -> bytes:
         raise Rejected(
             NAME, subject, f"The notification has {len(payload)} bytes; {LARGEST_PAYLOAD} are taken at most."
         )
-    try:
-        point, secret = vapid.from_base64url(message.p256dh), vapid.from_base64url(message.auth)
-        if len(point) != _POINT or len(secret) != _SECRET:
-            raise ValueError
-        # Refuses a point that is not on the curve, which would give our side of the secret away.
-        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
-    except ValueError:
-        raise Gone(NAME, subject, "The subscription's keys are not valid: no browser made it.") from None
+    point, secret = _keys(message.p256dh, message.auth, subject)
     sealed: bytes = http_ece.encrypt(
         payload,
         private_key=ec.generate_private_key(ec.SECP256R1()),
@@ -168,6 +171,19 @@ def _encrypted(message: OutgoingPush, subject: str) -> bytes:
         version="aes128gcm",
     )
     return sealed
+
+
+def _keys(p256dh: str, auth: str, subject: str) -> tuple[bytes, bytes]:
+    """The browser's point and secret; raises Gone for what no browser made."""
+    try:
+        point, secret = vapid.from_base64url(p256dh), vapid.from_base64url(auth)
+        if len(point) != _POINT or len(secret) != _SECRET:
+            raise ValueError
+        # Refuses a point that is not on the curve, which would give our side of the secret away.
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+    except ValueError:
+        raise Gone(NAME, subject, "The subscription's keys are not valid: no browser made it.") from None
+    return point, secret
 
 
 def _judge(answer: httpx2.Response, subject: str) -> PortError | None:
