@@ -31,7 +31,7 @@ from connector.positions.topics import FLOORS, LOOK, PRICES
 from connector.repricing.runtime import SCHEDULE, SCHEDULE_ALL
 from connector.search import work as searching
 from connector.search.runtime import SCHEDULE as SEARCH
-from connector.shoppers import erase, messages, reports, still, subscribe
+from connector.shoppers import erase, interest, messages, reports, still, subscribe
 from connector.shoppers.at_risk.work import AT_RISK, work_risks
 from workers.queues import KINDS, ring_key
 from workers.runtime import runtime
@@ -231,6 +231,7 @@ def _upkeep(rt: Runtime, merchant_id: int, _: int) -> None:
     upkeep.prune(rt.engine, KEEP_SETTLED)
     attempts.prune(rt.engine, KEEP_SETTLED)
     with transaction(rt.engine) as db:
+        interest.prune(db, rt.now())
         webhooks.prune(db, KEEP_SETTLED)
         shadow.prune(db, KEEP_SHADOW)
         reports.prune(db, rt.now())

@@ -30,10 +30,10 @@ from connector.delivery.live import LiveDesk
 from connector.i18n import TEMPLATES, best_locale, environment
 from connector.shoppers import clicks, erase, links, still
 from connector.shoppers.badges import badge_facts
-from connector.shoppers.devices import sender_key
+from connector.shoppers.interest import InterestCounter
+from connector.shoppers.marks import marked, marks
 from connector.shoppers.offer import CONSENT_VERSION as CONSENT_VERSION
 from connector.shoppers.offer import form_facts, offer_at
-from connector.shoppers.marks import marked, marks
 from connector.shoppers.policy import policy_of
 from connector.shoppers.runtime import ShopperRuntime
 from connector.shoppers.subscribe import UnknownListing, confirm, find_place
@@ -55,7 +55,6 @@ ASKS = ("restocking", "out_of_stock")
 """States in which a product page shows its form."""
 _COUNTRY = re.compile("[A-Z]{2}")
 MOST_BYTES = 16_384
-_OWN_MACHINE = ("localhost", "127.0.0.1")
 # The style is inside the page: behind a shop's own domain no address of ours would find it.
 STYLE = environment("en").get_template("storefront/page.css").render()
 STYLE_DIGEST = b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -85,6 +84,7 @@ def storefront(
 ) -> Blueprint:
     """The routes, for an app that also serves other things (exempt them from CSRF: there is no session)."""
     routes = Blueprint("storefront", __name__)
+    interest = InterestCounter(lambda: rt.engine)
 
     @routes.get("/s/notify-me.js")
     def script() -> Response:
@@ -99,6 +99,8 @@ def storefront(
         desk = live() if live is not None and request.args.get("live") == "1" else None
         with rt.engine.connect() as db:
             items = badge_facts(db, public_key, ids, rt.now(), country, desk)
+            if items and desk is None and len(ids) == 1:
+                interest.looked(db, public_key, items, request.user_agent.string, rt.now())
             if items and len(items) == 1 and "lang" in request.args:
                 _add_form(db, public_key, items)
         if items is None:
@@ -119,7 +121,7 @@ def storefront(
 
     @routes.post("/s/<public_key>/subscribe")
     def subscribe(public_key: str) -> Response:
-        return _cors(_sign_up(rt, limits, public_key))
+        return _cors(_sign_up(rt, limits, interest, public_key))
 
     @routes.route("/confirm/<token>", methods=["GET", "POST"])
     def confirm_page(token: str) -> Response:
@@ -131,11 +133,11 @@ def storefront(
                 end_marketing(rt, person)
             if not confirm(rt, person.merchant_id, person.subscription_id):
                 return _gone(person.locale)
-            return _confirmed(rt, person)
+            return _page("confirmed", person.locale, person=person)
         if person.status == "ended":
             return _gone(person.locale)
         if person.status != "unconfirmed":
-            return _confirmed(rt, person)
+            return _page("confirmed", person.locale, person=person)
         return _page("confirm", person.locale, person=person)
 
     @routes.route("/still/<token>", methods=["GET", "POST"])
@@ -216,14 +218,20 @@ def _add_form(db: sa.Connection, public_key: str, items: dict[str, dict[str, Any
             facts["form"] = form
 
 
-def _sign_up(rt: ShopperRuntime, limits: SignUpLimits, public_key: str) -> Response:
+def _sign_up(
+    rt: ShopperRuntime, limits: SignUpLimits, interest: InterestCounter, public_key: str
+) -> Response:
     if (request.content_length or 0) > MOST_BYTES:
         return _said(Said("too_large", 413), _locale(request))
     posted: Any = request.get_json(silent=True) if request.is_json else request.form
     if not hasattr(posted, "get"):
         return _said(Said("bad_request", 400), _locale(request))
     locale = _locale(request, str(posted.get("lang") or ""))
-    return _said(sign_up(rt, limits, public_key, posted, request.remote_addr or "", locale), locale)
+    said = sign_up(rt, limits, public_key, posted, request.remote_addr or "", locale)
+    if said.status == 200 and not posted.get("website"):
+        with rt.engine.connect() as db:
+            interest.signed_up(db, public_key, str(posted.get("id") or ""), rt.now())
+    return _said(said, locale)
 
 
 def _person(rt: ShopperRuntime, purpose: links.Purpose, token: str) -> Person | Response:
@@ -304,17 +312,6 @@ def _said(said: Said, locale: str) -> Response:
     if said.retry_after_s:
         answer.headers["Retry-After"] = str(said.retry_after_s)
     return answer
-
-
-def _confirmed(rt: ShopperRuntime, person: Person) -> Response:
-    """That they are on the list; where the merchant sends notifications, with the way to have them here."""
-    # Browsers give service workers to secure origins only.
-    is_secure = rt.base_url.startswith("https://") or urlsplit(rt.base_url).hostname in _OWN_MACHINE
-    push_url = ""
-    if is_secure and person.status != "fulfilled" and sender_key(rt, person.merchant_id) is not None:
-        given = (person.merchant_id, person.subscription_id, person.locale)
-        push_url = links.link(rt.keyring, rt.base_url, "push", *given)
-    return _page("confirmed", person.locale, person=person, push_url=push_url)
 
 
 def _gone(locale: str) -> Response:

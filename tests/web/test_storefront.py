@@ -19,6 +19,7 @@ from connector.crypto import Keyring
 from connector.i18n import TEMPLATES
 from connector.positions.shipping import checked, save_rule
 from connector.shoppers import links
+from connector.shoppers.interest import InterestCounter
 from connector.shoppers.marks import marks
 from connector.shoppers.policy import ShopperPolicy, save_policy
 from connector.shoppers.words import script_words
@@ -317,11 +318,39 @@ def test_a_click_is_noted_once_and_leads_to_the_listing_only(
     assert client.head(path).status_code == 302
     assert world.row("select clicked_at from invitation").clicked_at is None
     answer = client.get(f"{path}&url=https://evil.example")
-    assert (answer.status_code, answer.headers["Location"]) == (302, f"https://shop.test/product/501/?{MARKED}")
+    assert (answer.status_code, answer.headers["Location"]) == (
+        302,
+        f"https://shop.test/product/501/?{MARKED}",
+    )
     first = clock.now()
     clock.advance(hours=1)
     client.get(path)
     assert world.row("select clicked_at from invitation").clicked_at == first
+
+
+def test_looks_at_one_item_and_sign_ups_are_counted_where_the_merchant_wants_it(
+    client: FlaskClient, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[tuple[str, ...]] = []
+    monkeypatch.setattr(
+        InterestCounter, "_count", lambda self, key, item, at, kind: counted.append((item, kind))
+    )
+    asked = f"/s/{KEY}/availability?ids=501"
+    browser = {"User-Agent": "Mozilla/5.0 Firefox/145.0"}
+    client.get(asked, headers=browser)
+    post(client, "bob@example.com")
+    assert counted == []
+    with world.engine.begin() as db:
+        save_policy(db, world.merchant_id, ShopperPolicy(counts_interest=True), "me", world.now())
+    app = create_storefront(world, SignUpLimits("memory://", world.keyring))
+    with app.test_client() as fresh:
+        fresh.get(asked, headers=browser)
+        fresh.get(f"{asked},502", headers=browser)
+        fresh.get(asked, headers={"User-Agent": "Googlebot/2.1"})
+        post(fresh)
+        post(fresh, "trap@example.com", website="https://spam.example")
+        post(fresh, "no address")
+    assert counted == [("501", "sold_out"), ("501", "sign_up")]
 
 
 def test_a_merchant_may_have_links_without_a_mark(client: FlaskClient, world: World) -> None:
