@@ -39,6 +39,7 @@ lint: .venv/.dev ## Style, types and the direction of imports
 	$(BIN)/lint-imports
 
 assets: .venv/.dev ## Make the shopper script of WooCommerce's plugin and Shopify's blocks, and translations
+	@$(BIN)/python -m adapters.kit.scripts
 	@$(BIN)/python -m adapters.stores.woocommerce.plugin.build assets
 	@$(BIN)/python -m adapters.stores.shopify.theme.build
 

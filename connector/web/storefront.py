@@ -88,7 +88,7 @@ def storefront(
 
     @routes.get("/s/notify-me.js")
     def script() -> Response:
-        return _file("notify-me.js", "text/javascript; charset=utf-8")
+        return _file("notify-me.min.js", "text/javascript; charset=utf-8")
 
     @routes.get("/s/<public_key>/availability")
     def availability(public_key: str) -> Response:

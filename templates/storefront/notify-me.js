@@ -46,6 +46,7 @@
 :where(.dispo-form button){font:inherit;font-weight:600;min-height:44px;padding:.6em 1.2em;border:0;border-radius:6px;background:#1d1d1b;color:#fff;cursor:pointer}
 :where(.dispo-form button[disabled]){opacity:.6;cursor:wait}:where(.dispo-form small){color:#5d5d57}
 :where(.dispo-form :focus-visible){outline:3px solid #2563eb;outline-offset:2px}
+:where(.dispo-form .dispo-tick){display:flex;gap:.6em;align-items:center;min-height:44px}:where(.dispo-tick input){width:24px;min-height:24px;margin:0;flex:none}
 .dispo-trap{position:absolute!important;left:-9999px!important}:where(.dispo-said:empty){display:none}:where(.dispo-said){margin:0;font-weight:600}`;
 
   const escape = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -66,7 +67,9 @@
       shown[data.variant] = { state: data.state, count: data.count, restock_on: data.restockOn, restock_until: data.restockUntil };
     }
     let variant = data.variant;
-    let checkedAt = {};
+    const checkedAt = {};
+    const since = Date.now();
+    let more = null;
     let tries = 0;
     let timer = 0;
 
@@ -94,9 +97,8 @@
       made.method = "post";
       made.action = `${base}/subscribe`;
       made.className = "dispo-form";
-      made.innerHTML = `<h3>${escape(words.title)}</h3><label>${escape(words.email)}<input type="email" name="email" required autocomplete="email" inputmode="email" maxlength="254"></label>${
-        "units" in data ? `<label>${escape(words.units)}<input type="number" name="units" min="1" max="99" value="1"></label>` : ""
-      }<div class="dispo-trap" aria-hidden="true"><input name="website" tabindex="-1" autocomplete="off"></div><input type="hidden" name="id"><input type="hidden" name="lang" value="${escape(language)}"><input type="hidden" name="consent" value="${CONSENT}"><button>${escape(words.send)}</button><small>${seller} ${escape(words.keep)}${privacy}</small>`;
+      const units = "units" in data ? `<label>${escape(words.units)}<input type="number" name="units" min="1" max="99" value="1"></label>` : "";
+      made.innerHTML = `<h3>${escape(words.title)}</h3><label>${escape(words.email)}<input type="email" name="email" required autocomplete="email" inputmode="email" maxlength="254"></label>${units}<div class="dispo-trap" aria-hidden="true"><input name="website" tabindex="-1" autocomplete="off"></div><input type="hidden" name="id"><input type="hidden" name="lang" value="${escape(language)}"><input type="hidden" name="consent" value="${CONSENT}"><button>${escape(words.send)}</button><small>${seller} ${escape(words.keep)}${privacy}</small>`;
       return made;
     }
 
@@ -149,14 +151,39 @@
       if (!id || Date.now() - (checkedAt[id] || 0) < 30000) return;
       checkedAt[id] = Date.now();
       try {
-        const answer = await fetch(`${base}/availability?ids=${encodeURIComponent(id)}`, { credentials: "omit", cache: "no-cache" });
+        const answer = await fetch(`${base}/availability?ids=${encodeURIComponent(id)}&lang=${language}`, { credentials: "omit", cache: "no-cache" });
         const fresh = answer.ok && (await answer.json()).items[id];
         if (fresh) {
           heard[id] = fresh;
           if (isWorse(fresh, shown[id] || {})) shown[id] = fresh;
           render();
+          if (fresh.form && !more) offer((more = fresh.form));
         }
       } catch { /* The page keeps what the shop wrote into it. */ }
+    }
+
+    // What this shop offers besides. It appears when the shopper turns to the field, so that nothing moves before.
+    function offer({ label, note, consent, ticks = [] }) {
+      const small = form.querySelector("small");
+      if (label && small) {
+        field.type = "text";
+        field.previousSibling.data = label;
+      }
+      const add = () => {
+        if (label && small) {
+          small.firstChild.data = `${note} `;
+          form.elements.consent.value = consent;
+        }
+        for (const [name, value, text] of ticks) {
+          const tick = document.createElement("label");
+          tick.className = "dispo-tick";
+          tick.innerHTML = `<input type="checkbox" name="${name}" value="${value}">`;
+          tick.append(text);
+          button.before(tick);
+        }
+      };
+      if (document.activeElement === field) add();
+      else field.addEventListener("focus", add, { once: true });
     }
 
     function isWorse(fresh, now) {
@@ -170,9 +197,13 @@
       field.setAttribute("aria-describedby", said.id);
     }
 
-    async function send() {
+    async function send(again) {
       clearTimeout(timer);
-      const body = new URLSearchParams(new FormData(form));
+      const body = again || new URLSearchParams(new FormData(form));
+      if (!again) {
+        body.set("took", Date.now() - since);
+        body.set("zone", Intl.DateTimeFormat().resolvedOptions().timeZone);
+      }
       const kept = `dispo ${data.key} ${body.get("id")}`;
       button.disabled = true;
       const label = button.textContent;
@@ -185,9 +216,9 @@
         if (answer.status >= 500) throw new Error("down");
       } catch {
         // Nothing is lost: the field keeps the address, also over a reload of this tab.
-        keep(kept, body.get("email"));
+        keep(kept, body);
         tell(words.down, false);
-        if (tries < RETRY_S.length) timer = setTimeout(send, 1000 * RETRY_S[tries++]);
+        if (tries < RETRY_S.length) timer = setTimeout(send, 1000 * RETRY_S[tries++], body);
         return;
       } finally {
         button.disabled = false;
@@ -239,10 +270,10 @@
     render();
     refresh();
     try {
-      const kept = sessionStorage.getItem(`dispo ${data.key} ${variant}`);
-      if (kept && !form.hidden) {
-        field.value = kept;
-        send();
+      const kept = new URLSearchParams(sessionStorage.getItem(`dispo ${data.key} ${variant}`));
+      if (kept.get("email") && !form.hidden) {
+        field.value = kept.get("email");
+        send(kept);
       }
     } catch { /* No storage, nothing kept. */ }
   }

@@ -107,7 +107,7 @@ def test_from_sold_out_to_bought_and_out_of_the_list(town: Town, browser_page: A
     town.world.set_stock(2, variant_id=variant_of(town, "MUG"))
     town.world.run()
     page.goto(town.link("c"))
-    assert page.url == town.page("speckled-mug")
+    assert page.url.partition("?")[0] == town.page("speckled-mug")
     assert form_of(page).is_hidden()
     page.get_by_role("button", name="Buy now").click()
     page.get_by_role("heading", name="Thank you for your order").wait_for()

@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 
+from adapters.kit import scripts
 from adapters.stores.woocommerce.plugin import build
 from adapters.stores.woocommerce.shapes import META_KEYS
 from connector.shoppers.words import script_words
@@ -24,8 +25,9 @@ def source(name: str) -> str:
 
 
 def test_the_plugins_script_is_the_script() -> None:
-    script = build.ROOT / "templates" / "storefront" / "notify-me.js"
+    script = build.ROOT / "templates" / "storefront" / "notify-me.min.js"
     assert (build.PLUGIN / "assets" / "notify-me.js").read_bytes() == script.read_bytes(), "run: make assets"
+    assert scripts.built() == script.read_bytes(), "run: make assets"
 
 
 def test_everything_made_is_up_to_date() -> None:

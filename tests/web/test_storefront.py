@@ -9,23 +9,27 @@ import logging
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 
+from connector.accounts.tables import Connection
 from connector.crypto import Keyring
 from connector.i18n import TEMPLATES
 from connector.positions.shipping import checked, save_rule
-from connector.shoppers import links
+from connector.shoppers import links, still
 from connector.shoppers.interest import InterestCounter
 from connector.shoppers.marks import marks
+from connector.shoppers.offer import CONSENT_WITH_TEXTS, MARKETING_VERSION
 from connector.shoppers.policy import ShopperPolicy, save_policy
 from connector.shoppers.words import script_words
 from connector.web.sign_up_limits import SignUpLimits, network_of
 from connector.web.storefront import CONSENT_VERSION, create_storefront
 from tests.shoppers.world import FERNET, KEY, World
+from tests.shoppers.world import _add as add
 from tests.support import ManualClock
 
 JSON = {"Accept": "application/json"}
@@ -255,6 +259,176 @@ def test_badge_facts_never_exceed_the_stores_own_number(client: FlaskClient, wor
 
 def test_badge_facts_of_a_strangers_store_are_not_found(client: FlaskClient) -> None:
     assert client.get("/s/stranger/availability?ids=501").status_code == 404
+
+
+# --- What a shop offers besides ------------------------------------------------------------------------
+
+
+def offers(world: World, **policy: Any) -> None:
+    with world.engine.begin() as db:
+        save_policy(db, world.merchant_id, ShopperPolicy(**policy), "test", world.now())
+
+
+def sends_texts(world: World) -> None:
+    with world.engine.begin() as db:
+        db.execute(sa.text("update merchant set timezone = 'Europe/Paris'"))
+        add(
+            db, Connection, merchant_id=world.merchant_id, kind="channel", adapter="twilio", name="Texts",
+            config={}, public_key="texts", created_at=world.now(),
+        )  # fmt: skip
+
+
+def form_of(client: FlaskClient, lang: str = "en") -> Any:
+    answer = client.get(f"/s/{KEY}/availability?ids=501&lang={lang}")
+    return answer.json["items"]["501"].get("form")
+
+
+def test_the_form_is_told_what_the_merchant_offers(client: FlaskClient, world: World) -> None:
+    assert form_of(client) is None
+    offers(world, channels=["email", "sms"], offers_any_variant=True, offers_marketing=True)
+    marketing = "Kiln & Co peut aussi m’envoyer des offres et des nouveautés. Je peux arrêter à tout moment."
+    # No way to send texts, and one variant only.
+    assert {"ticks": [["marketing", MARKETING_VERSION, marketing]]} == form_of(client, "fr")
+    sends_texts(world)
+    add_sibling(world)
+    form = form_of(client)
+    assert "E-mail address or mobile number" == form["label"]
+    assert CONSENT_WITH_TEXTS == form["consent"]
+    assert form["note"].startswith("Kiln & Co may write to me once, by e-mail or text message, when")
+    assert ["any", "marketing"] == [name for name, _, _ in form["ticks"]]
+    # Other readers of the facts, and items without a form, get none of it.
+    assert "form" not in client.get(f"/s/{KEY}/availability?ids=501").json["items"]["501"]
+    world.set_stock(4)
+    assert form_of(client) is None
+
+
+def add_sibling(world: World) -> None:
+    """Another variant of the mug's product."""
+    world.add_variant("502", "Red mug")
+    with world.engine.begin() as db:
+        db.execute(sa.text("update listing set product_id = '501' where external_id = '502'"))
+
+
+def test_a_number_is_taken_where_texts_were_spoken_of(client: FlaskClient, world: World) -> None:
+    assert post(client, "06 12 34 56 78").json["status"] == "bad_address"
+    sends_texts(world)
+    offers(world, channels=["email", "sms"])
+    assert post(client, "06 12 34 56 78").json["status"] == "bad_address"
+    answer = post(client, "06 12 34 56 78", consent=CONSENT_WITH_TEXTS, lang="fr", zone="Europe/Paris")
+    assert answer.json == {
+        "status": "check_phone",
+        "message": "Presque fini : nous vous avons envoyé un SMS. Ouvrez son lien et confirmez.",
+    }
+    row = world.row("select channel, address, address_key, consent_text, time_zone from subscription")
+    assert tuple(row) == (
+        "sms",
+        "+33612345678",
+        "+33612345678",
+        "Kiln & Co peut m’écrire une fois, par e-mail ou SMS, au retour de cet article. Je peux arrêter à tout moment.",
+        "Europe/Paris",
+    )
+    assert post(client, "+44 7400 123456", consent=CONSENT_WITH_TEXTS).json["status"] == "bad_reach"
+    assert post(client, "ann@example.com", consent=CONSENT_WITH_TEXTS).json["status"] == "check_mail"
+
+
+def test_a_texts_link_confirms_as_a_mails_does(client: FlaskClient, world: World) -> None:
+    sends_texts(world)
+    offers(world, channels=["email", "sms"])
+    post(client, "+33612345678", consent=CONSENT_WITH_TEXTS)
+    world.run()
+    path = mail_link(world, "confirm")
+    client.get(path)
+    assert world.statuses() == ["unconfirmed"]
+    assert "You are on the list" in client.post(path).text
+    assert world.statuses() == ["waiting"]
+    mine = f"/me/{world.keyring.sign('shopper-me', [1, 1])}"
+    assert client.get(f"{mine}?format=json").json["subscriptions"][0]["address"] == "+33612345678"
+
+
+def test_offers_and_news_are_a_choice_of_their_own(client: FlaskClient, world: World) -> None:
+    post(client, "first@example.com", marketing=MARKETING_VERSION)
+    offers(world, offers_marketing=True)
+    post(client, "ann@example.com", marketing=MARKETING_VERSION)
+    post(client, "bob@example.com", marketing="2020-01")
+    rows = world.rows("select wants_marketing, marketing_text from subscription order by id")
+    text = "Kiln & Co may also send me offers and news. I can end this at any time."
+    assert [(False, ""), (True, f"{MARKETING_VERSION}: {text}"), (False, "")] == [tuple(row) for row in rows]
+    path = f"/confirm/{world.keyring.sign('shopper-confirm', [1, 2])}"
+    assert text in unescape(client.get(path).text)
+    client.post(path, data={"marketing": "no"})
+    row = world.row("select status, wants_marketing from subscription where id = 2")
+    assert ("waiting", False) == tuple(row)
+
+
+def test_a_form_sent_at_once_is_a_machines(world: World) -> None:
+    limits = SignUpLimits("memory://", world.keyring, quickest_ms=400)
+    with create_storefront(world, limits).test_client() as client:
+        hasty = post(client, "bot@example.com", took="12")
+        assert world.statuses() == []
+        calm = post(client, "ann@example.com", took="400")
+        plain = post(client, "bob@example.com")
+    assert hasty.data == calm.data == plain.data
+    assert world.statuses() == ["unconfirmed"] * 2
+
+
+def test_throw_away_addresses_are_refused_where_the_merchant_wants_it(
+    client: FlaskClient, world: World
+) -> None:
+    assert post(client, "ann@mailinator.com").status_code == 200
+    offers(world, refuses_disposable=True)
+    answer = post(client, "bob@eu.Mailinator.com")
+    assert (answer.status_code, answer.json["status"]) == (422, "disposable")
+    assert post(client, "bob@example.com").status_code == 200
+    assert len(world.statuses()) == 2
+
+
+def test_ten_thousand_addresses_from_one_network_are_stopped(world: World) -> None:
+    limits = SignUpLimits("memory://", world.keyring)
+    # Each from an address of its own in the same network.
+    waits = [limits.retry_after_s(KEY, f"198.51.100.{n % 250}") for n in range(600)]
+    assert 20 == waits.count(0)
+    # And from networks of their own they are stopped by the store's limit.
+    waits = [limits.retry_after_s("other", f"{n >> 8}.{n & 255}.0.1") for n in range(0x0800, 0x0800 + 1_000)]
+    assert 600 == waits.count(0)
+
+
+def test_one_address_is_taken_thirty_times_an_hour(client: FlaskClient, world: World) -> None:
+    limits = SignUpLimits("memory://", world.keyring)
+    waits = [limits.address_retry_after_s(KEY, "ann@example.com", "email") for _ in range(100)]
+    assert 30 == waits.count(0)
+    assert limits.address_retry_after_s(KEY, "bob@example.com", "email") == 0
+    texts = [limits.address_retry_after_s(KEY, f"+336{n:08}", "sms") for n in range(200)]
+    assert 120 == texts.count(0)
+
+
+def test_the_own_page_changes_quantities_and_ends_everything(client: FlaskClient, world: World) -> None:
+    world.add_variant("502", "Red mug")
+    world.waiting("ann@example.com", wanted_units=2)
+    world.waiting("ann@example.com", external_id="502")
+    world.waiting("bob@example.com")
+    path = f"/me/{world.keyring.sign('shopper-me', [1, 1])}"
+    assert "Those who asked first are told first." in client.get(path).text
+    assert "Your quantity is saved" in client.post(path, data={"change": "1", "units": "5"}).text
+    assert "Your quantity is saved" not in client.post(path, data={"change": "3", "units": "9"}).text
+    client.post(path, data={"change": "1", "units": "x"})
+    rows = world.rows("select wanted_units from subscription order by id")
+    assert [5, 1, 1] == [row.wanted_units for row in rows]
+    client.post(path, data={"end": "all"})
+    assert world.statuses() == ["ended", "ended", "waiting"]
+
+
+def test_the_question_after_a_year_is_answered_by_pressing(
+    client: FlaskClient, world: World, clock: ManualClock
+) -> None:
+    world.waiting("ann@example.com")
+    clock.advance(days=335)
+    still.ask(world, world.merchant_id)
+    world.run()
+    path = mail_link(world, "still")
+    assert "Do you still want it?" in client.get(path).text
+    assert world.row("select asked_again_at from subscription").asked_again_at == clock.now()
+    assert "Your place is kept" in client.post(path).text
+    assert world.row("select asked_again_at from subscription").asked_again_at is None
 
 
 # --- Pages behind links -------------------------------------------------------------------------------

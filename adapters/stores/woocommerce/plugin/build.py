@@ -19,10 +19,11 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from adapters.kit import scripts
+
 HERE = Path(__file__).resolve().parent
 PLUGIN = HERE / "dispo"
 ROOT = HERE.parents[3]
-SCRIPT = ROOT / "templates" / "storefront" / "notify-me.js"
 LOCALES = ("fr_FR",)
 _CALL = re.compile(
     r"""(?:/\*\s*(translators:[^*]*)\*/\s*[^\n]*?)?"""
@@ -108,7 +109,7 @@ def mo_bytes(po: bytes, locale: str) -> bytes:
 def assets() -> dict[Path, bytes]:
     """Every made file with its content."""
     made = {
-        PLUGIN / "assets" / "notify-me.js": SCRIPT.read_bytes(),
+        PLUGIN / "assets" / "notify-me.js": scripts.built(),
         PLUGIN / "languages" / "dispo.pot": po_bytes(words()),
     }
     for locale in LOCALES:
