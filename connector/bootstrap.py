@@ -49,7 +49,7 @@ from connector.registry import Environment, Part, manifest
 from connector.repricing import work as repricing
 from connector.settings import AppKeys, Settings
 from connector.shared import RedisValues
-from connector.shoppers import attribution, episodes, events, media, sending
+from connector.shoppers import attribution, compensation, episodes, events, media, sending
 from connector.shoppers.at_risk import carrying, choosing, writing
 
 TOPICS: Mapping[str, Topic] = {
@@ -67,6 +67,7 @@ TOPICS: Mapping[str, Topic] = {
         Topic(media.SMS, sending.work_messages, 50, 240),
         Topic(media.PUSH, sending.work_messages, 50, 240),
         Topic(media.EVENT, events.work_events, 50, 240),
+        Topic(compensation.CODES, compensation.work_codes, 50, 240),
         Topic(writing.ORDER_MESSAGE, writing.work_order_messages, 50, 240),
         Topic(choosing.CARE, carrying.work_care, 10, 240),
         Topic(topics.ADS, pausing.work_positions, 500, 240),

@@ -148,6 +148,7 @@ def environment(locale: str) -> Environment:
         locale=locale,
         money=lambda minor, currency: money(minor, currency, locale),
         number=lambda value: number(value, locale),
+        percent=lambda share: percent(share, locale),
         day=lambda value: day(value, locale),
         days=lambda start, end: days(start, end, locale),
     )

@@ -17,11 +17,12 @@ _SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """Whose message was followed, and for which variant. `is_gone`: there is nothing left to buy of it now."""
+    """Whose message was followed, for which variant of which store. `is_gone`: nothing is left to buy of it now."""
 
     subscription_id: int
     variant_id: int
     is_gone: bool
+    connection_id: int
     invitation_id: int | None = None
 
 
@@ -62,4 +63,10 @@ def follow(db: sa.Connection, merchant_id: int, message_id: int, now: datetime |
             )
             .values(clicked_at=now, clicked_gone=is_gone)
         )
-    return Click(int(row.subscription_id), int(row.variant_id), is_gone, invitation_id=row.invitation_id)
+    return Click(
+        int(row.subscription_id),
+        int(row.variant_id),
+        is_gone,
+        int(row.connection_id),
+        invitation_id=row.invitation_id,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,7 +11,9 @@ import sqlalchemy as sa
 from connector.catalog.tables import Listing
 from connector.ports.channels import OutgoingMessage, OutgoingPush, OutgoingText
 from connector.shoppers import links
-from connector.shoppers.render import Facts, render, render_push, render_text
+from connector.shoppers.alternatives import alternatives
+from connector.shoppers.meanwhile import is_discontinued, promised_on
+from connector.shoppers.render import Facts, Similar, render, render_push, render_text
 from connector.shoppers.runtime import ShopperRuntime
 
 _LISTING = Listing.__table__  # type: ignore[attr-defined]
@@ -68,24 +70,43 @@ def facts_of(
     def signed(purpose: links.Purpose, subject_id: int) -> str:
         return links.link(rt.keyring, rt.base_url, purpose, person.merchant_id, subject_id, person.locale)
 
+    leave_url = signed("leave", person.subscription_id)
+    more: dict[str, Any] = {}
+    main_url = signed("confirm", person.subscription_id) if kind == "confirm" else signed("click", message_id)
+    if kind == "still_waiting":
+        main_url = signed("still", person.subscription_id)
+    elif kind == "date_slipped":
+        more["old_on"] = date.fromisoformat(context["old_on"])
+        more["new_on"] = promised_on(db, person.merchant_id, variant_id)
+    elif kind == "alternatives":
+        found = alternatives(db, person.merchant_id, person.connection_id, variant_id, rt.now())
+        more["similar"] = tuple(Similar(one.title, one.url, one.image_url, one.price_minor) for one in found)
+        more["is_discontinued"] = is_discontinued(db, person.merchant_id, variant_id)
+        main_url = found[0].url if found else main_url
     return Facts(
         seller=seller.name,
         title=listing.title if listing else "",
-        main_url=(
-            signed("confirm", person.subscription_id)
-            if kind == "confirm"
-            else signed("still", person.subscription_id)
-            if kind == "still_waiting"
-            else signed("click", message_id)
-        ),
-        leave_url=signed("leave", person.subscription_id),
+        main_url=main_url,
+        leave_url=leave_url,
+        leave_one_url=f"{leave_url}&only=1",
         me_url=signed("me", person.subscription_id),
         asked_on=person.asked_at.date(),
         image_url=listing.image_url if listing else "",
         price_minor=listing.price_minor if listing else None,
         currency=seller.currency,
         privacy_url=seller.privacy_url,
+        **more,
     )
+
+
+def promised(facts: Facts) -> dict[str, Any]:
+    """What the message promises, for its row's context: JSON, and never an address."""
+    said: dict[str, Any] = {}
+    if facts.new_on is not None:
+        said["new_on"] = facts.new_on.isoformat()
+    if facts.code is not None:
+        said["code"] = facts.code.text
+    return said
 
 
 def compose(

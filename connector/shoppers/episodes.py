@@ -21,6 +21,7 @@ from connector.db import transaction
 from connector.outbox.messages import Again, Claim, Done, Intent, Outcome, enqueue, settle
 from connector.positions.tables import Position
 from connector.positions.topics import SHOPPERS
+from connector.shoppers import meanwhile
 from connector.shoppers.claims import learned
 from connector.shoppers.messages import write_message
 from connector.shoppers.policy import ShopperPolicy, policy_of
@@ -68,9 +69,10 @@ def work_positions(rt: ShopperRuntime, claim: Claim) -> None:
 
 
 def look(rt: ShopperRuntime, merchant_id: int, variant_id: int) -> Outcome | None:
-    """Open, go on with or close the episode of one variant, and invite as many as it is time for.
+    """Open, go on with or close the episode of one variant, and invite as many as it is time for; while it is sold
+    out, tell those who wait what `connector.shoppers.meanwhile` has to tell.
 
-    One transaction of at most 500 invitations; None when there may be more to invite now.
+    One transaction of at most 500 messages of a kind; None when there may be more to write now.
     """
     with transaction(rt.engine) as db:
         return _step(rt, db, merchant_id, variant_id)
@@ -90,7 +92,9 @@ def _step(rt: ShopperRuntime, db: sa.Connection, merchant_id: int, variant_id: i
     if stock.free_units == 0:
         if episode is not None:
             _close(db, merchant_id, episode.id, "sold out", now)
-        return Done()
+        intents, has_more = meanwhile.tell(rt, db, merchant_id, variant_id, now)
+        enqueue(db, merchant_id, intents)
+        return None if has_more else Done()
     merchant = db.execute(
         sa.select(_MERCHANT.c.claim_rate, _MERCHANT.c.is_frozen).where(_MERCHANT.c.id == merchant_id)
     ).one()

@@ -18,10 +18,19 @@ from connector.outbox.messages import Intent, enqueue
 from connector.shoppers.media import TOPICS, ways
 from connector.shoppers.render import Kind
 from connector.shoppers.runtime import ShopperRuntime
+from connector.shoppers.stock import FROM_STOCK
 from connector.shoppers.tables import Message, Subscription
 
 _SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
 _MESSAGE = Message.__table__  # type: ignore[attr-defined]
+
+_NAME_THE_DAY = sa.text("""
+update subscription s
+   set shown_on = (select coalesce(p.restock_until, p.restock_on) from position p
+                    where p.merchant_id = s.merchant_id and p.variant_id = s.variant_id
+                      and p.restock_on is not null and p.state <> all(:from_stock))
+ where s.merchant_id = :m and s.id = :id
+""")
 
 LOST_NOTE = "The process ended while this was being sent: it may have arrived. It is not repeated."
 
@@ -36,10 +45,14 @@ def write_message(
     *,
     variant_id: int = 0,
     context: Mapping[str, Any] | None = None,
+    not_before: datetime | None = None,
 ) -> Intent:
     """Write the message in the caller's transaction, for the subscription's own channel; the intent to send it, for
     `enqueue` at its end. `variant_id`: what it speaks of, 0: what the subscription waits for; `context`: what it
-    promises (dates, codes), for JSON."""
+    promises (dates, codes), for JSON; an alert is not sent before `not_before`. A confirmation names the day by which
+    the page says that it is back, and that is kept with the subscription: what is promised later is measured by it."""
+    if kind == "confirm":
+        db.execute(_NAME_THE_DAY, {"m": merchant_id, "id": subscription_id, "from_stock": list(FROM_STOCK)})
     host = urlsplit(rt.base_url).hostname or "localhost"
     channel = sa.select(_SUBSCRIPTION.c.channel).where(
         _SUBSCRIPTION.c.merchant_id == merchant_id, _SUBSCRIPTION.c.id == subscription_id
@@ -56,6 +69,7 @@ def write_message(
             message_id=f"{uuid4().hex}@{host}",
             created_at=rt.now(),
             context=dict(context or {}),
+            not_before=not_before,
         )
         .returning(_MESSAGE.c.id, _MESSAGE.c.channel)
     ).one()
@@ -113,7 +127,7 @@ def settle_lost(db: sa.Connection, merchant_id: int, now: datetime, after: timed
     """Messages "sending" for longer than `after` become unknown, even when their intent is lost as
     well; the number of them. `after` must be longer than any provider's call."""
     lost = list(
-        db.scalars(
+        db.execute(
             sa.update(_MESSAGE)
             .where(
                 _MESSAGE.c.merchant_id == merchant_id,
@@ -121,9 +135,10 @@ def settle_lost(db: sa.Connection, merchant_id: int, now: datetime, after: timed
                 _MESSAGE.c.sending_at <= now - after,
             )
             .values(status="unknown", settled_at=now, note=LOST_NOTE)
-            .returning(_MESSAGE.c.subscription_id)
+            .returning(_MESSAGE.c.subscription_id, _MESSAGE.c.kind)
         )
     )
-    for subscription_id in lost:
-        close_subscription(db, merchant_id, subscription_id)
+    for row in lost:
+        if row.kind == "back_in_stock":
+            close_subscription(db, merchant_id, row.subscription_id)
     return len(lost)

@@ -11,10 +11,33 @@ import css_inline
 
 from connector.i18n import environment
 
-Kind = Literal["confirm", "back_in_stock", "still_waiting"]
+Kind = Literal["confirm", "back_in_stock", "date_slipped", "alternatives", "still_waiting"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 ALERTS: frozenset[str] = frozenset(KINDS) - {"confirm"}
 """Sent by our own decision, so within quiet hours and daily limits; the rest somebody has just asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A discount code good once until the end of `expires_on`, for waiting past `shown_on`: `percent`, or
+    `amount_minor` (minor units of `currency`)."""
+
+    text: str
+    expires_on: date
+    shown_on: date
+    percent: int | None = None
+    amount_minor: int | None = None
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """A product offered instead; `price_minor` in minor units of the message's currency, None: not said."""
+
+    title: str
+    url: str
+    image_url: str = ""
+    price_minor: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +45,8 @@ class Facts:
     """What a message may say. `seller` sends it, `title` is the product with its variant,
     `price_minor` is in minor units of `currency` (None: not said), `main_url` is the one button,
     `leave_url` and `me_url` end it, `asked_on` is the day they signed up. URLs may be empty. `takes_answers`:
-    an SMS can be answered with STOP."""
+    an SMS can be answered with STOP. `shown_on`: the day that the page named when they signed up. `old_on` is the
+    day told last, `new_on` the one promised now. `leave_one_url` ends this one alert."""
 
     seller: str
     title: str
@@ -35,6 +59,13 @@ class Facts:
     currency: str = "EUR"
     privacy_url: str = ""
     takes_answers: bool = True
+    shown_on: date | None = None
+    old_on: date | None = None
+    new_on: date | None = None
+    leave_one_url: str = ""
+    code: Code | None = None
+    similar: tuple[Similar, ...] = ()
+    is_discontinued: bool = False
 
 
 @dataclass(frozen=True, slots=True)

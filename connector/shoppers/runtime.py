@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from connector.crypto import Keyring
+from connector.ports.coupons import Coupons
 
 
 class ShopperRuntime(Protocol):
@@ -28,3 +29,6 @@ class ShopperRuntime(Protocol):
     def channel(self, merchant_id: int, connection_id: int) -> Any:
         """The adapter of a channel connection, one of `connector.ports.channels` by its medium; 0 is the
         installation's own mail. Raises a PortError when it cannot be built."""
+
+    def coupons(self, merchant_id: int, connection_id: int) -> Coupons | None:
+        """What makes discount codes in a store; None where its platform has none. Raises a PortError."""

@@ -29,8 +29,8 @@ from connector.ports.errors import (
     Unauthorized,
 )
 from connector.positions.topics import SHOPPERS
-from connector.shoppers import addresses
-from connector.shoppers.compose import Outgoing, Person, Seller, compose, facts_of, subject_of
+from connector.shoppers import addresses, compensation, meanwhile
+from connector.shoppers.compose import Outgoing, Person, Seller, compose, facts_of, promised, subject_of
 from connector.shoppers.hours import may_go_at, warm_up_limit, zone_of
 from connector.shoppers.media import EVENT, ways
 from connector.shoppers.messages import LOST_NOTE, close_subscription
@@ -54,11 +54,11 @@ select g.id, coalesce(nullif(g.variant_id, 0), s.variant_id) as variant_id, s.ad
  where g.merchant_id = :m and g.id = any(:ids)
 """)
 _LOOK = sa.text("""
-select g.id, g.kind, g.channel, g.status, g.message_id, g.created_at, g.not_before, g.context, g.tries,
+select g.merchant_id, g.id, g.kind, g.channel, g.status, g.message_id, g.created_at, g.not_before, g.context, g.tries,
        g.subscription_id, coalesce(nullif(g.variant_id, 0), s.variant_id) as variant_id,
        s.status as person_status, s.address, s.locale, s.connection_id, s.created_at as asked_at,
        (select w.public_key from connection w where w.merchant_id = :m and w.id = :way) as way_key,
-       s.time_zone, s.push_keys, s.wants_marketing,
+       s.time_zone, s.push_keys, s.wants_marketing, s.shown_on,
        m.name, m.sender_name, m.reply_to, m.privacy_url, m.currency, m.timezone, m.is_frozen,
        c.status as store_status, c.config->>'currency' as store_currency, r.says,
        exists (select 1 from suppression x where x.merchant_id = :m and x.address_digest = any(:digests))
@@ -98,6 +98,7 @@ class _Ready:
     wants_marketing: bool
     kind: str
     created_at: datetime
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +117,8 @@ class _Result:
 StillTrue = Callable[[ShopperRuntime, sa.Connection, Any], str]
 """Whether what a message says still holds: "" or why it is not sent any more (its row, as `_LOOK` reads it)."""
 STILL_TRUE: Mapping[str, StillTrue] = {
+    "date_slipped": meanwhile.why_no_slip,
+    "alternatives": meanwhile.why_no_alternatives,
     "still_waiting": lambda rt, db, row: "" if row.person_status == "waiting" else "They no longer wait.",
 }
 
@@ -177,6 +180,15 @@ def _attempt(
         return _Result("", Done())  # expired or erased: there is nobody to write to
     with transaction(rt.engine) as db:
         ready = _prepare(rt, db, merchant_id, message_id, brief, channel)
+    if isinstance(ready, compensation.Planned):
+        # The store is asked outside of any transaction; then everything is checked once more.
+        wait = compensation.make(rt, ready)
+        if wait is not None:
+            return _Result("", wait)
+        with transaction(rt.engine) as db:
+            ready = _prepare(rt, db, merchant_id, message_id, brief, channel)
+    if isinstance(ready, compensation.Planned):
+        return _Result("", Again(1, "Its code is made first."))
     if not isinstance(ready, _Ready):
         return _Result("", ready)
     try:
@@ -199,6 +211,7 @@ def _attempt(
     return _Result(
         "sent",
         Done(),
+        ready.note,
         provider_id=accepted.provider_id,
         segments=accepted.segments,
         has_event=ready.wants_marketing and ready.kind == "back_in_stock",
@@ -207,7 +220,7 @@ def _attempt(
 
 def _prepare(
     rt: ShopperRuntime, db: sa.Connection, merchant_id: int, message_id: int, brief: _Brief, channel: Any
-) -> _Ready | Outcome:
+) -> _Ready | compensation.Planned | Outcome:
     """The finished message with its row set to "sending", or what to do instead."""
     now = rt.now()
     lock_variant(db, merchant_id, brief.variant_id)
@@ -228,13 +241,17 @@ def _prepare(
         db.execute(
             sa.update(_MESSAGE).where(its_key).values(status="unknown", settled_at=now, note=LOST_NOTE)
         )
-        close_subscription(db, merchant_id, row.subscription_id)
+        if row.kind == "back_in_stock":
+            close_subscription(db, merchant_id, row.subscription_id)
         return Unknown(LOST_NOTE)
     if row.status != "waiting":
         return Done()
     instead = _instead(rt, db, merchant_id, row, its_key, now)
     if instead is not None:
         return instead
+    code = compensation.code_for(rt, db, row) if row.kind == "back_in_stock" else compensation.NO_CODE
+    if isinstance(code, compensation.Planned):
+        return code
     person = Person(
         merchant_id=merchant_id,
         subscription_id=row.subscription_id,
@@ -252,6 +269,7 @@ def _prepare(
         currency=row.store_currency or row.currency,
     )
     facts = facts_of(rt, db, seller, person, row.kind, row.id, row.variant_id, row.context)
+    facts = replace(facts, shown_on=row.shown_on if row.kind == "confirm" else None, code=code.said)
     if row.channel == "sms":
         facts = replace(facts, takes_answers=getattr(channel, "takes_answers", True))
     outgoing = compose(row.channel, row.kind, row.message_id, person, seller, facts)
@@ -267,9 +285,10 @@ def _prepare(
             tries=_MESSAGE.c.tries + 1,
             subject=subject_of(outgoing),
             note="",
+            context={**row.context, **promised(facts)},
         )
     )
-    return _Ready(outgoing, row.wants_marketing, row.kind, row.created_at)
+    return _Ready(outgoing, row.wants_marketing, row.kind, row.created_at, code.note)
 
 
 def _instead(
@@ -356,11 +375,11 @@ def _record(
             _MESSAGE.c.status.in_(("sending", "unknown")),
         )
         .values(**values)
-        .returning(_MESSAGE.c.subscription_id, _MESSAGE.c.tries)
+        .returning(_MESSAGE.c.subscription_id, _MESSAGE.c.tries, _MESSAGE.c.kind)
     ).one_or_none()
     if row is None:
         return result
-    if result.status in ("sent", "unknown"):
+    if result.status in ("sent", "unknown") and row.kind == "back_in_stock":
         close_subscription(db, merchant_id, row.subscription_id)
     if result.has_event:
         own = ways(db, merchant_id, "event")

@@ -198,7 +198,7 @@ class Compensation(SQLModel, table=True):
     Status: planned (the request is fixed; it may have been sent), made (the code is in the store as `external_id`),
     refused (`note` says why) or deleted. It takes `percent` or `amount_minor` (minor units of `currency`) off
     `product_id` until the end of `expires_on`. `shown_on` is the day they had been shown; `message_id` the message that
-    told the code, 0: none.
+    tells the code, 0: none.
     """
 
     __tablename__ = "compensation"

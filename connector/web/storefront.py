@@ -16,11 +16,14 @@ import re
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
+from cachetools import TTLCache
 from flask import Blueprint, Flask, Request, Response, request
 from werkzeug.exceptions import HTTPException
 
@@ -29,7 +32,9 @@ from connector.db import transaction
 from connector.delivery.live import LiveDesk
 from connector.i18n import TEMPLATES, best_locale, environment
 from connector.shoppers import clicks, erase, links, still
+from connector.shoppers.alternatives import Item, alternatives, store_currency
 from connector.shoppers.badges import badge_facts
+from connector.shoppers.devices import sender_key
 from connector.shoppers.interest import InterestCounter
 from connector.shoppers.marks import marked, marks
 from connector.shoppers.offer import CONSENT_VERSION as CONSENT_VERSION
@@ -51,10 +56,13 @@ from connector.shoppers.unsubscribe import (
 from connector.web.sign_up_limits import SignUpLimits
 from connector.web.sign_ups import Said, sign_up, words_of
 
+OFFERS_LAST_S = 60
+"""Similar products are looked for so often at most: their page is public, and many stand on it at once."""
 ASKS = ("restocking", "out_of_stock")
 """States in which a product page shows its form."""
 _COUNTRY = re.compile("[A-Z]{2}")
 MOST_BYTES = 16_384
+_OWN_MACHINE = ("localhost", "127.0.0.1")
 # The style is inside the page: behind a shop's own domain no address of ours would find it.
 STYLE = environment("en").get_template("storefront/page.css").render()
 STYLE_DIGEST = b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
@@ -111,6 +119,27 @@ def storefront(
         answer.make_conditional(request)
         return _cors(answer)
 
+    offers: TTLCache[tuple[int, int, int], list[dict[str, Any]]] = TTLCache(4_096, OFFERS_LAST_S)
+    offers_lock = Lock()
+
+    @routes.get("/s/<public_key>/alternatives")
+    def similar(public_key: str) -> Response:
+        try:
+            with rt.engine.connect() as db:
+                place = find_place(db, public_key, request.args.get("id", ""))
+                at = (place.merchant_id, place.connection_id, place.variant_id)
+                with offers_lock:
+                    items = offers.get(at)
+                if items is None:
+                    items = _offers(db, *at, rt.now())
+                    with offers_lock:
+                        offers[at] = items
+        except UnknownListing:
+            return _cors(_json({"error": "There is no such store or item."}, 404))
+        answer = _json({"items": items})
+        answer.headers["Cache-Control"] = f"public, max-age={OFFERS_LAST_S}"
+        return _cors(answer)
+
     @routes.route("/s/<public_key>/subscribe", methods=["OPTIONS"])
     def preflight(public_key: str) -> Response:
         answer = Response(status=204)
@@ -133,11 +162,11 @@ def storefront(
                 end_marketing(rt, person)
             if not confirm(rt, person.merchant_id, person.subscription_id):
                 return _gone(person.locale)
-            return _page("confirmed", person.locale, person=person)
+            return _confirmed(rt, person)
         if person.status == "ended":
             return _gone(person.locale)
         if person.status != "unconfirmed":
-            return _page("confirmed", person.locale, person=person)
+            return _confirmed(rt, person)
         return _page("confirm", person.locale, person=person)
 
     @routes.route("/still/<token>", methods=["GET", "POST"])
@@ -160,23 +189,28 @@ def storefront(
                 person.status_code = 200
             return person
         if request.method == "POST":
+            if request.form.get("how") == "only_one":
+                done = "ended" if leave_one(rt, person, person.subscription_id) else ""
+                return _own(rt, person, done)
             for_good = request.form.get("how") == "for_good"
             (leave_for_good if for_good else leave_all)(rt, person)
             return _page("left", person.locale, person=person, for_good=for_good)
-        return _page("leave", person.locale, person=person)
+        return _page("leave", person.locale, person=person, only_one=request.args.get("only") == "1")
 
     @routes.route("/c/<token>", methods=["GET", "POST"])
     def click(token: str) -> Response:
         followed = _followed(rt, token)
         if isinstance(followed, Response):
             return followed
-        person, is_gone = followed
+        person, found = followed
         url = person.url if _is_web_address(person.url) else ""
         if request.method == "POST":
             wait_again(rt, person)
             return _page("kept_place", person.locale, person=person, url=url)
-        if is_gone:
-            return _page("gone", person.locale, person=person, url=url)
+        if found.is_gone:
+            with rt.engine.connect() as db:
+                instead, currency = _instead(db, person, found, rt.now())
+            return _page("gone", person.locale, person=person, url=url, similar=instead, currency=currency)
         if not url:
             return _error("gone", person.locale, 410)
         answer = Response(status=302)
@@ -247,8 +281,34 @@ def _person(rt: ShopperRuntime, purpose: links.Purpose, token: str) -> Person | 
     return person or _gone(_locale(request))
 
 
-def _followed(rt: ShopperRuntime, token: str) -> tuple[Person, bool] | Response:
-    """Whose message was followed, and whether what it told of is gone; or the page that says why it does not work."""
+def _offers(
+    db: sa.Connection, merchant_id: int, connection_id: int, variant_id: int, now: datetime
+) -> list[dict[str, Any]]:
+    """Similar products in stock, as the storefront's script reads them; prices in minor units."""
+    currency = store_currency(db, merchant_id, connection_id)
+    return [
+        {
+            "id": one.external_id,
+            "title": one.title,
+            "url": one.url,
+            "image": one.image_url,
+            "price_minor": one.price_minor,
+            "currency": currency,
+        }
+        for one in alternatives(db, merchant_id, connection_id, variant_id, now)
+        if _is_web_address(one.url)
+    ]
+
+
+def _instead(db: sa.Connection, person: Person, found: clicks.Click, now: datetime) -> tuple[list[Item], str]:
+    """What to offer somebody who came in vain, and the currency of its prices."""
+    items = alternatives(db, person.merchant_id, found.connection_id, found.variant_id, now)
+    currency = store_currency(db, person.merchant_id, found.connection_id)
+    return [one for one in items if _is_web_address(one.url)], currency
+
+
+def _followed(rt: ShopperRuntime, token: str) -> tuple[Person, clicks.Click] | Response:
+    """Whose message was followed and where it leads; or the page that says why it does not work."""
     try:
         merchant_id, message_id = links.read(rt.keyring, "click", token)
     except LinkExpired:
@@ -265,7 +325,7 @@ def _followed(rt: ShopperRuntime, token: str) -> tuple[Person, bool] | Response:
     if is_marked and found.invitation_id and _is_web_address(person.url):
         mark = marks(rt.keyring, merchant_id, found.invitation_id)[0]
         person = replace(person, url=marked(person.url, mark))
-    return person, found.is_gone
+    return person, found
 
 
 def _change_own(rt: ShopperRuntime, person: Person) -> Response:
@@ -312,6 +372,17 @@ def _said(said: Said, locale: str) -> Response:
     if said.retry_after_s:
         answer.headers["Retry-After"] = str(said.retry_after_s)
     return answer
+
+
+def _confirmed(rt: ShopperRuntime, person: Person) -> Response:
+    """That they are on the list; where the merchant sends notifications, with the way to have them here."""
+    # Browsers give service workers to secure origins only.
+    is_secure = rt.base_url.startswith("https://") or urlsplit(rt.base_url).hostname in _OWN_MACHINE
+    push_url = ""
+    if is_secure and person.status != "fulfilled" and sender_key(rt, person.merchant_id) is not None:
+        given = (person.merchant_id, person.subscription_id, person.locale)
+        push_url = links.link(rt.keyring, rt.base_url, "push", *given)
+    return _page("confirmed", person.locale, person=person, push_url=push_url)
 
 
 def _gone(locale: str) -> Response:

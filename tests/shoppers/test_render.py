@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connector import i18n
-from connector.shoppers.render import KINDS, Facts, Kind, render
+from connector.shoppers.render import KINDS, Code, Facts, Kind, Similar, render
 
 FACTS = Facts(
     seller="Kiln & Co",
@@ -24,6 +24,12 @@ FACTS = Facts(
     price_minor=123_450,
     currency="EUR",
     privacy_url="https://shop.test/privacy",
+    shown_on=date(2026, 1, 12),
+    old_on=date(2026, 1, 12),
+    new_on=date(2026, 1, 20),
+    leave_one_url="https://dispo.test/u/2?only=1",
+    code=Code("BACK-7K2M9QXA", date(2026, 2, 19), date(2026, 1, 12), percent=10),
+    similar=(Similar("Vase <Qing>", "https://dispo.test/c/1", "https://shop.test/qing.png", 119_900),),
 )
 OURS = ("connector/shoppers/", "connector/web/storefront.py", "templates/email/", "templates/storefront/")
 EVERY = [(kind, locale) for kind in KINDS for locale in i18n.locales()]

@@ -18,7 +18,7 @@ from connector.outbox.work import Topic, serve_turn
 from connector.ports.channels import Accepted, OutgoingMessage
 from connector.positions.tables import Position
 from connector.positions.topics import SHOPPERS
-from connector.shoppers import episodes, media, sending
+from connector.shoppers import compensation, episodes, media, sending
 from connector.shoppers.subscribe import Answer, confirm, find_place, subscribe
 from tests.support import ManualClock
 
@@ -28,6 +28,7 @@ FERNET = "c3VwZXItc2VjcmV0LWtleS1mb3ItdGVzdHMtMTIzNDU="
 
 TOPICS = {
     SHOPPERS: Topic(SHOPPERS, episodes.work_positions),
+    compensation.CODES: Topic(compensation.CODES, compensation.work_codes),
     media.EMAIL: Topic(media.EMAIL, sending.work_messages),
     media.SMS: Topic(media.SMS, sending.work_messages),
     media.PUSH: Topic(media.PUSH, sending.work_messages),
@@ -65,12 +66,16 @@ class World:
     merchant_id: int = 1
     connection_id: int = 1
     variant_id: int = 1
+    codes: Any = None
 
     def now(self) -> datetime:
         return self.clock.now()
 
     def channel(self, merchant_id: int, connection_id: int) -> RecordingChannel:
         return self.mail
+
+    def coupons(self, merchant_id: int, connection_id: int) -> Any:
+        return self.codes
 
     def seed(self, *, claim_rate: str = "0.2", available: int = 0, confirmed: int | None = None) -> World:
         """One merchant "Kiln & Co", one store, one managed variant "Blue mug" (external id "501")."""
