@@ -40,7 +40,7 @@ from connector.shoppers.tables import Compensation
 
 _COMPENSATION = Compensation.__table__  # type: ignore[attr-defined]
 
-CODES = "shopper.code"
+CODES = "shoppers.code"
 """The outbox topic that takes codes out of a store which nobody was told; its subject is the row's id."""
 WAITS_FOR = timedelta(minutes=10)
 """A message waits so long for its code at most."""
@@ -214,7 +214,7 @@ def _note(rt: ShopperRuntime, planned: Planned, status: str, note: str, external
 
 
 def work_codes(rt: ShopperRuntime, claim: Claim) -> None:
-    """The handler of topic "shopper.code": takes a code out of the store that nobody was told."""
+    """The handler of topic "shoppers.code": takes a code out of the store that nobody was told."""
     for message in claim.messages:
         if claim.is_out_of_time():
             return
