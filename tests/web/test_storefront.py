@@ -28,6 +28,7 @@ from connector.shoppers.policy import ShopperPolicy, save_policy
 from connector.shoppers.words import script_words
 from connector.web.sign_up_limits import SignUpLimits, network_of
 from connector.web.storefront import CONSENT_VERSION, create_storefront
+from tests.shoppers.test_alternatives import furnish
 from tests.shoppers.world import FERNET, KEY, World
 from tests.shoppers.world import _add as add
 from tests.support import ManualClock
@@ -555,6 +556,54 @@ def test_a_click_in_vain_is_noted_and_the_place_can_be_kept(client: FlaskClient,
     world.set_stock(3)
     world.run()
     assert world.told() == ["ann@example.com"] * 2
+
+
+def test_a_click_in_vain_is_shown_what_is_similar_and_in_stock(client: FlaskClient, world: World) -> None:
+    furnish(world)
+    world.waiting("ann@example.com", locale="fr")
+    world.set_stock(1)
+    world.run()
+    world.set_stock(0)
+    page = client.get(mail_link(world, "c")).text
+    assert "Semblables et en stock" in page
+    assert '<a href="https://shop.test/product/601/">Green mug</a>' in page
+    assert "19,99\xa0€" in page
+    assert "Gold mug" not in page
+
+
+def test_the_storefront_reads_similar_products_for_a_minute(client: FlaskClient, world: World) -> None:
+    furnish(world)
+    answer = client.get(f"/s/{KEY}/alternatives?id=501")
+    assert answer.json == {
+        "items": [
+            {
+                "id": "601",
+                "title": "Green mug",
+                "url": "https://shop.test/product/601/",
+                "image": "https://shop.test/mug.png",
+                "price_minor": 1999,
+                "currency": "EUR",
+            }
+        ]
+    }
+    assert answer.headers["Cache-Control"] == "public, max-age=60"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    with world.engine.begin() as db:
+        db.execute(sa.text("update listing set price_minor = 1 where external_id = '601'"))
+    assert client.get(f"/s/{KEY}/alternatives?id=501").json == answer.json
+    assert client.get(f"/s/{KEY}/alternatives?id=999").status_code == 404
+    assert client.get("/s/pk-nobody/alternatives?id=501").status_code == 404
+
+
+def test_one_alert_can_be_ended_and_the_others_stay(client: FlaskClient, world: World) -> None:
+    world.add_variant("502", "Green mug")
+    world.waiting("ann@example.com")
+    world.waiting("ann@example.com", external_id="502")
+    token = links.link(world.keyring, "", "leave", world.merchant_id, 1, "en")
+    assert "Stop waiting for this item?" in client.get(f"{token}&only=1").text
+    assert world.statuses() == ["waiting", "waiting"]
+    assert client.post(f"{token}&only=1", data={"how": "only_one"}).status_code == 200
+    assert world.statuses() == ["ended", "waiting"]
 
 
 @pytest.mark.parametrize("url", ["", "javascript:alert(1)", "//evil.example", "data:text/html,x"])
