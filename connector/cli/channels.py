@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from connector.accounts.connections import add_connection
 from connector.cli.frame import (
     ask_secret,
     emit,
@@ -16,8 +15,8 @@ from connector.cli.frame import (
     settings_of,
     show_connections,
 )
-from connector.db import transaction
 from connector.registry import ADAPTERS, manifest
+from connector.shoppers import channels
 
 
 @click.group()
@@ -47,31 +46,11 @@ def connect(
     config = settings_of(pairs, found.fields)
     given = secret_files(files, found.fields)
     # What nobody gives out but we ourselves is made, unless the merchant brings one along.
-    made = found.new_secrets() if found.new_secrets else {}
-    secrets = {
-        field.name: ask_secret(field, given) or made.get(field.name, "")
-        for field in found.fields
-        if field.is_secret
-    }
-    kept = {key: value for key, value in secrets.items() if value}
+    secrets = {field.name: ask_secret(field, given) for field in found.fields if field.is_secret}
     with open_runtime() as rt:
+        called = name or str(config.get("host", adapter))
         owner = merchant_id(rt, merchant)
-        says = found.build(config, kept, rt.environment).check()
-        mailbox = found.report_mailbox(config, kept, rt.environment) if found.report_mailbox else None
-        if mailbox is not None:
-            says = f"{says} {mailbox.check()}"
-        with transaction(rt.engine) as db:
-            connection_id = add_connection(
-                db,
-                rt.keyring,
-                owner,
-                kind="channel",
-                adapter=adapter,
-                name=name or config.get("host", adapter),
-                config=config,
-                secrets=kept,
-                now=rt.now(),
-            )
+        connection_id, says = channels.connect(rt, owner, adapter, called, config, secrets, "command line")
     emit({"connection_id": connection_id, "says": says}, as_json, f"Connected. {says}")
 
 

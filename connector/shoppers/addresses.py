@@ -117,3 +117,14 @@ def suppress(
             where=(_SUPPRESSION.c.reason == "stopped") & (made.excluded.reason != "stopped"),
         )
     )
+
+
+def lift(db: sa.Connection, keyring: Keyring, merchant_id: int, address_key: str) -> bool:
+    """Let an address be written to again; False when it was not suppressed. What had ended stays ended."""
+    gone = db.execute(
+        sa.delete(_SUPPRESSION).where(
+            _SUPPRESSION.c.merchant_id == merchant_id,
+            _SUPPRESSION.c.address_digest.in_(keyring.digests("suppression", address_key)),
+        )
+    )
+    return gone.rowcount > 0

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from cryptography.fernet import Fernet
 from werkzeug.routing import Rule
 
+from connector.accounts.tables import Connection
 from connector.bootstrap import Runtime
 from connector.settings import Settings
 from connector.web.app import create_app
@@ -100,6 +101,8 @@ CHOICES = {
     "connections.act": ("pause", "resume", "stop", "approve", "go-on", "read"),
     "search.act": ("dismiss", "restore"),
     "connections.ask_freeze": ("freeze", "unfreeze"),
+    "channels.ask": ("pause", "remove"),
+    "channels.act": ("pause", "resume", "remove"),
     "connections.freeze": ("freeze", "unfreeze"),
 }
 OTHERS = {
@@ -223,6 +226,17 @@ def test_the_owner_reaches_what_the_stranger_does_not(rule: Rule, owner: Person,
                     sa.text("update listing set location_id = 'main' where merchant_id = :m"),
                     {"m": shop.merchant_id},
                 )
+        if rule.endpoint.startswith("channels."):
+            way = shop.add(
+                Connection,
+                kind="channel",
+                adapter="web_push",
+                name="Push",
+                config={"contact": "owner@shop.test"},
+                public_key=f"way-{address}",
+                created_at=shop.now,
+            )
+            address = address.replace(str(shop.store_id), str(way))
         if rule.endpoint == "scripts.ask_off":
             # Only platforms whose pages take our script have it.
             store = shop.store(adapter="bigcommerce", config={"store_hash": "z4zn3wo"})

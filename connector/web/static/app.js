@@ -53,6 +53,15 @@
       all.indeterminate = ticked > 0 && ticked < boxes.length;
     });
   }
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    const from = document.getElementById(button.dataset.copy);
+    button.hidden = !navigator.clipboard;
+    button.addEventListener("click", async () => {
+      from.select();
+      await navigator.clipboard.writeText(from.value);
+      button.textContent = button.dataset.copied;
+    });
+  }
   // A button that was pressed is not pressed twice.
   document.addEventListener("submit", (event) => {
     const form = event.target;
