@@ -1,4 +1,6 @@
-"""Asks those who have waited for nearly a year whether they still want it, once, and ends what nobody answers.
+"""What ends by itself: sign-ups that nobody confirms, and waiting for a year that nobody wants to go on with.
+
+Those who have waited for nearly a year are asked once whether they still want it.
 
 The form promises twelve months at most: so they are asked thirty days before those are over. A yes is a consent of
 that day, good for twelve months of its own; the place in the queue stays.
@@ -14,10 +16,12 @@ from connector.db import transaction
 from connector.outbox.messages import enqueue
 from connector.shoppers.messages import write_message
 from connector.shoppers.runtime import ShopperRuntime
-from connector.shoppers.tables import Subscription
+from connector.shoppers.tables import Message, Subscription
 
 _SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
+_MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
+UNCONFIRMED_LASTS = timedelta(days=7)
 ANSWER_WITHIN = timedelta(days=30)
 ASKED_AFTER = timedelta(days=365) - ANSWER_WITHIN
 MOST_AT_ONCE = 500
@@ -91,3 +95,25 @@ def end_unanswered(db: sa.Connection, merchant_id: int, now: datetime) -> int:
         )
     )
     return ended.rowcount
+
+
+def expire(db: sa.Connection, merchant_id: int, now: datetime) -> int:
+    """Remove what nobody confirmed within seven days, with its messages; the number of subscriptions."""
+    gone = list(
+        db.scalars(
+            sa.delete(_SUBSCRIPTION)
+            .where(
+                _SUBSCRIPTION.c.merchant_id == merchant_id,
+                _SUBSCRIPTION.c.status == "unconfirmed",
+                _SUBSCRIPTION.c.created_at <= now - UNCONFIRMED_LASTS,
+            )
+            .returning(_SUBSCRIPTION.c.id)
+        )
+    )
+    if gone:
+        db.execute(
+            sa.delete(_MESSAGE).where(
+                _MESSAGE.c.merchant_id == merchant_id, _MESSAGE.c.subscription_id.in_(gone)
+            )
+        )
+    return len(gone)

@@ -1,4 +1,4 @@
-"""A shopper asks to be told: sign up, confirm, and what leaves again when nobody confirms.
+"""A shopper asks to be told: sign up and confirm (`connector.shoppers.still` ends what nobody confirms).
 
 The answer to a sign-up is the same whether the address is new, known, waiting, suppressed or was caught
 by the honeypot: the page never tells who is on the list.
@@ -35,7 +35,6 @@ _POSITION = Position.__table__  # type: ignore[attr-defined]
 _SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
 _MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
-UNCONFIRMED_LASTS = timedelta(days=7)
 MOST_WANTED_UNITS = 99
 OPEN = ("unconfirmed", "waiting", "invited")
 CONFIRMATION_AGAIN_AFTER = timedelta(hours=1)
@@ -177,7 +176,6 @@ def subscribe(
         _one_at_a_time(db, place.merchant_id, reach.key)
         if addresses.is_suppressed(db, rt.keyring, place.merchant_id, reach.key):
             return told
-        _free_the_place(db, place, reach, now)
         subscription_id = _put(db, place, reach, wish, now)
         if subscription_id is not None and _has_quota(db, place.merchant_id, reach, now):
             intent = write_message(rt, db, place.merchant_id, subscription_id, "confirm")
@@ -212,7 +210,7 @@ def _put(
     """The subscription that is to be confirmed now; None where there is one that needs, or gets, no message."""
     theirs = _theirs(place.merchant_id, place.connection_id, reach.channel, reach.key)
     # Whoever waits for any variant waits for this one; asking for any twice, from two variants, is one wish.
-    kinds = ("waiting", "invited") + (("unconfirmed",) if wish["any_of"] else ())
+    kinds = ("waiting", "invited", "unconfirmed") if wish["any_of"] else ("waiting", "invited")
     wider = db.execute(
         sa.select(_SUBSCRIPTION.c.id, _SUBSCRIPTION.c.status).where(
             theirs,
@@ -221,8 +219,10 @@ def _put(
             _SUBSCRIPTION.c.status.in_(kinds),
         )
     ).first()
+    if wider is not None and wider.status == "invited" and _free_the_place(db, place, reach, now):
+        wider = None
     if wider is None:
-        made = db.scalar(
+        new = (
             insert(_SUBSCRIPTION)
             .values(
                 merchant_id=place.merchant_id,
@@ -237,6 +237,9 @@ def _put(
             .on_conflict_do_nothing()
             .returning(_SUBSCRIPTION.c.id)
         )
+        made = db.scalar(new)
+        if made is None and _free_the_place(db, place, reach, now):
+            made = db.scalar(new)
         if made is not None:
             return int(made)
         # One open row a variant, whichever of the merchant's stores they stand in.
@@ -262,19 +265,22 @@ def _its_key(merchant_id: int, subscription_id: int) -> sa.ColumnElement[bool]:
     return sa.and_(_SUBSCRIPTION.c.merchant_id == merchant_id, _SUBSCRIPTION.c.id == subscription_id)
 
 
-def _free_the_place(db: sa.Connection, place: Place, reach: addresses.Reach, now: datetime) -> None:
+def _free_the_place(db: sa.Connection, place: Place, reach: addresses.Reach, now: datetime) -> bool:
     """Close an invitation of the past that nothing can come of any more, so that this person can wait
-    again: its message failed, was skipped or has an unknown fate, and the item is sold out."""
+    again: its message failed, was skipped or has an unknown fate, and the item is sold out. Whether there was one."""
     unsettled = sa.exists().where(
         _MESSAGE.c.merchant_id == _SUBSCRIPTION.c.merchant_id,
         _MESSAGE.c.subscription_id == _SUBSCRIPTION.c.id,
         _MESSAGE.c.status.in_(("waiting", "sending")),
     )
-    db.execute(
+    freed = db.execute(
         sa.update(_SUBSCRIPTION)
         .where(
             _SUBSCRIPTION.c.merchant_id == place.merchant_id,
-            _SUBSCRIPTION.c.variant_id == place.variant_id,
+            sa.or_(
+                _SUBSCRIPTION.c.variant_id == place.variant_id,
+                (_SUBSCRIPTION.c.any_of == place.product_id) & (_SUBSCRIPTION.c.any_of != ""),
+            ),
             _SUBSCRIPTION.c.channel == reach.channel,
             _SUBSCRIPTION.c.address_key == reach.key,
             _SUBSCRIPTION.c.status == "invited",
@@ -282,6 +288,7 @@ def _free_the_place(db: sa.Connection, place: Place, reach: addresses.Reach, now
         )
         .values(status="ended", ended_at=now, ended_by="signed up again")
     )
+    return freed.rowcount > 0
 
 
 def _may_be_asked_again(db: sa.Connection, merchant_id: int, subscription_id: int, now: datetime) -> bool:
@@ -377,26 +384,3 @@ def _one_wish(db: sa.Connection, row: Any, now: datetime) -> list[int]:
         db.execute(sa.update(_SUBSCRIPTION).where(_its_key(row.merchant_id, row.id)).values(**wider))
         return []
     return [row.variant_id]
-
-
-def expire(db: sa.Connection, merchant_id: int, now: datetime) -> int:
-    """Remove what nobody confirmed within seven days, with its messages; the number of subscriptions. Who waits for
-    long is asked by `connector.shoppers.still`."""
-    gone = list(
-        db.scalars(
-            sa.delete(_SUBSCRIPTION)
-            .where(
-                _SUBSCRIPTION.c.merchant_id == merchant_id,
-                _SUBSCRIPTION.c.status == "unconfirmed",
-                _SUBSCRIPTION.c.created_at <= now - UNCONFIRMED_LASTS,
-            )
-            .returning(_SUBSCRIPTION.c.id)
-        )
-    )
-    if gone:
-        db.execute(
-            sa.delete(_MESSAGE).where(
-                _MESSAGE.c.merchant_id == merchant_id, _MESSAGE.c.subscription_id.in_(gone)
-            )
-        )
-    return len(gone)

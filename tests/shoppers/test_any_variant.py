@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from connector.ports.errors import Rejected
 from connector.shoppers.offer import Offer
 from connector.shoppers.subscribe import confirm
 from tests.shoppers.world import World
@@ -87,6 +88,16 @@ def test_the_last_sign_up_before_the_confirmation_says_what_is_wanted(world: Wor
     confirm(world, world.merchant_id, 1)
     world.sign_up("ann@example.com", wanted_units=9)
     assert world.row("select wanted_units from subscription").wanted_units == 4
+
+
+def test_a_failed_message_keeps_nobody_from_signing_up_at_another_variant(world: World) -> None:
+    world.waiting("ann@example.com", **ANY)
+    world.mail.faults.append(Rejected("email", "mailbox", "The mailbox does not exist."))
+    world.set_stock(1, variant_id=2)
+    world.run()
+    assert world.statuses() == ["invited"]
+    world.sign_up("ann@example.com", **ANY)
+    assert world.statuses() == ["ended", "unconfirmed"]
 
 
 def test_what_is_not_offered_nobody_gets(world: World) -> None:

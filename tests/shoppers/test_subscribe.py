@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from connector.shoppers import addresses
-from connector.shoppers.subscribe import UnknownListing, confirm, expire, find_place
+from connector.shoppers.still import expire
+from connector.shoppers.subscribe import UnknownListing, confirm, find_place
 from tests.shoppers.world import KEY, World
 from tests.support import ManualClock
 
