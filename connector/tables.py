@@ -17,6 +17,7 @@ from connector.positions import delivery_tables as promised
 from connector.positions import price_tables as prices
 from connector.positions import tables as positions
 from connector.search import tables as search
+from connector.shoppers import import_tables as brought
 from connector.shoppers import report_tables as reports
 from connector.shoppers import tables as shoppers
 from connector.shoppers.at_risk import tables as at_risk
@@ -24,7 +25,7 @@ from connector.shoppers.at_risk import tables as at_risk
 # fmt: off
 ROOMS = (
     accounts, installs, plans, outbox, catalog, positions, promised, prices, delivery, intake, shoppers, advertising,
-    search, live, currencies, at_risk, reports,
+    search, live, currencies, at_risk, reports, brought,
 )
 # fmt: on
 metadata = SQLModel.metadata

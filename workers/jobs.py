@@ -31,7 +31,7 @@ from connector.positions.topics import FLOORS, LOOK, PRICES
 from connector.repricing.runtime import SCHEDULE, SCHEDULE_ALL
 from connector.search import work as searching
 from connector.search.runtime import SCHEDULE as SEARCH
-from connector.shoppers import erase, interest, messages, reports, still
+from connector.shoppers import erase, importing, interest, messages, reports, still
 from connector.shoppers.at_risk.work import AT_RISK, work_risks
 from workers.queues import KINDS, ring_key
 from workers.runtime import runtime
@@ -215,6 +215,7 @@ def _shoppers(rt: Runtime, merchant_id: int, _: int) -> None:
         still.expire(db, merchant_id, rt.now())
         still.end_unanswered(db, merchant_id, rt.now())
         erase.expire_closed(db, merchant_id, rt.now())
+        importing.forget_lines(db, merchant_id, rt.now())
         messages.settle_lost(db, merchant_id, rt.now(), timedelta(minutes=15))
 
 
