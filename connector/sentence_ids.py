@@ -27,6 +27,10 @@ SPOKEN = (
     "connector/outbox/",
     "connector/positions/why.py",
     "connector/repricing/work.py",
+    "connector/shoppers/compensation.py",
+    "connector/shoppers/meanwhile.py",
+    "connector/shoppers/messages.py",
+    "connector/shoppers/sending.py",
 )
 """Folders and modules whose sentences may reach a merchant's page."""
 PIECES = (

@@ -48,6 +48,8 @@ ASKS_AGAIN_S = 20.0
 LOOKS_AFTER = timedelta(days=1)
 LEAST_DAYS_LEFT = 3
 """A code made for a message that could not leave is told later if it is good for so many days more."""
+WITHOUT = "Sent without its code."
+_NO_ANSWER = "The store did not answer in time."
 _LOST = "?"
 """In place of a code's id in the store: it may be there."""
 _LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -114,7 +116,7 @@ def code_for(rt: ShopperRuntime, db: sa.Connection, row: Any) -> Planned | CodeO
     if kept.status == "planned":
         return Planned(row.merchant_id, kept.id, kept.connection_id, _coupon(kept), kept.created_at)
     if kept.status == "refused":
-        return CodeOf(note=f"Sent without its code. {kept.note}")
+        return CodeOf(note=f"{WITHOUT} {kept.note}")
     if kept.status != "made" or (kept.expires_on - today).days < LEAST_DAYS_LEFT:
         return NO_CODE
     db.execute(sa.update(_COMPENSATION).where(mine).values(message_id=row.id))
@@ -182,7 +184,7 @@ def make(rt: ShopperRuntime, planned: Planned) -> Outcome | None:
     except (Retryable, OutcomeUnknown) as exc:
         if rt.now() - planned.planned_at < WAITS_FOR:
             return Again(ASKS_AGAIN_S, f"It waits for its code. {exc.cause}")
-        _note(rt, planned, "refused", f"The store did not answer in time. {exc.cause}", _LOST)
+        _note(rt, planned, "refused", f"{_NO_ANSWER} {exc.cause}", _LOST)
         return None
     except PortError as exc:
         # Without the grant, or refused for good. What is wrong with the connection itself is told by its own work;
