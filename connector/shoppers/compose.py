@@ -8,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from connector.catalog.tables import Listing
 from connector.ports.channels import OutgoingMessage, OutgoingPush, OutgoingText
 from connector.shoppers import links
 from connector.shoppers.alternatives import alternatives
@@ -16,7 +15,11 @@ from connector.shoppers.meanwhile import is_discontinued, promised_on
 from connector.shoppers.render import Facts, Similar, render, render_push, render_text
 from connector.shoppers.runtime import ShopperRuntime
 
-_LISTING = Listing.__table__  # type: ignore[attr-defined]
+_SHOWN = sa.text("""
+select title, image_url, price_minor from listing
+ where merchant_id = :m and connection_id = :c and variant_id = :v
+ order by confirmed_available desc nulls last, id limit 1
+""")
 
 Outgoing = OutgoingMessage | OutgoingText | OutgoingPush
 
@@ -57,14 +60,7 @@ def facts_of(
 ) -> Facts:
     """What the message may say now."""
     listing = db.execute(
-        sa.select(_LISTING.c.title, _LISTING.c.image_url, _LISTING.c.price_minor)
-        .where(
-            _LISTING.c.merchant_id == person.merchant_id,
-            _LISTING.c.connection_id == person.connection_id,
-            _LISTING.c.variant_id == variant_id,
-        )
-        .order_by(_LISTING.c.confirmed_available.desc().nulls_last(), _LISTING.c.id)
-        .limit(1)
+        _SHOWN, {"m": person.merchant_id, "c": person.connection_id, "v": variant_id}
     ).one_or_none()
 
     def signed(purpose: links.Purpose, subject_id: int) -> str:

@@ -9,6 +9,7 @@ it and may `messages.resend` it. A definite refusal of the moment (mailbox busy,
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,7 +17,6 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from connector.db import transaction
 from connector.outbox.messages import Again, Claim, Done, Failed, Intent, Outcome, Unknown, enqueue, settle
 from connector.ports.channels import OutgoingText
 from connector.ports.errors import (
@@ -75,6 +75,29 @@ select g.merchant_id, g.id, g.kind, g.channel, g.status, g.message_id, g.created
  where g.merchant_id = :m and g.id = :id
    for update of g, s
 """)
+_SENDING = sa.text("""
+update message set status = 'sending', sending_at = :now, sent_by = :way, tries = tries + 1, subject = :subject,
+       note = '', context = cast(:context as jsonb)
+ where merchant_id = :m and id = :id
+""")
+# Somebody may have taken us for dead and said "unknown": we know better now.
+_RECORD = sa.text("""
+with told as (
+  update message
+     set status = cast(:status as text), note = :note,
+         sending_at = case when cast(:status as text) = 'waiting' then null else sending_at end,
+         settled_at = case when cast(:status as text) = 'waiting' then settled_at else :now end,
+         provider_id = case when cast(:status as text) = 'waiting' then provider_id else :provider_id end,
+         segments = case when cast(:status as text) = 'waiting' then segments else :segments end
+   where merchant_id = :m and id = :id and status in ('sending', 'unknown')
+  returning subscription_id, tries, kind
+), closed as (
+  update subscription s set status = 'fulfilled' from told
+   where s.merchant_id = :m and s.id = told.subscription_id and s.status = 'invited'
+     and told.kind = 'back_in_stock' and cast(:status as text) in ('sent', 'unknown')
+)
+select subscription_id, tries, kind from told
+""")
 _LEFT_SINCE = sa.text("""
 select count(*) from message
  where merchant_id = :m and kind <> 'confirm' and status in ('sent', 'unknown', 'sending') and sending_at > :since
@@ -128,22 +151,25 @@ def work_messages(rt: ShopperRuntime, claim: Claim) -> None:
     merchant_id = claim.turn.merchant_id
     channel = rt.channel(merchant_id, claim.turn.connection_id)
     ids = [int(message.subject) for message in claim.messages]
-    briefs = _briefs(rt, merchant_id, ids, claim.turn.connection_id)
-    for message in claim.messages:
-        if claim.is_out_of_time():
-            return  # what is left goes back to pending
-        message_id = int(message.subject)
-        refused: PortError | None = None
-        try:
-            result = _attempt(rt, channel, merchant_id, message_id, briefs.get(message_id))
-        except (Unauthorized, Misconfigured) as exc:
-            refused, result = exc, _Result("waiting", Done(), f"{exc.cause} {exc.remedy}".strip())
-        with transaction(rt.engine) as db:
-            result = _record(rt, db, merchant_id, message_id, result)
-            if refused is None:
-                settle(db, claim, {message.id: result.outcome})
-        if refused is not None:
-            raise refused
+    # One connection for all of them: to check one out costs as much as a question. No transaction is open while
+    # a provider is called.
+    with rt.engine.connect() as db:
+        briefs = _briefs(rt, db, merchant_id, ids, claim.turn.connection_id)
+        for message in claim.messages:
+            if claim.is_out_of_time():
+                return  # what is left goes back to pending
+            message_id = int(message.subject)
+            refused: PortError | None = None
+            try:
+                result = _attempt(rt, db, channel, merchant_id, message_id, briefs.get(message_id))
+            except (Unauthorized, Misconfigured) as exc:
+                refused, result = exc, _Result("waiting", Done(), f"{exc.cause} {exc.remedy}".strip())
+            with db.begin():
+                result = _record(rt, db, merchant_id, message_id, result)
+                if refused is None:
+                    settle(db, claim, {message.id: result.outcome})
+            if refused is not None:
+                raise refused
 
 
 def deliver(rt: ShopperRuntime, channel: Any, merchant_id: int, message_id: int) -> Outcome:
@@ -152,20 +178,23 @@ def deliver(rt: ShopperRuntime, channel: Any, merchant_id: int, message_id: int)
     Raises Unauthorized or Misconfigured when the channel is at fault, not this person: the message
     waits on, and so does everybody behind it until the connection is mended.
     """
-    brief = _briefs(rt, merchant_id, [message_id]).get(message_id)
-    try:
-        result = _attempt(rt, channel, merchant_id, message_id, brief)
-    except (Unauthorized, Misconfigured) as exc:
-        with transaction(rt.engine) as db:
-            note = f"{exc.cause} {exc.remedy}".strip()
-            _record(rt, db, merchant_id, message_id, _Result("waiting", Done(), note))
-        raise
-    with transaction(rt.engine) as db:
-        return _record(rt, db, merchant_id, message_id, result).outcome
-
-
-def _briefs(rt: ShopperRuntime, merchant_id: int, ids: Sequence[int], way: int = 0) -> dict[int, _Brief]:
     with rt.engine.connect() as db:
+        brief = _briefs(rt, db, merchant_id, [message_id]).get(message_id)
+        try:
+            result = _attempt(rt, db, channel, merchant_id, message_id, brief)
+        except (Unauthorized, Misconfigured) as exc:
+            with db.begin():
+                note = f"{exc.cause} {exc.remedy}".strip()
+                _record(rt, db, merchant_id, message_id, _Result("waiting", Done(), note))
+            raise
+        with db.begin():
+            return _record(rt, db, merchant_id, message_id, result).outcome
+
+
+def _briefs(
+    rt: ShopperRuntime, db: sa.Connection, merchant_id: int, ids: Sequence[int], way: int = 0
+) -> dict[int, _Brief]:
+    with db.begin():
         rows = db.execute(_BRIEF, {"m": merchant_id, "ids": list(ids)}).all()
     return {
         row.id: _Brief(row.variant_id, tuple(rt.keyring.digests("suppression", row.address_key)), way)
@@ -174,18 +203,23 @@ def _briefs(rt: ShopperRuntime, merchant_id: int, ids: Sequence[int], way: int =
 
 
 def _attempt(
-    rt: ShopperRuntime, channel: Any, merchant_id: int, message_id: int, brief: _Brief | None
+    rt: ShopperRuntime,
+    db: sa.Connection,
+    channel: Any,
+    merchant_id: int,
+    message_id: int,
+    brief: _Brief | None,
 ) -> _Result:
     if brief is None:
         return _Result("", Done())  # expired or erased: there is nobody to write to
-    with transaction(rt.engine) as db:
+    with db.begin():
         ready = _prepare(rt, db, merchant_id, message_id, brief, channel)
     if isinstance(ready, compensation.Planned):
         # The store is asked outside of any transaction; then everything is checked once more.
         wait = compensation.make(rt, ready)
         if wait is not None:
             return _Result("", wait)
-        with transaction(rt.engine) as db:
+        with db.begin():
             ready = _prepare(rt, db, merchant_id, message_id, brief, channel)
     if isinstance(ready, compensation.Planned):
         return _Result("", Again(1, "Its code is made first."))
@@ -276,17 +310,15 @@ def _prepare(
     if isinstance(outgoing, OutgoingText) and row.way_key:
         outgoing = replace(outgoing, report_url=report_url(rt.base_url, row.way_key, row.message_id))
     db.execute(
-        sa.update(_MESSAGE)
-        .where(its_key)
-        .values(
-            status="sending",
-            sending_at=now,
-            sent_by=brief.way,
-            tries=_MESSAGE.c.tries + 1,
-            subject=subject_of(outgoing),
-            note="",
-            context={**row.context, **promised(facts)},
-        )
+        _SENDING,
+        {
+            "m": merchant_id,
+            "id": message_id,
+            "now": now,
+            "way": brief.way,
+            "subject": subject_of(outgoing),
+            "context": json.dumps({**row.context, **promised(facts)}),
+        },
     )
     return _Ready(outgoing, row.wants_marketing, row.kind, row.created_at, code.note)
 
@@ -357,30 +389,20 @@ def _record(
     """Commit what became of it, in the caller's transaction; the result with its wait filled in."""
     if not result.status:
         return result
-    values: dict[str, Any] = {"status": result.status, "note": result.note}
-    if result.status == "waiting":
-        values["sending_at"] = None
-    else:
-        values |= {
-            "settled_at": rt.now(),
+    row = db.execute(
+        _RECORD,
+        {
+            "m": merchant_id,
+            "id": message_id,
+            "status": result.status,
+            "note": result.note,
+            "now": rt.now(),
             "provider_id": result.provider_id[:200],
             "segments": result.segments,
-        }
-    row = db.execute(
-        sa.update(_MESSAGE)
-        .where(
-            _MESSAGE.c.merchant_id == merchant_id,
-            _MESSAGE.c.id == message_id,
-            # Somebody may have taken us for dead and said "unknown": we know better now.
-            _MESSAGE.c.status.in_(("sending", "unknown")),
-        )
-        .values(**values)
-        .returning(_MESSAGE.c.subscription_id, _MESSAGE.c.tries, _MESSAGE.c.kind)
+        },
     ).one_or_none()
     if row is None:
         return result
-    if result.status in ("sent", "unknown") and row.kind == "back_in_stock":
-        close_subscription(db, merchant_id, row.subscription_id)
     if result.has_event:
         own = ways(db, merchant_id, "event")
         enqueue(db, merchant_id, [Intent(EVENT, str(message_id), connection_id) for connection_id in own])

@@ -21,6 +21,7 @@ FROM_STOCK = ("in_stock", "low_stock")
 BUYABLE = (*FROM_STOCK, "preorder", "backorder", "made_to_order")
 
 
+_LOCK = sa.text("select pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _STOCK = sa.text("""
 select p.available, p.state, array(
          select distinct l.connection_id from listing l
@@ -78,5 +79,4 @@ def wait_for_store_s(stood: timedelta) -> float:
 
 def lock_variant(db: sa.Connection, merchant_id: int, variant_id: int) -> None:
     """Until the transaction ends, nobody else changes the queue of this variant. Taken before any row."""
-    name = f"shoppers {merchant_id} {variant_id}"
-    db.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
+    db.execute(_LOCK, {"name": f"shoppers {merchant_id} {variant_id}"})

@@ -58,7 +58,7 @@ class Coupons:
             "usage_limit": sent.get("usage_limit"),
             "limit_usage_to_x_items": sent.get("limit_usage_to_x_items"),
         }
-        self.kept[row["id"]] = row
+        self.kept[coupon_id] = row
         return Reply(dict(row), 201, {"Location": f"{call.home}/wp-json/wc/v3/coupons/{row['id']}"})
 
     def delete(self, call: Call, coupon_id: int) -> Reply:

@@ -1,5 +1,7 @@
 """Orders at risk, the messages about them, and what stores tell of units handed over"""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -10,11 +12,11 @@ branch_labels = None
 depends_on = None
 
 
-def _text(name: str, default: str = "") -> sa.Column:
+def _text(name: str, default: str = "") -> "sa.Column[Any]":
     return sa.Column(name, sa.String(), server_default=sa.text(f"'{default}'"), nullable=False)
 
 
-def _at(name: str, *, nullable: bool = True) -> sa.Column:
+def _at(name: str, *, nullable: bool = True) -> "sa.Column[Any]":
     return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable)
 
 
