@@ -34,6 +34,7 @@ from connector.cli.search import COMMANDS as SEARCH
 from connector.cli.service import COMMANDS as SERVICE
 from connector.cli.shadow import shadow  # noqa: F401 - a command of `dispo store`
 from connector.cli.shoppers import COMMANDS as SHOPPERS
+from connector.cli.shoppers_worth import worth  # noqa: F401 - a command of `dispo shoppers`
 from connector.cli.stores import COMMANDS as STORES
 from connector.cli.suppliers import COMMANDS as SUPPLIERS
 from connector.crypto import SealBroken

@@ -54,6 +54,7 @@ from connector.web.pages import (
     stores,
     suppliers,
     trace,
+    worth,
 )
 from connector.web.people import people as people_of_shop
 from connector.web.push_pages import push_pages
@@ -173,6 +174,7 @@ def create_app(rt: Runtime) -> Flask:
         shipping,
         prices,
         rates,
+        worth,
     ):
         app.register_blueprint(room.routes)
     app.after_request(_protect)

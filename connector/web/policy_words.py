@@ -67,8 +67,12 @@ def sections(_: Callable[..., str], currency: str) -> tuple[Section, ...]:
                      _("Mailboxes that vanish after minutes; the form says so at once.")),
                 Said("marks_links", _("Mark the links of alerts for your own analytics"),
                      _("An opaque mark, by which an order is known to have come of an alert.")),
-                Said("counts_interest", _("Count views and carts of products"),
-                     _("Sums by product and day, without any identifier. Nobody is written to for having looked.")),
+                Said("marks_links", _("Mark the links of alerts for your shop's analytics"),
+                     _("An opaque mark in the address (utm_source=dispo), by which an order is known to have come of an"
+                       " alert. Without it only orders with the very address that was told are counted.")),
+                Said("counts_interest", _("Count views of products"),
+                     _("Sums by product and day, without any identifier: what people looked for while it was sold out"
+                       " tells you what to order. Nobody is written to for having looked.")),
             ),
         ),
         Section(

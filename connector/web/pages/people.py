@@ -11,6 +11,7 @@ from connector.accounts.audit import record
 from connector.db import transaction
 from connector.shoppers.messages import resend
 from connector.web.pages.overview import kept
+from connector.web.pages.worth import DEFAULT_DAYS, summary, sums
 from connector.web.queries import people
 from connector.web.view import confirm, csv_file, flash, gettext, number_arg, page, reading, runtime, stream
 
@@ -36,6 +37,7 @@ def shoppers() -> Response:
             if before or status or variant_id
             else kept().get(g.merchant_id, "wanted", lambda: people.most_wanted(db, g.merchant_id))
         )
+        found = None if before or status or variant_id else summary(db, g.merchant_id, DEFAULT_DAYS)
     return page(
         "shoppers",
         rows=rows[: people.PAGE],
@@ -46,6 +48,9 @@ def shoppers() -> Response:
         status=status,
         variant_id=variant_id,
         wanted=wanted,
+        found=found,
+        sums=sums,
+        days=DEFAULT_DAYS,
     )
 
 
