@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 import sqlalchemy as sa
 from babel.numbers import get_currency_precision
@@ -9,6 +12,8 @@ from babel.numbers import get_currency_precision
 from connector.accounts.audit import record
 from connector.cli.frame import emit, json_option, merchant_id, merchant_option, open_runtime, table
 from connector.db import transaction
+from connector.shoppers import importing
+from connector.shoppers.import_file import FileRefused, read_waiting
 from connector.shoppers.policy import ShopperPolicy, policy_of, save_policy
 from connector.shoppers.policy_form import PolicyRefused, read, shape_of, write
 from connector.web.policy_words import why
@@ -61,6 +66,76 @@ def change(pairs: tuple[str, ...], merchant: int | None, as_json: bool) -> None:
             save_policy(db, owner, policy, "cli", rt.now())
             record(db, owner, rt.now(), "cli", "shoppers.settings", "messages", {"changed": sorted(given)})
     emit(policy.model_dump(mode="json"), as_json, f"Changed: {', '.join(sorted(given))}.")
+
+
+@shoppers.command("import")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--store", "store_id", type=int, required=True, help="The store's number (see: dispo store list)."
+)
+@click.option("--confirmed", is_flag=True, help="They confirmed their address in the other tool.")
+@click.option("--dry-run", is_flag=True, help="Say what would happen; take nobody in.")
+@merchant_option
+@json_option
+def bring(
+    path: Path, store_id: int, confirmed: bool, dry_run: bool, merchant: int | None, as_json: bool
+) -> None:
+    """Take in who waits by a CSV file or workbook: our own export, Klaviyo's, Swym's, Back In Stock Notifier's."""
+    with open_runtime() as rt:
+        owner = merchant_id(rt, merchant)
+        taken = 0
+        try:
+            sheet = read_waiting(path.read_bytes(), rt.now())
+            with transaction(rt.engine) as db:
+                number = importing.propose(
+                    rt, db, owner, store_id, sheet, file_name=path.name, says_confirmed=confirmed, actor="cli"
+                )
+            if not dry_run:
+                taken = importing.apply(rt, owner, number, actor="cli")
+        except (FileRefused, importing.ImportRefused) as error:
+            raise click.ClickException(str(error)) from error
+        with rt.engine.connect() as db:
+            row = importing.find(db, owner, number)
+    value = {
+        "import": number,
+        "taken": taken,
+        "counts": row.counts,
+        "mapping": row.mapping,
+        "faults": row.faults,
+    }
+    emit(value, as_json, lambda: _look(row, taken, dry_run))
+
+
+@shoppers.command("undo")
+@click.argument("number", type=int)
+@merchant_option
+@json_option
+def undo(number: int, merchant: int | None, as_json: bool) -> None:
+    """Take an import back: whoever was told or has left stays as they are."""
+    with open_runtime() as rt:
+        try:
+            gone, left = importing.undo(rt, merchant_id(rt, merchant), number, actor="cli")
+        except importing.ImportRefused as error:
+            raise click.ClickException(str(error)) from error
+    emit(
+        {"taken_back": gone, "left": left},
+        as_json,
+        f"{gone} people were taken back; {left} left as they are.",
+    )
+
+
+def _look(row: Any, taken: int, dry_run: bool) -> str:
+    lines = [f"{theirs!r} is taken as {ours}." for ours, theirs in row.mapping.items()]
+    lines += [f"Line {one['line']}: {one['column']} {one['reason']}" for one in row.faults[:20]]
+    if len(row.faults) > 20:
+        lines.append(f"And {len(row.faults) - 20} more lines that were not taken.")
+    lines.append(", ".join(f"{name} {count}" for name, count in row.counts.items()))
+    lines.append(
+        "Nobody was taken in."
+        if dry_run
+        else f"{taken} people were taken in. Back: dispo shoppers undo {row.id}"
+    )
+    return "\n".join(lines)
 
 
 def _plain(text: str, **values: object) -> str:

@@ -17,6 +17,7 @@ from connector.intake import sources, uploads
 from connector.intake.settings_file import MOST_BYTES as MOST_SETTINGS_BYTES
 from connector.ports.errors import Misconfigured
 from connector.registry import ADAPTERS, Manifest, manifest
+from connector.shoppers.import_file import MOST_BYTES as MOST_WAITING_BYTES
 from connector.web.pages.matching import MOST_FILE_BYTES
 from connector.web.pages.overview import kept
 from connector.web.pages.plan import may_start
@@ -37,6 +38,8 @@ def allow_files() -> None:
         request.max_content_length = MOST_FILE_BYTES + _FORM_BYTES
     elif request.endpoint == "brought.look":
         request.max_content_length = MOST_SETTINGS_BYTES + _FORM_BYTES
+    elif request.endpoint == "shopper_import.look":
+        request.max_content_length = MOST_WAITING_BYTES + _FORM_BYTES
 
 
 @routes.get("/suppliers/new")

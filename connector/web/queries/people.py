@@ -51,6 +51,16 @@ def subscriptions(
     )
 
 
+def of_address(db: sa.Connection, merchant_id: int, address_key: str) -> list[sa.Row[Any]]:
+    """Everything that one address, as it is compared, waits or waited for."""
+    return list(
+        db.execute(
+            sa.text(f"{_PEOPLE} and s.address_key = :key order by s.id desc limit 200"),
+            {"m": merchant_id, "status": "", "variant": 0, "key": address_key},
+        )
+    )
+
+
 def counts(db: sa.Connection, merchant_id: int) -> dict[str, int]:
     """Subscriptions by status."""
     rows = db.execute(
