@@ -32,6 +32,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "feed_memory": ("benchmarks.feed_memory",),
     "guard_corpus": ("benchmarks.guard_corpus",),
     "replay_undo_100k": ("benchmarks.undo",),
+    "widget_weight": ("benchmarks.widget",),
+    "subscribe_p99": ("benchmarks.sign_ups",),
     "waves_simulation": ("benchmarks.waves",),
     "mail_rate": ("benchmarks.mail_rate",),
 }
