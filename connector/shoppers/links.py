@@ -22,7 +22,14 @@ _AGE_S: dict[Purpose, int] = {
     "still": 60 * _DAY,
     "push": 7 * _DAY,
 }
-_PATH: dict[Purpose, str] = {"confirm": "confirm", "leave": "u", "click": "c", "me": "me", "still": "still", "push": "push"}
+_PATH: dict[Purpose, str] = {
+    "confirm": "confirm",
+    "leave": "u",
+    "click": "c",
+    "me": "me",
+    "still": "still",
+    "push": "push",
+}
 
 
 def link(

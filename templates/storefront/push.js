@@ -64,5 +64,9 @@
   on.addEventListener("click", act(subscribe));
   off.addEventListener("click", act(end));
   show(false);
+  // Signed up before, for this item or another: it can be ended, too.
+  navigator.serviceWorker.getRegistration(page.dataset.scope)
+    .then((registration) => registration && registration.pushManager.getSubscription())
+    .then((made) => { off.hidden = !made; }, () => {});
   say(Notification.permission === "denied" ? "denied" : "");
 })();

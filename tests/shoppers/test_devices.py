@@ -56,7 +56,7 @@ def push(world: World) -> World:
             created_at=world.now(),
         )
     mail = world.mail
-    world.channel = lambda merchant_id, connection_id: channel if connection_id == way else mail  # type: ignore[method-assign,assignment,return-value]
+    world.channel = lambda merchant_id, connection_id: channel if connection_id == way else mail  # type: ignore[method-assign]
     world.waiting("ann@example.com")
     return world
 
@@ -193,7 +193,8 @@ def test_the_worker_comes_from_our_origin_and_is_asked_for_each_time(client: Fla
 def post(client: FlaskClient, world: World, **changes: Any) -> tuple[int, str]:
     given = {"endpoint": ENDPOINT, "p256dh": P256DH, "auth": AUTH, "consent": CONSENT_VERSION, **changes}
     answer = client.post(page(world), json=given)
-    return answer.status_code, answer.json["status"]
+    told: dict[str, str] = answer.get_json()
+    return answer.status_code, told["status"]
 
 
 def test_a_browser_is_signed_up_and_ended(client: FlaskClient, push: World) -> None:

@@ -117,10 +117,7 @@ def test_one_that_arrived_in_between_breaks_the_row(told: World) -> None:
 
 def test_stop_ends_and_start_lifts_what_stop_set(world: World) -> None:
     number = "+33612345678"
-    stop, start = (
-        DeliveryReport(kind, kind, world.now(), number)
-        for kind in ("stopped", "started")  # type: ignore[arg-type]
-    )
+    stop, start = (DeliveryReport(kind, kind, world.now(), number) for kind in ("stopped", "started"))
     assert act_on(world, world.merchant_id, WAY, "sms", [stop]) == 1
     assert suppressed(world) == ["stopped"]
     assert act_on(world, world.merchant_id, WAY, "sms", [start]) == 1

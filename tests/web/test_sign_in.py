@@ -231,7 +231,7 @@ def test_a_signed_in_language_is_kept_with_the_person(
 
 def test_everything_is_closed_unless_it_is_named_open(app: Any) -> None:
     named = {
-        "auth", "bigcommerce_app", "feeds", "handover", "health", "order_answers", "people_of_shop",
-        "shopify_app", "static_files", "storefront",
+        "auth", "bigcommerce_app", "channel_hooks", "feeds", "handover", "health", "order_answers",
+        "people_of_shop", "push_pages", "shopify_app", "static_files", "storefront",
     }  # fmt: skip
     assert frozenset(named) == auth.PUBLIC
