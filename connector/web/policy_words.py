@@ -65,8 +65,6 @@ def sections(_: Callable[..., str], currency: str) -> tuple[Section, ...]:
                      _("“Any size will do”: whoever ticks it is told of the first one that is back.")),
                 Said("refuses_disposable", _("Refuse disposable addresses"),
                      _("Mailboxes that vanish after minutes; the form says so at once.")),
-                Said("marks_links", _("Mark the links of alerts for your own analytics"),
-                     _("An opaque mark, by which an order is known to have come of an alert.")),
                 Said("marks_links", _("Mark the links of alerts for your shop's analytics"),
                      _("An opaque mark in the address (utm_source=dispo), by which an order is known to have come of an"
                        " alert. Without it only orders with the very address that was told are counted.")),
