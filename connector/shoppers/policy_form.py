@@ -2,7 +2,8 @@
 
 How a field is written follows from its type and its name, so that a field added to the policy needs no line here:
 switches for yes and no, whole numbers, times of day ("08:30"), days ("2026-11-22"), one or several of a list, texts and
-lists of texts ("FR, BE"); what ends in `_s` is kept in seconds and written in minutes, what ends in `_minor` in whole units of the currency.
+lists of texts ("FR, BE"); what ends in `_s` is kept in seconds and written in minutes, what ends in `_minor` in whole
+units of the currency.
 """
 
 from __future__ import annotations

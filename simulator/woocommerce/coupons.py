@@ -42,8 +42,9 @@ class Coupons:
             raise RestError(400, "coupon_invalid_amount", "Invalid discount amount.") from None
         if amount < 0 or (kind == "percent" and amount > 100):
             raise RestError(400, "coupon_invalid_amount", "Invalid discount amount.")
+        coupon_id = self._shop.new_id()
         row = {
-            "id": self._shop.new_id(),
+            "id": coupon_id,
             "code": code,
             # As recorded: two digits, whatever was sent.
             "amount": f"{amount:.2f}",
@@ -59,7 +60,7 @@ class Coupons:
             "limit_usage_to_x_items": sent.get("limit_usage_to_x_items"),
         }
         self.kept[coupon_id] = row
-        return Reply(dict(row), 201, {"Location": f"{call.home}/wp-json/wc/v3/coupons/{row['id']}"})
+        return Reply(dict(row), 201, {"Location": f"{call.home}/wp-json/wc/v3/coupons/{coupon_id}"})
 
     def delete(self, call: Call, coupon_id: int) -> Reply:
         row = self.kept.get(coupon_id)
