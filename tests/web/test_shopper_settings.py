@@ -17,14 +17,16 @@ from tests.web.conftest import Person
 from tests.web.shop import Shop
 
 FORM = {
-    "channels": "email", "min_units": "2", "settle_s": "10", "pace": "careful", "sms_from": "09:00",
-
-        "sms_until": "19:00",
-        "most_per_day": "3",
-        "slip_days": "3",
-        "slip_pause_days": "4",
-        "code_days": "30"
-    ,
+    "channels": "email",
+    "min_units": "2",
+    "settle_s": "10",
+    "pace": "careful",
+    "sms_from": "09:00",
+    "sms_until": "19:00",
+    "most_per_day": "3",
+    "slip_days": "3",
+    "slip_pause_days": "4",
+    "code_days": "30",
 }
 
 
