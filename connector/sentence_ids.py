@@ -29,6 +29,7 @@ SPOKEN = (
     "connector/repricing/work.py",
     "connector/shoppers/addresses.py",
     "connector/shoppers/compensation.py",
+    "connector/shoppers/import_compare.py",
     "connector/shoppers/import_file.py",
     "connector/shoppers/importing.py",
     "connector/shoppers/meanwhile.py",

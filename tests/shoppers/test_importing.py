@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from connector.shoppers import addresses, importing
+from connector.shoppers.import_compare import SUPPRESSED, UNKNOWN_PRODUCT
 from connector.shoppers.import_file import EXPORT_HEAD, Fault, FileRefused, read_waiting, when
 from connector.shoppers.importing import ImportRefused
 from tests.shoppers.world import World
@@ -134,8 +135,8 @@ def test_a_file_is_looked_at_taken_in_once_and_taken_back(world: World) -> None:
     assert "@" not in str(row_of(world, number).faults) and b"example.com" not in row_of(world, number).sealed
     head, lines = importing.failed(world, row_of(world, number))
     assert ["line", "reason", "email", "sku", "created_at", "confirmed_at"] == head
-    assert [("5", importing.SUPPRESSED, "never@example.com"), ("6", "This is not an e-mail address.", "nobody"),
-            ("7", importing.UNKNOWN_PRODUCT, "who@example.com")] == [tuple(line[:3]) for line in lines]  # fmt: skip
+    assert [("5", SUPPRESSED, "never@example.com"), ("6", "This is not an e-mail address.", "nobody"),
+            ("7", UNKNOWN_PRODUCT, "who@example.com")] == [tuple(line[:3]) for line in lines]  # fmt: skip
 
     assert 3 == importing.apply(world, world.merchant_id, number, actor="me")
     taken = [
