@@ -23,7 +23,7 @@ from connector.ports.texts import Segments, segments
 from connector.shoppers import links
 from connector.shoppers.media import ways
 from connector.shoppers.policy import ShopperPolicy, policy_of
-from connector.shoppers.render import Facts, Kind, Rendered, render, render_push, render_text
+from connector.shoppers.render import Code, Facts, Kind, Rendered, Similar, render, render_push, render_text
 from connector.shoppers.runtime import ShopperRuntime
 
 TESTS_PER_HOUR = 10
@@ -99,8 +99,6 @@ def example(
     if kind == "date_slipped":
         said |= {"old_on": today + timedelta(days=3), "new_on": today + timedelta(days=12)}
     if kind == "alternatives":
-        from connector.shoppers.render import Similar
-
         said["similar"] = tuple(
             Similar(one.title, links_to or "#", one.image_url, one.price_minor) for one in products[1:]
         ) or (Similar(gettext(locale)("Green mug, 350 ml"), links_to or "#", "", 1990),)
@@ -110,9 +108,7 @@ def example(
     return Facts(**{name: value for name, value in said.items() if name in known}), first is None
 
 
-def _code(policy: ShopperPolicy, currency: str, rt: ShopperRuntime) -> Any:
-    from connector.shoppers.render import Code
-
+def _code(policy: ShopperPolicy, currency: str, rt: ShopperRuntime) -> Code | None:
     if policy.code_percent is None and policy.code_minor is None:
         return None
     today = rt.now().date()
