@@ -81,10 +81,10 @@ def sections(_: Callable[..., str], currency: str) -> tuple[Section, ...]:
                      _("So that a delivery counted twice and corrected tells nobody. 0: at once."), unit=_("minutes")),
                 Said("pace", _("Pace"), "", {
                     "fair": _("Fair: sells soonest. In our simulation of 10,000 people waiting for 40 units, where"
-                              " one in five of those told buys, 18 to 26 of 100 clicks came too late (98 when everybody is"
-                              " told at once)."),
-                    "careful": _("Careful: fewer are told at a time. 1 to 3 of 100 clicks came too late in the same"
-                                 " simulation; it takes longer, and more units go to others who come by."),
+                              " one in five of those told buys, 18 to 26 of 100 clicks came too late (98 when"
+                              " everybody is told at once)."),
+                    "careful": _("Careful: fewer are told at a time. 1 to 3 of 100 clicks came too late in the"
+                                 " same simulation; it takes longer, and more units go to others who come by."),
                 }),
             ),
         ),
