@@ -42,10 +42,11 @@ def summary(db: sa.Connection, merchant_id: int, days: int) -> worth.Worth:
     return found
 
 
-def sums(revenue: Mapping[str, int] | Sequence[tuple[str, int]] | None) -> str:
-    """Revenue in the reader's language: "€39.98 + £12.00", a dash for none."""
+def sums(revenue: Mapping[str, int] | Sequence[tuple[str, int]] | None) -> list[str]:
+    """Revenue in the reader's language, one text a currency, the largest first; empty for none."""
     rows = revenue.items() if isinstance(revenue, Mapping) else revenue or ()
-    return " + ".join(money(int(minor), currency, chosen_locale()) for currency, minor in rows) or "–"
+    largest = sorted(rows, key=lambda one: (-one[1], one[0]))
+    return [money(int(minor), currency, chosen_locale()) for currency, minor in largest]
 
 
 def closed_words(by: str) -> str:
