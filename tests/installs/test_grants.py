@@ -63,7 +63,7 @@ def change(admin: Admin, *now: str) -> None:
 
 def test_the_page_says_what_may_be_allowed_why_and_what_happens_without(installed: Admin) -> None:
     page = installed.ask("state").text
-    assert page.count("Not allowed") == 5
+    assert page.count("Not allowed") == 6
     assert 'data-scopes="read_orders"' in page
     assert 'data-scopes="read_inventory_shipments,read_inventory_transfers"' in page
     assert "no name, no address" in page
@@ -75,7 +75,7 @@ def test_the_page_says_what_may_be_allowed_why_and_what_happens_without(installe
 def test_allowing_orders_has_them_read_and_told(installed: Admin) -> None:
     assert not {"ORDERS_CREATE", "ORDERS_UPDATED"} & told(installed.server)
     page = allow(installed, "read_orders")
-    assert (page.count("Not allowed"), 'data-scopes="read_orders"' in page) == (4, False)
+    assert (page.count("Not allowed"), 'data-scopes="read_orders"' in page) == (5, False)
     installed.work()
     assert {"ORDERS_CREATE", "ORDERS_UPDATED"} <= told(installed.server)
     assert scopes(installed) == ",".join(sorted((*LEAST, "read_orders")))
@@ -97,7 +97,7 @@ def test_allowing_orders_has_them_read_and_told(installed: Admin) -> None:
 
 def test_a_no_changes_nothing(installed: Admin) -> None:
     answer = installed.ask("grants", "POST", json={})
-    assert (answer.status_code, answer.text.count("Not allowed")) == (200, 5)
+    assert (answer.status_code, answer.text.count("Not allowed")) == (200, 6)
     assert scopes(installed) == ",".join(sorted(LEAST))
     assert installed.rows("select 1 from audit_event where action = 'store.grants'") == []
 
@@ -105,7 +105,7 @@ def test_a_no_changes_nothing(installed: Admin) -> None:
 def test_what_is_allowed_on_the_platforms_own_pages_is_told_by_its_webhook(installed: Admin) -> None:
     installed.server.grant("read_orders", *INCOMING)
     change(installed, *LEAST, "read_orders", *INCOMING)
-    assert installed.ask("state").text.count("Not allowed") == 3
+    assert installed.ask("state").text.count("Not allowed") == 4
     kinds = {row.kind for row in installed.rows("select kind from schedule where kind like 'store.%'")}
     assert "store.incoming" in kinds
     assert {"ORDERS_CREATE", "INVENTORY_SHIPMENTS_CREATE"} <= told(installed.server)
@@ -114,7 +114,7 @@ def test_what_is_allowed_on_the_platforms_own_pages_is_told_by_its_webhook(insta
 def test_a_webhook_that_lies_about_the_scopes_is_not_believed(installed: Admin) -> None:
     change(installed, *LEAST, "read_orders")
     assert scopes(installed) == ",".join(sorted(LEAST))
-    assert installed.ask("state").text.count("Not allowed") == 5
+    assert installed.ask("state").text.count("Not allowed") == 6
 
 
 def test_shipments_date_the_restock_from_the_moment_they_may_be_read(installed: Admin) -> None:
@@ -138,7 +138,7 @@ def test_what_is_taken_back_is_read_no_more_and_the_rest_goes_on(installed: Admi
     installed.work()
     installed.server.withdraw("read_orders", *INCOMING)
     change(installed, *LEAST)
-    assert installed.ask("state").text.count("Not allowed") == 5
+    assert installed.ask("state").text.count("Not allowed") == 6
     assert installed.rows("select 1 from incoming") == []
     assert installed.rows("select cursors ->> 'orders' as at from connection")[0].at is None
     errors = installed.rows("select kind, last_error from schedule where failures > 0")

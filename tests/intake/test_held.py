@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.intake.held import approve, reject
+from connector.intake.held import approve, reject, rows_of_skus
 from connector.intake.runtime import NotPossible
 from connector.intake.undo import undo
 from tests.intake.conftest import MERCHANT, Shop
@@ -185,6 +185,90 @@ class TestHeldRows:
 
         assert stocked.all("select status from held_change") == [("superseded",)]
         assert stocked.all("select quantity, as_of from observation where item_key = 's1'") == [(10, None)]
+
+
+class TestSomeRows:
+    def _ids(self, shop: Shop, *keys: str) -> list[int]:
+        return [
+            row[0] for key in keys for row in shop.all(f"select id from held_change where item_key = '{key}'")
+        ]
+
+    def test_those_chosen_are_applied_and_the_rest_goes_on_waiting(self, stocked: Shop) -> None:
+        stocked.run(_file(**{**_stock(40), "S1": 9_000, "S2": 8_000, "S3": 7_000}))
+
+        first = approve(stocked.rt, MERCHANT, 2, rows=self._ids(stocked, "s2"))
+
+        assert (first.status, first.rows_held, first.rows_changed) == ("partly_held", 2, 1)
+        numbers = stocked.available()
+        assert (numbers["S1"], numbers["S2"], numbers["S3"]) == (10, 8_000, 12)
+
+        second = reject(stocked.rt, MERCHANT, 2, rows=self._ids(stocked, "s1"))
+        last = approve(stocked.rt, MERCHANT, 2)
+
+        assert (second.status, second.rows_held) == ("partly_held", 1)
+        assert (last.status, last.rows_held, last.rows_changed) == ("applied", 0, 2)
+        assert (stocked.available()["S1"], stocked.available()["S3"]) == (10, 7_000)
+        # What was rejected is not asked about again while the file repeats it.
+        again = stocked.run(_file(**{**_stock(40), "S1": 9_000, "S2": 8_000, "S3": 7_000, "S4": 1}))
+        assert (again.status, again.rows_held, again.rows_changed) == ("applied", 0, 1)
+
+    def test_rows_of_a_held_file_are_as_old_as_it_and_the_file_itself_is_not_taken(
+        self, stocked: Shop
+    ) -> None:
+        known_at = stocked.all("select as_of from source")
+        stocked.run(_all_to_zero())
+        made_at = stocked.all("select as_of from run where id = 2")
+
+        outcome = approve(stocked.rt, MERCHANT, 2, rows=self._ids(stocked, "s3", "s4"))
+
+        assert (outcome.status, outcome.error_code, outcome.rows_held) == ("held", "many_to_zero", 18)
+        assert (stocked.available()["S3"], stocked.available()["S5"]) == (0, 14)
+        assert known_at == stocked.all("select as_of from source")
+        assert made_at == stocked.all("select distinct as_of from observation where item_key in ('s3', 's4')")
+
+    def test_a_held_file_is_taken_once_all_its_rows_are_approved(self, stocked: Shop) -> None:
+        stocked.run(_all_to_zero())
+        made_at = stocked.all("select as_of from run where id = 2")
+        approve(stocked.rt, MERCHANT, 2, rows=self._ids(stocked, "s3"))
+
+        outcome = approve(stocked.rt, MERCHANT, 2)
+
+        assert (outcome.status, outcome.error_code, outcome.rows_changed) == ("applied", "", 20)
+        assert made_at == stocked.all("select as_of from source")
+        assert stocked.run().status == "unchanged"
+        undo(stocked.rt, MERCHANT, 2)
+        assert (stocked.available()["S3"], stocked.available()["S5"]) == (12, 14)
+
+    def test_what_is_left_of_a_held_file_may_be_rejected_and_what_was_approved_undone(
+        self, stocked: Shop
+    ) -> None:
+        known_at = stocked.all("select as_of from source")
+        stocked.run(_all_to_zero())
+        approve(stocked.rt, MERCHANT, 2, rows=self._ids(stocked, "s3"))
+
+        outcome = reject(stocked.rt, MERCHANT, 2)
+
+        assert (outcome.status, stocked.available()["S3"]) == ("applied", 0)
+        assert stocked.run().error == "This very file was rejected or undone: it is not taken again."
+        undo(stocked.rt, MERCHANT, 2)
+        assert (stocked.available()["S3"], stocked.all("select as_of from source")) == (12, known_at)
+
+    def test_a_row_that_a_newer_file_answered_is_not_applied(self, stocked: Shop) -> None:
+        stocked.run(_file(**{**_stock(40), "S1": 9_000, "S2": 8_000}))
+        rows = self._ids(stocked, "s1")
+        stocked.run(_file(**{**_stock(40), "S1": 11, "S2": 8_000}))
+
+        with pytest.raises(NotPossible):
+            approve(stocked.rt, MERCHANT, 2, rows=rows)
+
+        assert stocked.available()["S1"] == 11
+
+    def test_rows_are_found_by_sku_and_an_unknown_one_is_named(self, stocked: Shop) -> None:
+        stocked.run(_file(**{**_stock(40), "S1": 9_000, "S2": 8_000}))
+        with stocked.rt.engine.connect() as db:
+            assert rows_of_skus(db, MERCHANT, 2, ["S1", "s2"]) == self._ids(stocked, "s1", "s2")
+            with pytest.raises(NotPossible, match="Nothing of run 2 waits for: S9"):
+                rows_of_skus(db, MERCHANT, 2, ["S1", "S9"])
 
 
 def test_a_run_that_holds_nothing_cannot_be_answered(stocked: Shop) -> None:
