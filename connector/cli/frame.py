@@ -17,10 +17,11 @@ import click
 import sqlalchemy as sa
 
 from connector import i18n
-from connector.accounts.connections import connections
+from connector.accounts.connections import connection, connections
 from connector.bootstrap import Runtime
 from connector.db import migrate
 from connector.embedded import running_redis, start_postgres, start_redis
+from connector.ports.errors import NotFound
 from connector.registry import Field
 from connector.sentences import said
 from connector.settings import Settings, load_settings
@@ -105,6 +106,14 @@ def merchant_id(rt: Runtime, given: int | None) -> int:
         names = ", ".join(f"{row.id} ({row.name})" for row in rows)
         raise click.ClickException(f"There are several merchants: {names}. Say --merchant ID.")
     return int(ids[0])
+
+
+def store_owner(rt: Runtime, owner: int, store_id: int) -> int:
+    """The merchant of this store; raises NotFound for what is no store of theirs."""
+    with rt.engine.connect() as db:
+        if connection(db, owner, store_id).kind != "store":
+            raise NotFound("dispo", f"connection {store_id}", "It is no store.")
+    return owner
 
 
 def emit(value: Any, as_json: bool, text: str | Callable[[], str]) -> None:

@@ -6,12 +6,18 @@ from typing import Any
 
 import click
 
-from connector.accounts.connections import connection
 from connector.bootstrap import Runtime
-from connector.cli.frame import emit, json_option, merchant_id, merchant_option, open_runtime, table
+from connector.cli.frame import (
+    emit,
+    json_option,
+    merchant_id,
+    merchant_option,
+    open_runtime,
+    store_owner,
+    table,
+)
 from connector.db import transaction
 from connector.placement import facts, rules
-from connector.ports.errors import NotFound
 
 ACTOR = "command line"
 SHOWN = 50
@@ -29,7 +35,7 @@ def lists() -> None:
 def show(store_id: int, merchant: int | None, as_json: bool) -> None:
     """The rule of a store, what it would move now and what it moved."""
     with open_runtime() as rt:
-        _show(rt, _store(rt, merchant_id(rt, merchant), store_id), store_id, as_json)
+        _show(rt, store_owner(rt, merchant_id(rt, merchant), store_id), store_id, as_json)
 
 
 @lists.command("choose")
@@ -42,7 +48,7 @@ def show(store_id: int, merchant: int | None, as_json: bool) -> None:
 def choose(store_id: int, kind: str, days: int, tag: str, merchant: int | None, as_json: bool) -> None:
     """Choose tag, last or search_only as far as the platform has them. Nothing is moved before you approve."""
     with open_runtime() as rt:
-        owner = _store(rt, merchant_id(rt, merchant), store_id)
+        owner = store_owner(rt, merchant_id(rt, merchant), store_id)
         rule = rules.checked(rt.store(owner, store_id).place_kinds, kind, tag, days)
         with transaction(rt.engine) as db:
             rules.choose(db, owner, store_id, rule, actor=ACTOR, now=rt.now())
@@ -56,7 +62,7 @@ def choose(store_id: int, kind: str, days: int, tag: str, merchant: int | None, 
 def approve(store_id: int, merchant: int | None, as_json: bool) -> None:
     """Let the rule move what it shows, now and from now on."""
     with open_runtime() as rt:
-        owner = _store(rt, merchant_id(rt, merchant), store_id)
+        owner = store_owner(rt, merchant_id(rt, merchant), store_id)
         with transaction(rt.engine) as db:
             done = rules.approve(db, owner, store_id, actor=ACTOR, now=rt.now())
     if not done:
@@ -71,19 +77,11 @@ def approve(store_id: int, merchant: int | None, as_json: bool) -> None:
 def off(store_id: int, merchant: int | None, as_json: bool) -> None:
     """Put everything back to where it was and move nothing more."""
     with open_runtime() as rt:
-        owner = _store(rt, merchant_id(rt, merchant), store_id)
+        owner = store_owner(rt, merchant_id(rt, merchant), store_id)
         with transaction(rt.engine) as db:
             done = rules.switch_off(db, owner, store_id, actor=ACTOR, now=rt.now())
     text = "Switched off. Workers put everything back, or: dispo deliver" if done else "It is off already."
     emit({"store": store_id, "status": "off"}, as_json, text)
-
-
-def _store(rt: Runtime, owner: int, store_id: int) -> int:
-    """The merchant of this store; raises NotFound for what is no store of theirs."""
-    with rt.engine.connect() as db:
-        if connection(db, owner, store_id).kind != "store":
-            raise NotFound("dispo", f"connection {store_id}", "It is no store.")
-    return owner
 
 
 def _show(rt: Runtime, owner: int, store_id: int, as_json: bool) -> None:

@@ -8,12 +8,17 @@ from typing import Any
 import click
 
 from connector.accounts.audit import record
-from connector.accounts.connections import connection
 from connector.availability.pricing import NAMES
-from connector.bootstrap import Runtime
-from connector.cli.frame import emit, json_option, merchant_id, merchant_option, open_runtime, table
+from connector.cli.frame import (
+    emit,
+    json_option,
+    merchant_id,
+    merchant_option,
+    open_runtime,
+    store_owner,
+    table,
+)
 from connector.db import transaction
-from connector.ports.errors import NotFound
 from connector.positions.prices import LEVELS, checked_says, read_book, save_rule, subject_of, summary
 from connector.repricing import choices, facts, run_notes
 from connector.repricing.floors import approve_stops, follow, stop_state
@@ -121,7 +126,7 @@ def set_rule(level: str, says: tuple[str, ...], subject: str, merchant: int | No
 def store(store_id: int, merchant: int | None, as_json: bool) -> None:
     """What the rules would write into a store, the most dangerous first, and what was written."""
     with open_runtime() as rt:
-        owner = _store(rt, merchant_id(rt, merchant), store_id)
+        owner = store_owner(rt, merchant_id(rt, merchant), store_id)
         with rt.engine.connect() as db:
             plan = facts.plan_of(db, owner, store_id, read_book(db, owner))
             state = facts.writing_of(db, owner, store_id)
@@ -181,7 +186,7 @@ def store(store_id: int, merchant: int | None, as_json: bool) -> None:
 def approve(store_id: int, seen: str, far: bool, was: bool, merchant: int | None, as_json: bool) -> None:
     """Write what was seen, and from now on what the same rules want."""
     with open_runtime() as rt:
-        owner = _store(rt, merchant_id(rt, merchant), store_id)
+        owner = store_owner(rt, merchant_id(rt, merchant), store_id)
         with transaction(rt.engine) as db:
             done = choices.approve(
                 db, owner, store_id, seen, allows_far=far, shows_was=was, actor=ACTOR, now=rt.now()
@@ -200,7 +205,7 @@ def approve(store_id: int, seen: str, far: bool, was: bool, merchant: int | None
 def off(store_id: int, merchant: int | None, as_json: bool) -> None:
     """Write no price more; what is written stays."""
     with open_runtime() as rt:
-        owner = _store(rt, merchant_id(rt, merchant), store_id)
+        owner = store_owner(rt, merchant_id(rt, merchant), store_id)
         with transaction(rt.engine) as db:
             choices.switch_off(db, owner, store_id, actor=ACTOR, now=rt.now())
     emit({"store": store_id, "status": "off"}, as_json, "Off. Prices stay as they are.")
@@ -215,7 +220,7 @@ def off(store_id: int, merchant: int | None, as_json: bool) -> None:
 def undo(store_id: int, at: Any, merchant: int | None, as_json: bool) -> None:
     """Put the prices of before back where ours are still the latest; switches writing off."""
     with open_runtime() as rt:
-        owner = _store(rt, merchant_id(rt, merchant), store_id)
+        owner = store_owner(rt, merchant_id(rt, merchant), store_id)
         with transaction(rt.engine) as db:
             count = choices.undo(db, owner, store_id, written_at=at, actor=ACTOR, now=rt.now())
     emit(
@@ -230,7 +235,7 @@ def undo(store_id: int, at: Any, merchant: int | None, as_json: bool) -> None:
 def hand_over(store_id: int, merchant: int | None, as_json: bool) -> None:
     """Let the rules set prices again that you changed yourself or the store refused."""
     with open_runtime() as rt:
-        owner = _store(rt, merchant_id(rt, merchant), store_id)
+        owner = store_owner(rt, merchant_id(rt, merchant), store_id)
         with transaction(rt.engine) as db:
             count = choices.hand_over(db, owner, store_id, actor=ACTOR, now=rt.now())
     emit({"store": store_id, "handed_over": count}, as_json, f"{count} follow the rules again.")
@@ -268,14 +273,6 @@ def run(run_id: int, merchant: int | None, as_json: bool) -> None:
         as_json,
         lambda: table(("sku", "store", "cost before", "cost", "price", "floor"), rows, "None."),
     )
-
-
-def _store(rt: Runtime, owner: int, store_id: int) -> int:
-    """The merchant of this store; raises NotFound for what is no store of theirs."""
-    with rt.engine.connect() as db:
-        if connection(db, owner, store_id).kind != "store":
-            raise NotFound("dispo", f"connection {store_id}", "It is no store.")
-    return owner
 
 
 COMMANDS = (prices,)

@@ -20,7 +20,6 @@ from connector.intake.reading import Issue, RowReader
 from connector.ports.suppliers import Digests, Table
 
 NO_DIGESTS: Digests = np.empty(0, dtype=np.uint64)
-HELD = 2
 
 _CREATE = """
 create temp table staged_rows (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime, time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -129,9 +129,6 @@ class DeliveryRule(BaseModel):
     def carrier(zone: Zone) -> Carrier:
         """The carrier's side."""
         return Carrier(Days(zone.weekdays, closed(zone.holidays)), zone.least_days, zone.most_days)
-
-
-Field_ = Literal["handling_days", "cut_off", "weekdays", "country", "subdivision", "closed_on", "zones"]
 
 
 def checked(given: Any) -> DeliveryRule:

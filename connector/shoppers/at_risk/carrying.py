@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from connector.db import transaction
 from connector.outbox import attempts
 from connector.outbox.attempts import Attempt
-from connector.outbox.messages import Again, Claim, Done, Failed, Intent, Outcome, enqueue, hold, settle
+from connector.outbox.messages import Again, Claim, Done, Failed, Outcome, enqueue, hold, settle
 from connector.outbox.messages import Message as Claimed
 from connector.outbox.work import outcome_of
 from connector.ports.coupons import Coupon, Coupons
@@ -260,8 +260,3 @@ def _listing_of(db: sa.Connection, risk: Any) -> str:
 def _request(attempt: Attempt) -> CareRequest:
     fields = {name: value for name, value in attempt.request.items() if name != "risk_id"}
     return CareRequest(**fields)
-
-
-def intent_of(risk: Any) -> Intent:
-    """Carry this risk's choice out."""
-    return Intent(CARE, str(risk.id), risk.connection_id)
