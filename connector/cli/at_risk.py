@@ -6,8 +6,8 @@ import click
 
 from connector.cli.frame import emit, json_option, merchant_id, merchant_option, open_runtime, table
 from connector.shoppers.at_risk import listing
-from connector.shoppers.at_risk.carrying import number_of
 from connector.shoppers.at_risk.looking import today_of
+from connector.shoppers.at_risk.wording import number_of
 
 
 @click.group()

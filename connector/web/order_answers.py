@@ -1,6 +1,6 @@
 """The page behind the link in a message about an order: the customer chooses, by POST.
 
-Public and without cookies, as `connector.web.storefront`: the signed link is the key. GET changes nothing, because
+Public and without cookies, as `connector.web.shopper_pages`: the signed link is the key. GET changes nothing, because
 mail programs open links to look at them. A second click finds the first one's choice.
 """
 
@@ -18,9 +18,9 @@ from connector.shoppers.at_risk.choosing import CHOICES, choose, find, substitut
 from connector.shoppers.at_risk.deciding import clock
 from connector.shoppers.at_risk.looking import today_of
 from connector.shoppers.at_risk.rules import rule_of
-from connector.shoppers.at_risk.writing import facts_of, read_answer_link
+from connector.shoppers.at_risk.wording import facts_of, read_answer_link
 from connector.shoppers.runtime import ShopperRuntime
-from connector.web.storefront import _error, _locale, _page
+from connector.web.shopper_pages import error_page, gone_page, locale_of, page
 
 
 def order_answers(rt: ShopperRuntime) -> Blueprint:
@@ -29,13 +29,13 @@ def order_answers(rt: ShopperRuntime) -> Blueprint:
 
     @routes.route("/o/<token>", methods=["GET", "POST"])
     def answer(token: str) -> Response:
-        locale = _locale(request)
+        locale = locale_of(request)
         try:
             merchant_id, risk_id = read_answer_link(rt.keyring, token)
         except LinkExpired:
-            return _error("expired", locale, 410)
+            return error_page("expired", locale, 410)
         except LinkInvalid:
-            return _error("forged", locale, 404)
+            return error_page("forged", locale, 404)
         if request.method == "POST":
             return _choose(rt, merchant_id, risk_id, locale)
         return _show(rt, merchant_id, risk_id, locale)
@@ -74,16 +74,16 @@ def _show(
             sa.text("select * from merchant where id = :m"), {"m": merchant_id}
         ).one_or_none()
         if risk is None or merchant is None or risk.store_status == "ended":
-            return _error("gone", locale, 410)
+            return gone_page(locale)
         facts = facts_of(rt, db, merchant, risk, rule_of(db, merchant_id), locale, now)
         instead = substitutes(db, risk) if "substitute" in facts.offers else []
         today = today_of(db, merchant_id, now)
         chosen_on = today_of(db, merchant_id, risk.chosen_at) if risk.chosen_at else None
     if risk.status in ("open", "asked"):
         status = 409 if problem else 200
-        return _page("order_choose", locale, status, facts=facts, instead=instead, problem=problem)
+        return page("order_choose", locale, status, facts=facts, instead=instead, problem=problem)
     due = clock(risk.due_on, chosen_on, today)
-    return _page(
+    return page(
         "order_chosen",
         locale,
         facts=facts,

@@ -1,6 +1,6 @@
 """The page on our own origin where somebody on a list lets this very browser be told as well.
 
-Public and without cookies, as `connector.web.storefront`: the signed link is the key. On our origin, because the
+Public and without cookies, as `connector.web.shopper_pages`: the signed link is the key. On our origin, because the
 service worker that shows a notification cannot be put into the shops of every platform. Each merchant has a scope, and
 with it a browser's subscription, of its own.
 """
@@ -13,13 +13,10 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from connector.crypto import LinkExpired, LinkInvalid
 from connector.i18n import TEMPLATES, gettext
-from connector.shoppers import links
 from connector.shoppers.devices import Browser, add_device, end_device, sender_key
 from connector.shoppers.runtime import ShopperRuntime
-from connector.shoppers.unsubscribe import Person, find_person
-from connector.web.storefront import STYLE_DIGEST, _error, _json, _locale, _page
+from connector.web.shopper_pages import STYLE_DIGEST, gone_page, json_answer, page, person_of
 
 CONSENT_VERSION = "2026-11"
 MOST_BYTES = 8_192
@@ -52,13 +49,13 @@ def push_pages(rt: ShopperRuntime) -> Blueprint:
 
     @routes.get("/push/<token>")
     def show(token: str) -> Response:
-        person = _person(rt, token)
+        person = person_of(rt, "push", token)
         if isinstance(person, Response):
             return person
         sender = sender_key(rt, person.merchant_id)
         if sender is None or person.status not in ("waiting", "invited"):
-            return _error("gone", person.locale, 410)
-        answer = _page(
+            return gone_page(person.locale)
+        answer = page(
             "push",
             person.locale,
             person=person,
@@ -73,7 +70,7 @@ def push_pages(rt: ShopperRuntime) -> Blueprint:
 
     @routes.post("/push/<token>")
     def save(token: str) -> Response:
-        person = _person(rt, token)
+        person = person_of(rt, "push", token)
         if isinstance(person, Response):
             return person
         if (request.content_length or 0) > MOST_BYTES:
@@ -115,19 +112,7 @@ def push_consent(seller: str, locale: str) -> str:
     )
 
 
-def _person(rt: ShopperRuntime, token: str) -> Person | Response:
-    try:
-        merchant_id, subscription_id = links.read(rt.keyring, "push", token)
-    except LinkExpired:
-        return _error("expired", _locale(request), 410)
-    except LinkInvalid:
-        return _error("forged", _locale(request), 404)
-    with rt.engine.connect() as db:
-        person = find_person(db, merchant_id, subscription_id)
-    return person or _error("gone", _locale(request), 410)
-
-
 def _said(status: str, code: int) -> Response:
-    answer = _json({"status": status}, code)
+    answer = json_answer({"status": status}, code)
     answer.headers["Cache-Control"] = "no-store"
     return answer

@@ -11,9 +11,7 @@ Nothing here writes a log line, and no address reaches an error message.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -24,13 +22,13 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from cachetools import TTLCache
-from flask import Blueprint, Flask, Request, Response, request
+from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from connector.crypto import LinkExpired, LinkInvalid
 from connector.db import transaction
 from connector.delivery.live import LiveDesk
-from connector.i18n import TEMPLATES, best_locale, environment
+from connector.i18n import TEMPLATES
 from connector.shoppers import clicks, erase, links, still
 from connector.shoppers.alternatives import Item, alternatives, store_currency
 from connector.shoppers.badges import badge_facts
@@ -53,6 +51,17 @@ from connector.shoppers.unsubscribe import (
     own_subscriptions,
     wait_again,
 )
+from connector.web.shopper_pages import (
+    PAGE_HEADERS,
+    error_page,
+    gone_page,
+    http_error,
+    is_web_address,
+    json_answer,
+    locale_of,
+    page,
+    person_of,
+)
 from connector.web.sign_up_limits import SignUpLimits
 from connector.web.sign_ups import Said, sign_up, words_of
 
@@ -63,27 +72,13 @@ ASKS = ("restocking", "out_of_stock")
 _COUNTRY = re.compile("[A-Z]{2}")
 MOST_BYTES = 16_384
 _OWN_MACHINE = ("localhost", "127.0.0.1")
-# The style is inside the page: behind a shop's own domain no address of ours would find it.
-STYLE = environment("en").get_template("storefront/page.css").render()
-STYLE_DIGEST = b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-PAGE_HEADERS = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{STYLE_DIGEST}'; img-src data:; form-action 'self';"
-        " base-uri 'none'; frame-ancestors 'none'"
-    ),
-    # The address of these pages is the key to them.
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "X-Robots-Tag": "noindex",
-}
 
 
 def create_storefront(rt: ShopperRuntime, limits: SignUpLimits) -> Flask:
     """An app with nothing but the storefront, for tests and for a machine of its own."""
     app = Flask("dispo-storefront", static_folder=None)
     app.register_blueprint(storefront(rt, limits))
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, http_error)
     return app
 
 
@@ -112,8 +107,8 @@ def storefront(
             if items and len(items) == 1 and "lang" in request.args:
                 _add_form(db, public_key, items)
         if items is None:
-            return _cors(_json({"error": "There is no such store."}, 404))
-        answer = _json({"items": items})
+            return _cors(json_answer({"error": "There is no such store."}, 404))
+        answer = json_answer({"items": items})
         answer.headers["Cache-Control"] = "public, max-age=5"
         answer.add_etag()
         answer.make_conditional(request)
@@ -135,8 +130,8 @@ def storefront(
                     with offers_lock:
                         offers[at] = items
         except UnknownListing:
-            return _cors(_json({"error": "There is no such store or item."}, 404))
-        answer = _json({"items": items})
+            return _cors(json_answer({"error": "There is no such store or item."}, 404))
+        answer = json_answer({"items": items})
         answer.headers["Cache-Control"] = f"public, max-age={OFFERS_LAST_S}"
         return _cors(answer)
 
@@ -154,35 +149,35 @@ def storefront(
 
     @routes.route("/confirm/<token>", methods=["GET", "POST"])
     def confirm_page(token: str) -> Response:
-        person = _person(rt, "confirm", token)
+        person = person_of(rt, "confirm", token)
         if isinstance(person, Response):
             return person
         if request.method == "POST":
             if request.form.get("marketing") == "no":
                 end_marketing(rt, person)
             if not confirm(rt, person.merchant_id, person.subscription_id):
-                return _gone(person.locale)
+                return gone_page(person.locale)
             return _confirmed(rt, person)
         if person.status == "ended":
-            return _gone(person.locale)
+            return gone_page(person.locale)
         if person.status != "unconfirmed":
             return _confirmed(rt, person)
-        return _page("confirm", person.locale, person=person)
+        return page("confirm", person.locale, person=person)
 
     @routes.route("/still/<token>", methods=["GET", "POST"])
     def still_page(token: str) -> Response:
-        person = _person(rt, "still", token)
+        person = person_of(rt, "still", token)
         if isinstance(person, Response):
             return person
         if person.status == "ended" or (
             request.method == "POST" and not still.answer(rt, person.merchant_id, person.subscription_id)
         ):
-            return _gone(person.locale)
-        return _page("still", person.locale, person=person, done=request.method == "POST")
+            return gone_page(person.locale)
+        return page("still", person.locale, person=person, done=request.method == "POST")
 
     @routes.route("/u/<token>", methods=["GET", "POST"])
     def leave_page(token: str) -> Response:
-        person = _person(rt, "leave", token)
+        person = person_of(rt, "leave", token)
         if isinstance(person, Response):
             if request.method == "POST" and person.status_code == 410:
                 # Nobody is left to unsubscribe, which is what the mail program asked for.
@@ -194,8 +189,8 @@ def storefront(
                 return _own(rt, person, done)
             for_good = request.form.get("how") == "for_good"
             (leave_for_good if for_good else leave_all)(rt, person)
-            return _page("left", person.locale, person=person, for_good=for_good)
-        return _page("leave", person.locale, person=person, only_one=request.args.get("only") == "1")
+            return page("left", person.locale, person=person, for_good=for_good)
+        return page("leave", person.locale, person=person, only_one=request.args.get("only") == "1")
 
     @routes.route("/c/<token>", methods=["GET", "POST"])
     def click(token: str) -> Response:
@@ -203,16 +198,16 @@ def storefront(
         if isinstance(followed, Response):
             return followed
         person, found = followed
-        url = person.url if _is_web_address(person.url) else ""
+        url = person.url if is_web_address(person.url) else ""
         if request.method == "POST":
             wait_again(rt, person)
-            return _page("kept_place", person.locale, person=person, url=url)
+            return page("kept_place", person.locale, person=person, url=url)
         if found.is_gone:
             with rt.engine.connect() as db:
                 instead, currency = _instead(db, person, found, rt.now())
-            return _page("gone", person.locale, person=person, url=url, similar=instead, currency=currency)
+            return page("gone", person.locale, person=person, url=url, similar=instead, currency=currency)
         if not url:
-            return _error("gone", person.locale, 410)
+            return error_page("gone", person.locale, 410)
         answer = Response(status=302)
         answer.headers.update(PAGE_HEADERS)
         answer.headers["Location"] = url
@@ -220,7 +215,7 @@ def storefront(
 
     @routes.route("/me/<token>", methods=["GET", "POST"])
     def me(token: str) -> Response:
-        person = _person(rt, "me", token)
+        person = person_of(rt, "me", token)
         if isinstance(person, Response):
             return person
         if request.method == "POST":
@@ -228,7 +223,7 @@ def storefront(
         if request.args.get("format") == "json" and person.address:
             with rt.engine.connect() as db:
                 kept = erase.export_key(db, person.merchant_id, person.address_key)
-            answer = _json(kept)
+            answer = json_answer(kept)
             answer.headers.update(PAGE_HEADERS)
             answer.headers["Content-Disposition"] = 'attachment; filename="my-data.json"'
             return answer
@@ -247,7 +242,7 @@ def _add_form(db: sa.Connection, public_key: str, items: dict[str, dict[str, Any
         except UnknownListing:
             continue  # it was taken off this moment
         offer = offer_at(db, place.merchant_id, place.connection_id, place.product_id)
-        form = form_facts(offer, place.seller, _locale(request))
+        form = form_facts(offer, place.seller, locale_of(request))
         if form:
             facts["form"] = form
 
@@ -256,29 +251,16 @@ def _sign_up(
     rt: ShopperRuntime, limits: SignUpLimits, interest: InterestCounter, public_key: str
 ) -> Response:
     if (request.content_length or 0) > MOST_BYTES:
-        return _said(Said("too_large", 413), _locale(request))
+        return _said(Said("too_large", 413), locale_of(request))
     posted: Any = request.get_json(silent=True) if request.is_json else request.form
     if not hasattr(posted, "get"):
-        return _said(Said("bad_request", 400), _locale(request))
-    locale = _locale(request, str(posted.get("lang") or ""))
+        return _said(Said("bad_request", 400), locale_of(request))
+    locale = locale_of(request, str(posted.get("lang") or ""))
     said = sign_up(rt, limits, public_key, posted, request.remote_addr or "", locale)
     if said.status == 200 and not posted.get("website"):
         with rt.engine.connect() as db:
             interest.signed_up(db, public_key, str(posted.get("id") or ""), rt.now())
     return _said(said, locale)
-
-
-def _person(rt: ShopperRuntime, purpose: links.Purpose, token: str) -> Person | Response:
-    """Who a signed link speaks for, or the page that says why it does not work."""
-    try:
-        merchant_id, subject_id = links.read(rt.keyring, purpose, token)
-    except LinkExpired:
-        return _error("expired", _locale(request), 410)
-    except LinkInvalid:
-        return _error("forged", _locale(request), 404)
-    with rt.engine.connect() as db:
-        person = find_person(db, merchant_id, subject_id)
-    return person or _gone(_locale(request))
 
 
 def _offers(
@@ -296,7 +278,7 @@ def _offers(
             "currency": currency,
         }
         for one in alternatives(db, merchant_id, connection_id, variant_id, now)
-        if _is_web_address(one.url)
+        if is_web_address(one.url)
     ]
 
 
@@ -304,7 +286,7 @@ def _instead(db: sa.Connection, person: Person, found: clicks.Click, now: dateti
     """What to offer somebody who came in vain, and the currency of its prices."""
     items = alternatives(db, person.merchant_id, found.connection_id, found.variant_id, now)
     currency = store_currency(db, person.merchant_id, found.connection_id)
-    return [one for one in items if _is_web_address(one.url)], currency
+    return [one for one in items if is_web_address(one.url)], currency
 
 
 def _followed(rt: ShopperRuntime, token: str) -> tuple[Person, clicks.Click] | Response:
@@ -312,17 +294,17 @@ def _followed(rt: ShopperRuntime, token: str) -> tuple[Person, clicks.Click] | R
     try:
         merchant_id, message_id = links.read(rt.keyring, "click", token)
     except LinkExpired:
-        return _error("expired", _locale(request), 410)
+        return error_page("expired", locale_of(request), 410)
     except LinkInvalid:
-        return _error("forged", _locale(request), 404)
+        return error_page("forged", locale_of(request), 404)
     with transaction(rt.engine) as db:
         # HEAD is somebody's link checker: only a GET counts as a visit.
         found = clicks.follow(db, merchant_id, message_id, rt.now() if request.method == "GET" else None)
         person = find_person(db, merchant_id, found.subscription_id, found.variant_id) if found else None
         is_marked = found is not None and bool(found.invitation_id) and policy_of(db, merchant_id).marks_links
     if found is None or person is None:
-        return _gone(_locale(request))
-    if is_marked and found.invitation_id and _is_web_address(person.url):
+        return gone_page(locale_of(request))
+    if is_marked and found.invitation_id and is_web_address(person.url):
         mark = marks(rt.keyring, merchant_id, found.invitation_id)[0]
         person = replace(person, url=marked(person.url, mark))
     return person, found
@@ -334,7 +316,7 @@ def _change_own(rt: ShopperRuntime, person: Person) -> Response:
     if request.form.get("erase"):
         with transaction(rt.engine) as db:
             erase.erase_key(db, person.merchant_id, person.address_key, rt.now())
-        return _page("erased", person.locale, person=person)
+        return page("erased", person.locale, person=person)
     units, changed = request.form.get("units", ""), request.form.get("change", "")
     if _is_number(changed) and _is_number(units):
         done = "changed" if change_units(rt, person, int(changed), int(units)) else ""
@@ -356,7 +338,7 @@ def _is_number(text: str) -> bool:
 def _own(rt: ShopperRuntime, person: Person, done: str) -> Response:
     with rt.engine.connect() as db:
         own = own_subscriptions(db, person)
-    return _page("me", person.locale, person=person, own=own, done=done)
+    return page("me", person.locale, person=person, own=own, done=done)
 
 
 def _said(said: Said, locale: str) -> Response:
@@ -364,11 +346,11 @@ def _said(said: Said, locale: str) -> Response:
     words = words_of(said.answer, locale)
     best = request.accept_mimetypes.best_match(["text/html", "application/json"], "text/html")
     if request.is_json or best == "application/json":
-        answer = _json({"status": said.answer, "message": words}, said.status)
+        answer = json_answer({"status": said.answer, "message": words}, said.status)
         answer.headers["Cache-Control"] = "no-store"
     else:
-        back = said.back if _is_web_address(said.back) else ""
-        answer = _page("answer", locale, said.status, words=words, back=back)
+        back = said.back if is_web_address(said.back) else ""
+        answer = page("answer", locale, said.status, words=words, back=back)
     if said.retry_after_s:
         answer.headers["Retry-After"] = str(said.retry_after_s)
     return answer
@@ -382,34 +364,7 @@ def _confirmed(rt: ShopperRuntime, person: Person) -> Response:
     if is_secure and person.status != "fulfilled" and sender_key(rt, person.merchant_id) is not None:
         given = (person.merchant_id, person.subscription_id, person.locale)
         push_url = links.link(rt.keyring, rt.base_url, "push", *given)
-    return _page("confirmed", person.locale, person=person, push_url=push_url)
-
-
-def _gone(locale: str) -> Response:
-    return _error("gone", locale, 410)
-
-
-def _error(reason: str, locale: str, status: int) -> Response:
-    return _page("error", locale, status, reason=reason)
-
-
-def _http_error(error: HTTPException) -> Response:
-    return _error("not_found" if error.code == 404 else "failed", _locale(request), error.code or 500)
-
-
-def _page(name: str, locale: str, status: int = 200, **context: Any) -> Response:
-    html = environment(locale).get_template(f"storefront/{name}.html").render(**context)
-    answer = Response(html, status, content_type="text/html; charset=utf-8")
-    answer.headers.update(PAGE_HEADERS)
-    answer.headers["Content-Language"] = locale
-    return answer
-
-
-def _json(value: object, status: int = 200) -> Response:
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    answer = Response(text, status, content_type="application/json; charset=utf-8")
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    return answer
+    return page("confirmed", person.locale, person=person, push_url=push_url)
 
 
 def _cors(answer: Response) -> Response:
@@ -432,15 +387,3 @@ def _file(name: str, content_type: str) -> Response:
 def _read(name: str) -> tuple[bytes, str]:
     body = (TEMPLATES / "storefront" / name).read_bytes()
     return body, hashlib.sha256(body).hexdigest()[:32]
-
-
-def _locale(req: Request, wanted: str = "") -> str:
-    """The reader's language: what the page or the link said, else what the browser prefers."""
-    said = [wanted or req.args.get("lang", "")]
-    return best_locale([*said, *(language for language, _ in req.accept_languages)])
-
-
-def _is_web_address(url: str) -> bool:
-    """Only where the shop's own listing points to, and never to a script."""
-    parts = urlsplit(url)
-    return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from connector.shoppers.at_risk.writing import answer_link
+from connector.shoppers.at_risk.wording import answer_link
 from tests.web.conftest import Person
 from tests.web.shop import Shop
 

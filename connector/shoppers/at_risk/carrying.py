@@ -10,7 +10,7 @@ this: its code exists once.
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -35,6 +35,7 @@ from connector.ports.orders_care import CareDone, CareRequest, OrderCare
 from connector.shoppers.at_risk.choosing import CARE, find, substitutes
 from connector.shoppers.at_risk.looking import history, today_of
 from connector.shoppers.at_risk.rules import rule_of
+from connector.shoppers.at_risk.wording import number_of, voucher_of
 from connector.shoppers.at_risk.writing import OrderRuntime, write_order_message
 
 LOST_AFTER = timedelta(minutes=10)
@@ -45,7 +46,6 @@ NO_ORDERS = "This platform lets no app change orders."
 NO_CODES = "This platform has no discount codes."
 SOLD_OUT = "The substitute is sold out meanwhile."
 STORE_LEFT = "This store is not connected any more."
-VOUCHER_DAYS = 365
 _SENT_AS = {"refund": "refunded", "voucher": "voucher", "substitute": "substitute"}
 
 
@@ -181,16 +181,6 @@ def _voucher(rt: CareRuntime, risk: Any) -> Outcome:
         )
     )
     return _finish(rt, risk, None)
-
-
-def voucher_of(risk: Any, extra_percent: int, chosen_on: date) -> tuple[int, date]:
-    """What a voucher in place of the line is worth, in minor units rounded up, and until when it is good."""
-    return -(-risk.value_minor * (100 + extra_percent) // 100), chosen_on + timedelta(days=VOUCHER_DAYS)
-
-
-def number_of(order_id: str) -> str:
-    """The part of an order's id that people see."""
-    return order_id.rpartition("/")[2]
 
 
 def _finish(rt: CareRuntime, risk: Any, done: CareDone | None) -> Outcome:

@@ -7,19 +7,15 @@ message becomes "by_hand": the merchant's page shows the text, ready to send.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from functools import cache
-from typing import Any, Literal, Protocol
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 from uuid import uuid4
 
-import css_inline
 import sqlalchemy as sa
 
 from connector.accounts.tables import Connection
-from connector.crypto import Keyring, LinkInvalid
 from connector.db import transaction
-from connector.i18n import best_locale, environment
+from connector.i18n import best_locale
 from connector.outbox.messages import Again, Claim, Done, Failed, Intent, Outcome, Unknown, settle
 from connector.ports.channels import Channel, OutgoingMessage
 from connector.ports.errors import (
@@ -32,19 +28,16 @@ from connector.ports.errors import (
     Unsupported,
 )
 from connector.ports.orders_care import CustomerOf, OrderCare
-from connector.shoppers.at_risk.choosing import Choice, find, offers, substitutes
+from connector.shoppers.at_risk.choosing import find
 from connector.shoppers.at_risk.looking import history, today_of
-from connector.shoppers.at_risk.rules import RiskRule, rule_of
-from connector.shoppers.render import Rendered
+from connector.shoppers.at_risk.rules import rule_of
+from connector.shoppers.at_risk.wording import facts_of, render_order
 from connector.shoppers.runtime import ShopperRuntime
 
 ORDER_MESSAGE = "message.order"
 """The outbox topic; its subject is the message's id."""
-PURPOSE = "order-answer"
-LINK_DAYS = 120
 LOST_NOTE = "The process ended while this was being sent: it may have arrived. It is not repeated."
 
-Kind = Literal["at_risk", "found", "refunded", "voucher", "substitute"]
 _CONNECTION = Connection.__table__  # type: ignore[attr-defined]
 
 
@@ -52,65 +45,6 @@ class OrderRuntime(ShopperRuntime, Protocol):
     """What writing to customers needs of the running installation."""
 
     def care(self, merchant_id: int, connection_id: int) -> OrderCare | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class OrderFacts:
-    """What a message about an order may say. `number` is the order's for people; `expected_on` None: nobody knows.
-    `no_answer` "refund" or "ask" is what happens after `answer_by`. Amounts are minor units of `currency`, tax
-    included."""
-
-    seller: str
-    title: str
-    number: str
-    units: int
-    due_on: date
-    expected_on: date | None
-    value_minor: int
-    currency: str
-    page_url: str
-    answer_by: date
-    no_answer: str
-    offers: tuple[Choice, ...] = ("refund",)
-    image_url: str = ""
-    privacy_url: str = ""
-    price_minor: int | None = None
-    refund_minor: int = 0
-    voucher_code: str = ""
-    voucher_minor: int = 0
-    voucher_until: date | None = None
-    substitute: str = ""
-
-
-def render_order(kind: str, locale: str, facts: OrderFacts) -> Rendered:
-    """The message in `locale`; the subject is one line."""
-    env = environment(locale)
-    context = {"facts": facts}
-    subject = env.get_template(f"email/order_{kind}.subject.txt").render(context)
-    return Rendered(
-        subject=" ".join(subject.split()),
-        text=env.get_template(f"email/order_{kind}.txt").render(context).strip() + "\n",
-        html=_inliner().inline(env.get_template(f"email/order_{kind}.html").render(context)),
-    )
-
-
-@cache
-def _inliner() -> css_inline.CSSInliner:
-    # Without keep_style_tags the @media rules (dark mode, phones) are dropped. Nothing is ever loaded.
-    return css_inline.CSSInliner(keep_style_tags=True, load_remote_stylesheets=False)
-
-
-def answer_link(keyring: Keyring, base_url: str, merchant_id: int, risk_id: int, locale: str) -> str:
-    """The page where the customer chooses. It names ids only."""
-    return f"{base_url}/o/{keyring.sign(PURPOSE, [merchant_id, risk_id])}?lang={locale}"
-
-
-def read_answer_link(keyring: Keyring, token: str) -> tuple[int, int]:
-    """(merchant id, risk id); raises LinkExpired or LinkInvalid."""
-    value = keyring.verify(PURPOSE, token, max_age_s=LINK_DAYS * 86_400)
-    if not (isinstance(value, list) and len(value) == 2 and all(type(part) is int for part in value)):
-        raise LinkInvalid("This link is not genuine.")
-    return value[0], value[1]
 
 
 def write_order_message(
@@ -162,45 +96,6 @@ def work_order_messages(rt: OrderRuntime, claim: Claim) -> None:
         outcome = _deliver(rt, channel, claim.turn.merchant_id, int(message.subject))
         with transaction(rt.engine) as db:
             settle(db, claim, {message.id: outcome})
-
-
-def facts_of(
-    rt: ShopperRuntime,
-    db: sa.Connection,
-    merchant: Any,
-    risk: Any,
-    rule: RiskRule,
-    locale: str,
-    now: datetime,
-) -> OrderFacts:
-    """What a message about this risk says now. The voucher's worth and end are those it was made with."""
-    from connector.shoppers.at_risk.carrying import number_of, voucher_of  # it imports this module
-
-    today = today_of(db, merchant.id, now)
-    chosen_on = today_of(db, merchant.id, risk.chosen_at) if risk.chosen_at else today
-    worth, until = voucher_of(risk, rule.voucher_extra_percent, chosen_on)
-    instead = next((one.title for one in substitutes(db, risk) if one.variant_id == risk.substitute_id), "")
-    return OrderFacts(
-        seller=merchant.sender_name or merchant.name,
-        title=risk.title,
-        number=number_of(risk.order_id),
-        units=risk.units,
-        due_on=risk.due_on,
-        expected_on=risk.expected_on if risk.expected_on and risk.expected_on > today else None,
-        value_minor=risk.value_minor,
-        currency=risk.currency,
-        page_url=answer_link(rt.keyring, rt.base_url, merchant.id, risk.id, locale),
-        answer_by=risk.answer_by or today + timedelta(days=rule.answer_days),
-        no_answer=rule.no_answer,
-        offers=offers(db, risk, rule, today),
-        image_url=risk.image_url,
-        privacy_url=merchant.privacy_url,
-        refund_minor=risk.refund_minor or 0,
-        voucher_code=risk.voucher_code,
-        voucher_minor=worth,
-        voucher_until=until,
-        substitute=instead,
-    )
 
 
 def _deliver(rt: OrderRuntime, channel: Channel, merchant_id: int, message_id: int) -> Outcome:

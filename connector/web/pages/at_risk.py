@@ -19,11 +19,11 @@ from connector.shoppers.at_risk.carrying import (
     NO_ORDERS,
     SOLD_OUT,
     STORE_LEFT,
-    number_of,
 )
 from connector.shoppers.at_risk.rules import BOUNDS, RiskRule
+from connector.shoppers.at_risk.wording import facts_of, number_of, render_order
 from connector.shoppers.at_risk.work import ask, work_risks
-from connector.shoppers.at_risk.writing import facts_of, is_written, mark_asked, render_order
+from connector.shoppers.at_risk.writing import is_written, mark_asked
 from connector.web.view import (
     confirm,
     csv_file,
