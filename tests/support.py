@@ -10,9 +10,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 import pytest
 from redis import Redis
+
+from connector.web.sign_up_limits import QUICKEST_MS
 
 
 class ManualClock:
@@ -49,6 +52,12 @@ def require(program: str) -> str:
     if os.environ.get("CI", "").lower() in {"1", "true"}:
         pytest.fail(f"{reason} The continuous integration must run this test: see .ci/run.", pytrace=False)
     pytest.skip(reason)
+
+
+def unhurried(page: Any) -> None:
+    """Wait until a browser's page is open for as long as a person takes at the least: whoever signs up sooner is
+    taken for a machine (`connector.web.sign_up_limits.QUICKEST_MS`)."""
+    page.wait_for_function(f"performance.now() > {QUICKEST_MS + 100}")
 
 
 def free_port() -> int:

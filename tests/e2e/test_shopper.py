@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.wrappers import Response
 
-from connector.web.sign_up_limits import SignUpLimits
+from connector.web.sign_up_limits import QUICKEST_MS, SignUpLimits
 from connector.web.storefront import create_storefront
 from simulator.server import ServerThread
 from simulator.shop import Item, Shop
 from simulator.storefront import StorefrontServer
 from tests.shoppers.world import KEY, World
-from tests.support import ManualClock
+from tests.support import ManualClock, unhurried
 
 pytestmark = pytest.mark.browser
 
@@ -59,7 +59,9 @@ def town(engine: sa.Engine, clock: ManualClock) -> Iterator[Town]:
             {"sku": "APRON-M", "title": "M", "price_minor": 3400, "stock": 0},
         ],
     )
-    dispo = ServerThread(create_storefront(world, SignUpLimits("memory://", world.keyring))).start()
+    dispo = ServerThread(
+        create_storefront(world, SignUpLimits("memory://", world.keyring, quickest_ms=QUICKEST_MS))
+    ).start()
     world.base_url = dispo.url
     with StorefrontServer({"shop": shop}, dispo.url, {"shop": KEY}) as front:
         for product, items in shop.pages():
@@ -92,6 +94,7 @@ def test_from_sold_out_to_bought_and_out_of_the_list(town: Town, browser_page: A
     page.goto(town.page("speckled-mug"))
     assert page.locator(".dispo-badge").inner_text() == "Out of stock"
     page.get_by_label("E-mail address").fill("ann@example.com")
+    unhurried(page)
     page.get_by_role("button", name="Notify me").click()
     said_of(page).get_by_text("Almost done").wait_for()
     assert page.get_by_role("button", name="Notify me").is_hidden()
@@ -138,6 +141,7 @@ def test_all_by_keyboard_with_words_for_screen_readers(town: Town, browser_page:
     page.keyboard.type("example.com")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.tagName") == "BUTTON"
+    unhurried(page)
     page.keyboard.press("Enter")
     said_of(page).get_by_text("Almost done").wait_for()
     assert page.evaluate("document.activeElement.className") == "dispo-said"
@@ -152,6 +156,7 @@ def test_the_form_follows_the_chosen_variant(town: Town, browser_page: Any) -> N
     assert page.locator(".dispo-badge").inner_text() == "Out of stock"
     assert page.get_by_role("button", name="Sold out").is_disabled()
     page.get_by_label("E-mail address").fill("ann@example.com")
+    unhurried(page)
     page.get_by_role("button", name="Notify me").click()
     said_of(page).get_by_text("Almost done").wait_for()
     row = town.world.row("select variant_id from subscription")
@@ -189,6 +194,7 @@ def test_when_dispo_is_down_the_address_is_kept_and_tried_again(town: Town, brow
     page.goto(town.page("speckled-mug"))
     page.route("**/subscribe", lambda route: route.abort())
     page.get_by_label("E-mail address").fill("ann@example.com")
+    unhurried(page)
     page.get_by_role("button", name="Notify me").click()
     said_of(page).get_by_text(DOWN).wait_for()
     assert page.get_by_label("E-mail address").input_value() == "ann@example.com"
@@ -205,6 +211,7 @@ def test_a_reload_while_dispo_is_down_loses_nothing(town: Town, browser_page: An
     page.goto(town.page("speckled-mug"))
     page.route("**/subscribe", lambda route: route.fulfill(status=503))
     page.get_by_label("E-mail address").fill("ann@example.com")
+    unhurried(page)
     page.get_by_role("button", name="Notify me").click()
     said_of(page).get_by_text(DOWN).wait_for()
     page.unroute("**/subscribe")
@@ -242,6 +249,7 @@ def test_a_french_shopper_reads_french_everywhere(town: Town, browser_context: C
     page.goto(town.page("speckled-mug"))
     assert page.locator(".dispo-badge").inner_text() == "De retour entre le 20 janvier et le 23 janvier"
     page.get_by_label("Adresse e-mail").fill("ann@example.com")
+    unhurried(page)
     page.get_by_role("button", name="Me prévenir").click()
     said_of(page).get_by_text("Presque fini").wait_for()
     town.world.run()
@@ -265,6 +273,19 @@ def test_the_script_builds_its_own_form_where_the_theme_has_none(town: Town, bro
     assert town.world.row("select wanted_units, locale from subscription") == (4, "fr")
 
 
+def test_whoever_typed_before_a_late_script_came_is_no_machine(town: Town, browser_page: Any) -> None:
+    page = browser_page
+    page.route("**/notify-me.js", lambda route: route.abort())
+    page.goto(town.page("speckled-mug"))
+    page.get_by_label("E-mail address").fill("ann@example.com")
+    unhurried(page)
+    page.unroute("**/notify-me.js")
+    page.add_script_tag(url=f"{town.world.base_url}/s/notify-me.js")
+    page.keyboard.press("Enter")
+    said_of(page).get_by_text("Almost done").wait_for()
+    assert town.world.row("select address from subscription").address == "ann@example.com"
+
+
 def _use_the_bare_form(page: Any, url: str) -> None:
     page.goto(url)
     assert page.locator(".dispo-badge").inner_text() == "Bientôt de retour"
@@ -272,6 +293,7 @@ def _use_the_bare_form(page: Any, url: str) -> None:
     assert page.locator(".dispo-form a").count() == 0
     page.get_by_label("Adresse e-mail").fill("ann@example.com")
     page.get_by_label("Quantité").fill("4")
+    unhurried(page)
     page.get_by_role("button", name="Me prévenir").click()
     said_of(page).get_by_text("Presque fini").wait_for()
 

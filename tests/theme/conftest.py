@@ -20,7 +20,7 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.serving import make_server
 
-from connector.web.sign_up_limits import SignUpLimits
+from connector.web.sign_up_limits import QUICKEST_MS, SignUpLimits
 from connector.web.storefront import create_storefront
 from simulator.server import ServerThread
 from simulator.shop import Item, Shop
@@ -143,7 +143,9 @@ def street(engine: sa.Engine) -> Iterator[Street]:
     """A street with a Dispo that knows the shop's variants; the app proxy's signature is left out."""
     shop = make_shop()
     world = World(engine, ManualClock(now())).seed()
-    dispo = ServerThread(create_storefront(world, SignUpLimits("memory://", world.keyring))).start()
+    dispo = ServerThread(
+        create_storefront(world, SignUpLimits("memory://", world.keyring, quickest_ms=QUICKEST_MS))
+    ).start()
     theme = LiquidTheme(lambda rest, query: f"{dispo.url}/s/{KEY}/{rest}?{urlencode(query)}")
     with StorefrontServer({"shopify": shop}, "https://dispo.test", {}, theme=theme) as front:
         made = Street(shop, theme, front, engine)

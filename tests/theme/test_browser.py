@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import unhurried
 from tests.theme.conftest import Street
 
 pytestmark = pytest.mark.browser
@@ -84,6 +85,7 @@ def test_a_shopper_signs_up_on_the_shops_own_domain(street: Street, browser_page
     browser_page.get_by_role("button", name="Notify me").click()
     browser_page.get_by_text("This does not look like an e-mail address.").wait_for()
     browser_page.get_by_label("E-mail address").fill("ann@example.com")
+    unhurried(browser_page)
     browser_page.get_by_role("button", name="Notify me").click()
     browser_page.get_by_text("Almost done").wait_for()
     assert browser_page.get_by_role("button", name="Notify me").is_hidden()
@@ -98,6 +100,7 @@ def test_the_whole_way_through_shopifys_signed_proxy(installed: Street, browser_
     browser_page.goto(installed.page("tea-bowl"))
     say(browser_page, "Out of stock")
     browser_page.get_by_label("E-mail address").fill("ann@example.com")
+    unhurried(browser_page)
     browser_page.get_by_role("button", name="Notify me").click()
     browser_page.get_by_text("Almost done").wait_for()
     assert installed.subscriptions() == [("ann@example.com", "en")]
@@ -109,6 +112,7 @@ def test_an_address_is_kept_while_dispo_cannot_be_reached(street: Street, browse
     browser_page.goto(street.page("speckled-mug"))
     assert shown(browser_page) == "Out of stock"
     browser_page.get_by_label("E-mail address").fill("ann@example.com")
+    unhurried(browser_page)
     browser_page.get_by_role("button", name="Notify me").click()
     browser_page.get_by_text(DOWN).wait_for()
     assert browser_page.get_by_label("E-mail address").input_value() == "ann@example.com"
@@ -187,6 +191,7 @@ def test_french_pages_speak_french_and_the_mail_will(aprons: Street, browser_pag
     settle(browser_page)
     assert shown(browser_page) == f"De retour le {day('fr')}"
     browser_page.get_by_label("Adresse e-mail").fill("zoe@example.com")
+    unhurried(browser_page)
     browser_page.get_by_role("button", name="Me prévenir").click()
     browser_page.get_by_text("Presque fini").wait_for()
     assert aprons.subscriptions() == [("zoe@example.com", "fr")]
