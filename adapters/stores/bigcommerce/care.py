@@ -68,10 +68,14 @@ class BigCommerceCare:
             refunds = self._refunds(request.order_id)
         except Unauthorized as exc:
             raise _denied(exc, request.order_id, "read") from exc
-        for one in refunds:
-            if any(item.get("reason") == request.reference for item in one.get("items") or ()):
-                return _done(one, request.currency)
-        return None
+        ours = [
+            one
+            for one in refunds
+            if any(item.get("reason") == request.reference for item in one.get("items") or ())
+        ]
+        # One that was declined may have been followed by one that was paid.
+        ours.sort(key=_is_declined)
+        return _done(ours[0], request.currency) if ours else None
 
     def _plan(self, order_id: str, line_id: str, units: int, reference: str) -> CareRequest:
         order = self._order(order_id)
@@ -165,7 +169,7 @@ def _payments(order_id: str, quote: Mapping[str, Any], amount: int, currency: st
 
 
 def _done(refund: Mapping[str, Any], currency: str) -> CareDone:
-    if any(one.get("is_declined") for one in refund.get("payments") or ()):
+    if _is_declined(refund):
         raise Rejected(
             ADAPTER,
             f"order {refund.get('order_id', '')}",
@@ -173,6 +177,10 @@ def _done(refund: Mapping[str, Any], currency: str) -> CareDone:
             "Pay it back by hand.",
         )
     return CareDone(str(refund["id"]), to_minor(refund.get("total_amount"), currency), currency)
+
+
+def _is_declined(refund: Mapping[str, Any]) -> bool:
+    return any(one.get("is_declined") for one in refund.get("payments") or ())
 
 
 def _no_edits(order_id: str) -> Unsupported:

@@ -3,12 +3,15 @@
 A refund is planned (nothing is called while a transaction is open), stored as a frozen request together with the
 fact that it leaves now, and only then sent. What a crash or a lost answer left open is looked for in the store by
 its reference first. Found: done. Not found: sent again under the same key where the store honours keys; elsewhere
-only once ten minutes have passed, in which any request still under way would have ended. A voucher needs none of
-this: its code exists once.
+only once ten minutes have passed, in which any request still under way would have ended. That it is done, and that the
+risk is closed, is one transaction: a worker killed between the two would have paid again. Of one order nothing is
+planned while something else of it is open: the store cannot say yet which line is the last, whose refund brings the
+shipping back. A voucher needs none of this: its code exists once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -41,6 +44,7 @@ from connector.shoppers.at_risk.writing import OrderRuntime, write_order_message
 LOST_AFTER = timedelta(minutes=10)
 """A store that honours no keys has ended whatever was sent to it by then, or never got it."""
 LOOK_AGAIN_S = 60.0
+BUSY_ORDER = "Something else of this order is under way in the store."
 LOST_ANSWER = "The store's answer was lost; it is looked for before anything is repeated."
 NO_ORDERS = "This platform lets no app change orders."
 NO_CODES = "This platform has no discount codes."
@@ -102,6 +106,8 @@ def _carry(rt: CareRuntime, claim: Claim, message: Claimed, left: Attempt | None
 
 
 def _send_new(rt: CareRuntime, claim: Claim, care: OrderCare, risk: Any) -> Outcome:
+    if _is_busy(rt, risk):
+        return Again(LOOK_AGAIN_S, BUSY_ORDER)
     reference = f"Dispo {risk.merchant_id}-{risk.id}"
     if risk.choice == "substitute":
         with rt.engine.connect() as db:
@@ -124,11 +130,16 @@ def _send_new(rt: CareRuntime, claim: Claim, care: OrderCare, risk: Any) -> Outc
 def _take_up(rt: CareRuntime, claim: Claim, care: OrderCare, risk: Any, attempt: Attempt) -> Outcome:
     """What an earlier worker sent without learning its end."""
     request = _request(attempt)
-    found = care.find(request)
-    if found is not None:
+    try:
+        found = care.find(request)
+    except (Rejected, NotFound) as exc:
+        # It arrived and came to nothing, or its order is gone: there is nothing left to look for.
         with transaction(rt.engine) as db:
-            attempts.resolve(db, attempt, f"Found in the store: {found.external_id}.")
-        return _finish(rt, risk, found)
+            attempts.fail(db, attempt, exc.cause)
+        raise
+    if found is not None:
+        note = f"Found in the store: {found.external_id}."
+        return _finish(rt, risk, found, lambda db: attempts.resolve(db, attempt, note))
     if care.capabilities.honours_keys:
         with transaction(rt.engine) as db:
             hold(db, claim)
@@ -157,9 +168,27 @@ def _send(rt: CareRuntime, care: OrderCare, risk: Any, attempt: Attempt, request
         with transaction(rt.engine) as db:
             attempts.fail(db, attempt, exc.cause)
         raise
-    with transaction(rt.engine) as db:
-        attempts.succeed(db, attempt, done.external_id)
-    return _finish(rt, risk, done)
+    return _finish(rt, risk, done, lambda db: attempts.succeed(db, attempt, done.external_id))
+
+
+def _is_busy(rt: CareRuntime, risk: Any) -> bool:
+    """Whether another line of this order has a request whose end is not known."""
+    with rt.engine.connect() as db:
+        others = [
+            int(one.request["risk_id"])
+            for one in attempts.open_attempts(db, risk.merchant_id, risk.connection_id, CARE)
+            if one.request["order_id"] == risk.order_id and int(one.request["risk_id"]) != risk.id
+        ]
+        # What was left to the merchant's hands is not waited for.
+        return bool(others) and bool(
+            db.scalar(
+                sa.text("""
+                    select 1 from order_risk
+                     where merchant_id = :m and id = any(:others) and carry in ('todo', 'unknown') limit 1
+                """),
+                {"m": risk.merchant_id, "others": others},
+            )
+        )
 
 
 def _voucher(rt: CareRuntime, risk: Any) -> Outcome:
@@ -183,10 +212,16 @@ def _voucher(rt: CareRuntime, risk: Any) -> Outcome:
     return _finish(rt, risk, None)
 
 
-def _finish(rt: CareRuntime, risk: Any, done: CareDone | None) -> Outcome:
-    """It is done in the store: close the risk and tell the customer, in one transaction."""
+def _finish(
+    rt: CareRuntime,
+    risk: Any,
+    done: CareDone | None,
+    end_attempt: Callable[[sa.Connection], object] = lambda db: None,
+) -> Outcome:
+    """It is done in the store: end the request, close the risk and tell the customer, in one transaction."""
     now = rt.now()
     with transaction(rt.engine) as db:
+        end_attempt(db)
         changed = db.execute(
             sa.text("""
                 update order_risk

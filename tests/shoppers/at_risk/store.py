@@ -34,6 +34,7 @@ class PaidStore:
     address: str | None = "jane@shopper.test"
     locale: str = "en"
     refused: Exception | None = None
+    declined: Exception | None = None
     before: list[BaseException] = field(default_factory=list)
     after: list[BaseException] = field(default_factory=list)
     refunds: dict[str, int] = field(default_factory=dict)
@@ -77,6 +78,8 @@ class PaidStore:
         return CareDone("R1", request.amount_minor, "EUR")
 
     def find(self, request: CareRequest) -> CareDone | None:
+        if self.declined is not None:
+            raise self.declined
         amount = self.refunds.get(request.reference)
         return None if amount is None else CareDone("R1", amount, "EUR")
 

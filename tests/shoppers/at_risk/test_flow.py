@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from connector.ports.errors import OutcomeUnknown, Rejected, Retryable, Unsupported
-from connector.shoppers.at_risk import choosing
+from connector.shoppers.at_risk import carrying, choosing
 from connector.shoppers.at_risk.work import ask, work_risks
-from tests.shoppers.at_risk.orders import position
+from tests.shoppers.at_risk.orders import position, risks
 from tests.shoppers.at_risk.store import Shop
 from tests.support import ManualClock
 
@@ -203,6 +203,51 @@ def test_a_worker_killed_around_the_refund_pays_once(shop: Shop, moment: str) ->
     shop.serve()
     assert (shop.risk.closed_by, shop.paid.payments) == ("refund", 1)
     assert messages(shop) == [("refunded", "sent")]
+
+
+def test_a_worker_killed_before_it_could_note_the_refund_pays_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*given: object) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(carrying, "write_order_message", killed)
+    shop.choose("refund", "owner@shop.test")
+    kill(shop)
+    shop.serve()
+    assert (shop.risk.closed_by, shop.paid.payments) == ("refund", 1)
+    assert messages(shop) == [("refunded", "sent")]
+
+
+def test_a_second_line_waits_until_the_end_of_the_first_is_known(shop: Shop) -> None:
+    shop.paid.after.append(LOST)
+    shop.choose("refund", "owner@shop.test")
+    with shop.engine.begin() as db:
+        db.exec_driver_sql("""
+            insert into order_risk (merchant_id, connection_id, order_id, line_id, variant_id, units, placed_at, due_on,
+                                    opened_at)
+            select merchant_id, connection_id, order_id, 'A-2', variant_id, 1, placed_at, due_on, opened_at
+              from order_risk
+        """)
+    shop.choose("refund", "owner@shop.test")
+    shop.serve()
+    assert ([one.carry for one in risks(shop)], shop.paid.payments) == (["unknown", "todo"], 1)
+    for _ in range(2):
+        shop.make_due()
+        shop.serve()
+    assert ([one.closed_by for one in risks(shop)], shop.paid.payments) == (["refund", "refund"], 2)
+
+
+def test_a_refund_that_was_found_declined_is_over_and_may_be_tried_again(shop: Shop) -> None:
+    shop.paid.after.append(LOST)
+    shop.choose("refund", "owner@shop.test")
+    shop.serve()
+    shop.paid.declined = Rejected("shop", "order A", "The payment provider declined the refund.")
+    shop.make_due()
+    shop.serve()
+    assert (shop.risk.carry, shop.risk.carry_note) == ("failed", "The payment provider declined the refund.")
+    assert [one.status for one in shop.rows("select status from delivery_attempt")] == ["failed"]
 
 
 def test_what_the_store_refuses_is_shown_and_tried_again_at_the_merchants_word(shop: Shop) -> None:
