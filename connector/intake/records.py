@@ -132,7 +132,11 @@ def outcome_of(engine: sa.Engine, merchant_id: int, run_id: int) -> Outcome:
 
 
 def fail_run(engine: sa.Engine, merchant_id: int, run_id: int, now: datetime, error: BaseException) -> None:
-    """End a run as failed; the stock of the last accepted run stays."""
+    """End a run as failed; the stock of the last accepted run stays.
+
+    Not one that has written its file and only decides yet (stage "decide"): called failed, nobody would decide the
+    rest, and the next look finds the file unchanged. It stays as it is, for `interrupted.finish`.
+    """
     if isinstance(error, FileFault):
         code = error.code
     else:
@@ -146,6 +150,8 @@ def fail_run(engine: sa.Engine, merchant_id: int, run_id: int, now: datetime, er
         # What a person may accept is exactly what was seen.
         told["identity"] = {"field": error.field, "pinned": error.pinned, "presented": error.presented}
     with transaction(engine) as db:
+        if db.execute(_DECIDES, {"merchant": merchant_id, "run": run_id}).scalar():
+            return
         update_run(
             db,
             merchant_id,
@@ -156,6 +162,11 @@ def fail_run(engine: sa.Engine, merchant_id: int, run_id: int, now: datetime, er
             error_code=code,
             error=text.replace("\x00", ""),
         )
+
+
+_DECIDES = sa.text(
+    "select status = 'running' and stage = 'decide' from run where merchant_id = :merchant and id = :run for update"
+)
 
 
 class SourceLock:

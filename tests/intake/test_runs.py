@@ -458,6 +458,19 @@ def test_a_run_killed_at_any_stage_and_run_again_ends_in_the_same_state(
     assert killed == _state(shop)
 
 
+def test_a_run_that_fails_while_it_decides_is_decided_by_the_next(shop: Shop) -> None:
+    shop.add_variant("A-1")
+    shop.run("SKU,Stock\nA-1,5\n")
+
+    with pytest.raises(Killed):
+        shop.run("SKU,Stock\nA-1,0\n", decide=_die)
+    assert [("running", "decide")] == shop.all("select status, stage from run where id = 2")
+
+    assert "unchanged" == shop.run(minutes=1).status
+    assert {"A-1": 0} == shop.available()
+    assert [("applied", "")] == shop.all("select status, error from run where id = 2")
+
+
 def _die(*args: object, **kwargs: object) -> None:
     raise Killed
 
