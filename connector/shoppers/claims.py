@@ -33,12 +33,14 @@ LEAST_RATE = Decimal("0.01")
 LEAST_DELAY = timedelta(minutes=10)
 LEARNS_FROM = timedelta(days=365)
 
+# Never less than nothing: a message may leave after its episode was closed (it waited for the morning, and stock had
+# come back by then), and an order may be older than the moment at which we knew that its message had arrived.
 _COUNTS = """
 select {grouped}, count(*) filter (where i.ordered_at is not null) as claims,
-       sum(1 - exp(-extract(epoch from least(
-             :now, g.settled_at + :lasts, coalesce(i.ordered_at, :now), coalesce(e.closed_at, :now)
-           ) - g.settled_at) / :delay)) filter (where i.ordered_at is null) as tried,
-       sum(extract(epoch from i.ordered_at - g.settled_at)) as waited_s
+       sum(1 - exp(-greatest(0, extract(epoch from least(
+             :now, g.settled_at + :lasts, coalesce(e.closed_at, :now)
+           ) - g.settled_at)) / :delay)) filter (where i.ordered_at is null) as tried,
+       sum(greatest(0, extract(epoch from i.ordered_at - g.settled_at))) as waited_s
   from invitation i
   join message g on g.merchant_id = i.merchant_id and g.invitation_id = i.id
   join episode e on e.merchant_id = i.merchant_id and e.id = i.episode_id

@@ -77,3 +77,25 @@ def test_another_merchants_orders_teach_nothing(world: World, clock: ManualClock
     invited(world, 20, 10, clock)
     stranger = World(world.engine, clock).seed()
     assert rate(stranger) == Learned(FIFTH, timedelta(hours=6))
+
+
+def test_a_message_that_left_after_its_episode_had_closed_is_no_chance_and_no_debt(
+    world: World, clock: ManualClock
+) -> None:
+    """Sold out in the night, back in the morning: what had waited for the quiet hours left then."""
+    invited(world, 20, 1, clock)
+    before = rate(world)
+    with world.engine.begin() as db:
+        db.execute(sa.text("update episode set closed_at = opened_at - interval '9 hours'"))
+    told = rate(world)
+    assert (told.claims, told.chances) == (1, 1.0)
+    assert told.claim_rate > before.claim_rate
+
+
+def test_an_order_placed_before_its_message_was_surely_sent_takes_no_time(
+    world: World, clock: ManualClock
+) -> None:
+    invited(world, 1, 1, clock)
+    with world.engine.begin() as db:
+        db.execute(sa.text("update message set settled_at = settled_at + interval '20 hours'"))
+    assert rate(world).typical_delay == timedelta(seconds=20 * 6 * 3600 / 21)
