@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from connector.accounts.tables import Merchant
 from connector.db import transaction
@@ -208,7 +209,11 @@ def _open_invitations(db: sa.Connection, merchant_id: int, variant_id: int, now:
     if lapsed:
         db.execute(
             sa.update(_INVITATION)
-            .where(_INVITATION.c.merchant_id == merchant_id, _INVITATION.c.id.in_(lapsed))
+            .where(
+                _INVITATION.c.merchant_id == merchant_id,
+                # As one array: no statement takes 65,536 ids one by one.
+                _INVITATION.c.id == sa.any_(sa.literal(lapsed, ARRAY(sa.BigInteger))),
+            )
             .values(lapsed_at=now)
         )
     return still_open

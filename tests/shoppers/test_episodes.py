@@ -11,6 +11,7 @@ from connector.positions.topics import SHOPPERS
 from connector.shoppers import episodes
 from connector.shoppers.policy import ShopperPolicy, save_policy
 from connector.shoppers.subscribe import confirm
+from tests.shoppers.parameters import counted
 from tests.shoppers.world import TOPICS, World
 from tests.support import ManualClock
 
@@ -284,3 +285,15 @@ def test_a_merchants_people_are_not_told_of_anothers_stock(world: World, clock: 
     stranger.run()
     assert stranger.told() == []
     assert world.statuses() == ["waiting"]
+
+
+def test_invitations_that_lapse_together_are_never_named_one_by_one(world: World, clock: ManualClock) -> None:
+    """A restock of thousands: a day later all their invitations lapse in one look."""
+    world.waiting(*people(20))
+    world.set_stock(20)
+    world.run()
+    clock.advance(hours=25)
+    with counted(world.engine) as values:
+        episodes.look(world, world.merchant_id, world.variant_id)
+    assert world.row("select count(*) as n from invitation where lapsed_at is not null").n == 20
+    assert max(values) < 20

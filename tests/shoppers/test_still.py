@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connector.shoppers import still
+from tests.shoppers.parameters import counted
 from tests.shoppers.world import World
 from tests.support import ManualClock
 
@@ -62,3 +63,15 @@ def test_who_was_told_meanwhile_is_not_asked(world: World, clock: ManualClock) -
     assert world.told() == []
     assert world.message_statuses("still_waiting") == ["skipped"]
     assert ended(world) == 0
+
+
+def test_what_leaves_unconfirmed_is_never_named_one_by_one(world: World, clock: ManualClock) -> None:
+    """An import of 70,000 people whom nobody asked to confirm leaves at once."""
+    for number in range(20):
+        world.sign_up(f"p{number}@example.com")
+    world.run()
+    clock.advance(days=7)
+    with counted(world.engine) as values, world.engine.begin() as db:
+        assert still.expire(db, world.merchant_id, world.now()) == 20
+    assert max(values) < 20
+    assert [world.row(f"select count(*) as n from {one}").n for one in ("subscription", "message")] == [0, 0]
