@@ -12,13 +12,12 @@ import sqlalchemy as sa
 from flask import Blueprint, Response, request
 
 from connector.crypto import LinkExpired, LinkInvalid
-from connector.db import transaction
-from connector.outbox.messages import enqueue
-from connector.shoppers.at_risk.choosing import CHOICES, choose, find, substitutes
+from connector.shoppers.at_risk.choosing import CHOICES, find, may_change, newest, substitutes
 from connector.shoppers.at_risk.deciding import clock
 from connector.shoppers.at_risk.looking import today_of
 from connector.shoppers.at_risk.rules import rule_of
 from connector.shoppers.at_risk.wording import facts_of, read_answer_link
+from connector.shoppers.at_risk.work import answer as take_answer
 from connector.shoppers.runtime import ShopperRuntime
 from connector.web.shopper_pages import error_page, gone_page, locale_of, page
 
@@ -36,6 +35,8 @@ def order_answers(rt: ShopperRuntime) -> Blueprint:
             return error_page("expired", locale, 410)
         except LinkInvalid:
             return error_page("forged", locale, 404)
+        with rt.engine.connect() as db:
+            risk_id = newest(db, merchant_id, risk_id)
         if request.method == "POST":
             return _choose(rt, merchant_id, risk_id, locale)
         return _show(rt, merchant_id, risk_id, locale)
@@ -48,20 +49,8 @@ def _choose(rt: ShopperRuntime, merchant_id: int, risk_id: int, locale: str) -> 
     if wanted not in CHOICES:
         return _show(rt, merchant_id, risk_id, locale, problem=True)
     substitute = int(item) if item.isascii() and item.isdigit() and len(item) < 19 else 0
-    with transaction(rt.engine) as db:
-        intents = choose(
-            db,
-            merchant_id,
-            risk_id,
-            wanted,
-            "customer",
-            rule_of(db, merchant_id),
-            rt.now(),
-            substitute_id=substitute,
-        )
-        if intents:
-            enqueue(db, merchant_id, intents)
-    return _show(rt, merchant_id, risk_id, locale, problem=intents is None)
+    was_taken = take_answer(rt, merchant_id, risk_id, wanted, "customer", substitute_id=substitute)
+    return _show(rt, merchant_id, risk_id, locale, problem=not was_taken)
 
 
 def _show(
@@ -79,6 +68,7 @@ def _show(
         instead = substitutes(db, risk) if "substitute" in facts.offers else []
         today = today_of(db, merchant_id, now)
         chosen_on = today_of(db, merchant_id, risk.chosen_at) if risk.chosen_at else None
+        changeable = may_change(db, risk)
     if risk.status in ("open", "asked"):
         status = 409 if problem else 200
         return page("order_choose", locale, status, facts=facts, instead=instead, problem=problem)
@@ -89,6 +79,7 @@ def _show(
         facts=facts,
         state=_state(risk),
         refund_by=due.until_on if due else risk.due_on,
+        may_change=changeable,
     )
 
 

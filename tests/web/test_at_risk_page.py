@@ -78,6 +78,29 @@ def test_the_customer_sees_the_refund_first_and_chooses_by_post_alone(
     assert len([one for one in risk(shop).history if one[2] == "chose"]) == 1
 
 
+def test_who_waits_sees_the_way_back_to_the_refund(anybody: Person, shop: Shop, app: Any) -> None:
+    with shop.engine.begin() as db:
+        db.exec_driver_sql("""
+            insert into store_order (merchant_id, connection_id, external_id, placed_at, updated_at, holds_stock)
+            select merchant_id, connection_id, order_id, placed_at, placed_at, true from order_risk
+        """)
+        db.exec_driver_sql("""
+            insert into store_order_line (merchant_id, connection_id, order_id, line_id, external_id, units, variant_id)
+            select merchant_id, connection_id, order_id, line_id, '501', units, variant_id from order_risk
+        """)
+    link = answer_link(app.config["RUNTIME"].keyring, "", shop.merchant_id, shop.risk_id, "en")
+    answer = anybody.client.post(link, data={"choice": "wait"})
+    assert (
+        "Thank you for waiting" in answer.text,
+        "Until it is sent you may change your mind" in answer.text,
+    ) == (
+        True,
+        True,
+    )
+    assert "You get your money back" in anybody.client.post(link, data={"choice": "refund"}).text
+    assert (risk(shop).status, risk(shop).choice, risk(shop).closed_at) == ("chosen", "refund", None)
+
+
 @pytest.mark.parametrize("locale", ["en", "fr"])
 def test_a_forged_link_shows_nothing(anybody: Person, shop: Shop, locale: str) -> None:
     answer = anybody.get(f"/o/forged.token.here?lang={locale}")

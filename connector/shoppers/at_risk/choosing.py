@@ -83,25 +83,37 @@ def choose(
     now: datetime,
     *,
     substitute_id: int = 0,
+    may_reopen: bool = False,
 ) -> list[Intent] | None:
     """Record what is to be done; None when that was settled before or is not offered. `by` is "customer", "rule" or
-    the merchant's address. A merchant's own choice is carried out without asking the merchant again."""
+    the merchant's address. A merchant's own choice is carried out without asking the merchant again. Who agreed to wait
+    may choose the refund after all where it `may_reopen`: the caller did `hold_looks` then."""
     risk = find(db, merchant_id, risk_id, lock=True)
-    if risk is None or risk.status not in ("open", "asked"):
+    if risk is None:
         return None
-    if choice not in offers(db, risk, rule, today_of(db, merchant_id, now)):
+    if risk.status in ("open", "asked"):
+        if choice not in offers(db, risk, rule, today_of(db, merchant_id, now)):
+            return None
+    elif choice != "refund" or not may_reopen or not may_change(db, risk):
         return None
     if choice == "substitute" and substitute_id not in {one.variant_id for one in substitutes(db, risk)}:
         return None
     who = by if by in ("customer", "rule") else "merchant"
     if choice == "wait":
         _agree(db, risk, risk.expected_on, by, now, choice)
+        db.execute(
+            sa.text(
+                "update order_risk set chosen_by = :who, chosen_at = :now where merchant_id = :m and id = :id"
+            ),
+            {"who": who, "now": now, "m": merchant_id, "id": risk_id},
+        )
         return []
     is_ours = rule.carries == "auto" or who == "merchant"
     db.execute(
         sa.text("""
             update order_risk
                set status = 'chosen', choice = :choice, chosen_by = :who, chosen_at = :now, carry = :carry,
+                   closed_at = null, closed_by = '',
                    substitute_id = :substitute, voucher_code = :code, history = history || cast(:entry as jsonb)
              where merchant_id = :m and id = :id
         """),
@@ -118,6 +130,19 @@ def choose(
         },
     )
     return [_care(risk)] if is_ours else []
+
+
+def may_change(db: sa.Connection, risk: Any) -> bool:
+    """Whether who agreed to wait may still have the money back: it was not sent, and nothing newer is open."""
+    if risk.status != "closed" or risk.closed_by != "wait":
+        return False
+    return bool(db.scalar(_MAY_CHANGE, {"m": risk.merchant_id, "id": risk.id}))
+
+
+def newest(db: sa.Connection, merchant_id: int, risk_id: int) -> int:
+    """The risk that stands for this one's line now: a line that was waited for may be at risk again, and links in
+    older messages must not tell of dates that are past. The risk itself where there is no newer one."""
+    return int(db.scalar(_NEWEST, {"m": merchant_id, "id": risk_id}) or risk_id)
 
 
 def carry_out(
@@ -212,6 +237,25 @@ _FIND = sa.text("""
            select title, image_url, url, product_id, price_minor from listing
             where merchant_id = r.merchant_id and connection_id = r.connection_id
               and external_id = l.external_id order by id limit 1) g on true
+     where r.merchant_id = :m and r.id = :id
+""")
+
+_MAY_CHANGE = sa.text("""
+    select 1 from order_risk r
+      join store_order o on o.merchant_id = r.merchant_id and o.connection_id = r.connection_id
+                        and o.external_id = r.order_id and o.holds_stock
+      join store_order_line l on l.merchant_id = r.merchant_id and l.connection_id = r.connection_id
+                             and l.order_id = r.order_id and l.line_id = r.line_id and l.units > l.shipped_units
+     where r.merchant_id = :m and r.id = :id
+       and not exists (select 1 from order_risk n
+                        where n.merchant_id = r.merchant_id and n.connection_id = r.connection_id
+                          and n.order_id = r.order_id and n.line_id = r.line_id and n.id > r.id)
+""")
+
+_NEWEST = sa.text("""
+    select max(n.id) from order_risk r
+      join order_risk n on n.merchant_id = r.merchant_id and n.connection_id = r.connection_id
+                       and n.order_id = r.order_id and n.line_id = r.line_id and n.id >= r.id
      where r.merchant_id = :m and r.id = :id
 """)
 

@@ -38,10 +38,7 @@ class Looked:
 def look(db: sa.Connection, merchant_id: int, rule: RiskRule, now: datetime) -> Looked:
     """Judge every open line of this merchant's orders and keep the list, in the caller's transaction."""
     today = today_of(db, merchant_id, now)
-    # One look at a time: two that open the same risk would meet in its index.
-    db.execute(
-        sa.text("select pg_advisory_xact_lock(hashtextextended('at risk ' || :m, 0))"), {"m": merchant_id}
-    )
+    hold_looks(db, merchant_id)
     rows = list(db.execute(_LINES, {"m": merchant_id, "now": now, "oldest": OLDEST_DAYS}))
     by_variant: dict[int, list[Any]] = defaultdict(list)
     for row in rows:
@@ -62,6 +59,14 @@ def look(db: sa.Connection, merchant_id: int, rule: RiskRule, now: datetime) -> 
     looked.closed = _close_settled(db, merchant_id, known, verdicts, now, looked.found)
     looked.opened = _open(db, merchant_id, known, list(verdicts.values()), now)
     return looked
+
+
+def hold_looks(db: sa.Connection, merchant_id: int) -> None:
+    """One at a time until the caller's transaction ends: two that open the same risk would meet in its index. To be
+    called before any row is locked."""
+    db.execute(
+        sa.text("select pg_advisory_xact_lock(hashtextextended('at risk ' || :m, 0))"), {"m": merchant_id}
+    )
 
 
 def today_of(db: sa.Connection, merchant_id: int, now: datetime) -> date:

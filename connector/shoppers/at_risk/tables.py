@@ -24,7 +24,8 @@ class OrderRisk(SQLModel, table=True):
     `status` "open" → "asked" (the customer was written to; silence counts from `answer_by` on) → "chosen"
     (`choice` "refund", "substitute", "voucher" or "wait", by "customer", "merchant" or "rule") → "closed"
     (`closed_by` "stock", "shipped", "cancelled", "merchant", "refund", "substitute", "voucher", or "wait": a later
-    `due_on` was agreed, for which the line may be opened again).
+    `due_on` was agreed, for which the line may be opened again; "closed" → "chosen" when the customer would rather
+    have the money).
 
     `carry` is how far the choice is carried out in the store: "" nothing to do, "ask" waits for the merchant,
     "todo", "unknown" (an answer was lost; it is looked for), "by_hand" (the store cannot, `carry_note` says why),
@@ -82,8 +83,8 @@ class OrderRisk(SQLModel, table=True):
 
 
 class OrderMessage(SQLModel, table=True):
-    """One message to the customer of an order. `kind` "at_risk", "refunded", "voucher", "substitute" or "found":
-    it can be sent after all.
+    """One message to the customer of an order. `kind` "at_risk", "waits" (the later date they agreed to), "refunded",
+    "voucher", "substitute" or "found": it can be sent after all.
 
     waiting → sending → sent, failed or unknown; or waiting → skipped; "by_hand" where the store does not tell the
     address: the merchant sends the text.

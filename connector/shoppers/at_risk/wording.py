@@ -22,14 +22,14 @@ PURPOSE = "order-answer"
 LINK_DAYS = 120
 VOUCHER_DAYS = 365
 
-Kind = Literal["at_risk", "found", "refunded", "voucher", "substitute"]
+Kind = Literal["at_risk", "found", "waits", "refunded", "voucher", "substitute"]
 
 
 @dataclass(frozen=True, slots=True)
 class OrderFacts:
     """What a message about an order may say. `number` is the order's for people; `expected_on` None: nobody knows.
-    `no_answer` "refund" or "ask" is what happens after `answer_by`. Amounts are minor units of `currency`, tax
-    included."""
+    `no_answer` "refund" or "ask" is what happens after `answer_by`; `chosen_on` the day the customer chose. Amounts are
+    minor units of `currency`, tax included."""
 
     seller: str
     title: str
@@ -51,6 +51,7 @@ class OrderFacts:
     voucher_minor: int = 0
     voucher_until: date | None = None
     substitute: str = ""
+    chosen_on: date | None = None
 
 
 def render_order(kind: str, locale: str, facts: OrderFacts) -> Rendered:
@@ -118,6 +119,7 @@ def facts_of(
         voucher_minor=worth,
         voucher_until=until,
         substitute=instead,
+        chosen_on=chosen_on,
     )
 
 

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from connector.db import transaction
 from connector.outbox.messages import Intent, enqueue
-from connector.shoppers.at_risk.choosing import choose, silent
-from connector.shoppers.at_risk.looking import Looked, look
+from connector.shoppers.at_risk.choosing import Choice, choose, find, silent
+from connector.shoppers.at_risk.looking import Looked, hold_looks, look
 from connector.shoppers.at_risk.rules import rule_of
 from connector.shoppers.at_risk.writing import is_written, write_order_message
 from connector.shoppers.runtime import ShopperRuntime
@@ -52,6 +52,26 @@ def ask(rt: ShopperRuntime, merchant_id: int, risk_id: int) -> bool:
             return False
         enqueue(db, merchant_id, [write_order_message(rt, db, merchant_id, risk_id, "at_risk")])
     return True
+
+
+def answer(
+    rt: ShopperRuntime, merchant_id: int, risk_id: int, choice: Choice, by: str, *, substitute_id: int = 0
+) -> bool:
+    """What the customer or the merchant chose, with what follows from it; False when it is settled or not offered.
+    Who keeps waiting gets the new date in writing: a page that was looked at once proves nothing."""
+    now = rt.now()
+    with transaction(rt.engine) as db:
+        present = find(db, merchant_id, risk_id)
+        is_closed = present is not None and present.status == "closed"
+        if is_closed:
+            hold_looks(db, merchant_id)
+        given = (choice, by, rule_of(db, merchant_id), now)
+        intents = choose(db, merchant_id, risk_id, *given, substitute_id=substitute_id, may_reopen=is_closed)
+        if intents is not None and choice == "wait" and by == "customer":
+            intents = [*intents, write_order_message(rt, db, merchant_id, risk_id, "waits")]
+        if intents:
+            enqueue(db, merchant_id, intents)
+    return intents is not None
 
 
 def _unwritten(db: sa.Connection, merchant_id: int) -> list[int]:

@@ -177,6 +177,9 @@ def _look(
     if message.kind == "at_risk" and risk.status not in ("open", "asked"):
         _end(db, message, "skipped", "It was settled before it was sent.", rt.now())
         return Done()
+    if message.kind == "waits" and risk.closed_by != "wait":
+        _end(db, message, "skipped", "The customer chose otherwise before it was sent.", rt.now())
+        return Done()
     if risk.store_status == "ended":
         _end(db, message, "skipped", "The store left before it was sent.", rt.now())
         return Done()

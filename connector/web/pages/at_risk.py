@@ -186,6 +186,8 @@ def _one(risk_id: int, errors: dict[str, str], status: int) -> Response:
         open_rows = [row for row in listing.rows(db, g.merchant_id, limit=10_000) if row.id == risk_id]
         written = is_written(db, g.merchant_id, risk_id)
     kind = "at_risk" if risk.status in ("open", "asked") else _SENT_AS.get(risk.closed_by, "")
+    if risk.closed_by == "wait" and risk.choice == "wait":
+        kind = "waits"
     return page(
         "at_risk_order",
         status,
@@ -287,10 +289,8 @@ def choose(risk_id: int) -> Response:
     substitute = int(item) if item.isascii() and item.isdigit() and len(item) < 19 else 0
     with transaction(rt.engine) as db:
         rule = rules.rule_of(db, g.merchant_id)
-        intents = choosing.choose(
-            db, g.merchant_id, risk_id, choice, g.account.email, rule, rt.now(),
-            substitute_id=substitute,
-        )  # fmt: skip
+        given = (choice, g.account.email, rule, rt.now())
+        intents = choosing.choose(db, g.merchant_id, risk_id, *given, substitute_id=substitute)
         if intents is not None:
             detail = {"choice": choice}
             record(db, g.merchant_id, rt.now(), g.account.email, "risk.choose", f"risk {risk_id}", detail)

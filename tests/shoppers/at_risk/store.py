@@ -15,7 +15,7 @@ from connector.ports.coupons import Coupon, CouponMade
 from connector.ports.errors import NotFound, Rejected
 from connector.ports.orders_care import CareCapabilities, CareDone, CareRequest, CustomerOf
 from connector.shoppers.at_risk import carrying, choosing, writing
-from connector.shoppers.at_risk.work import work_risks
+from connector.shoppers.at_risk.work import ask, work_risks
 from tests.shoppers.at_risk.orders import order, position, promise, risks
 from tests.shoppers.world import World
 
@@ -125,6 +125,10 @@ class Shop(World):
                 return
             for turn in turns:
                 serve_turn(self, turn, TOPICS)
+
+    def ask_and_serve(self) -> None:
+        ask(self, self.merchant_id, self.risk.id)
+        self.serve()
 
     def rule(self, **says: Any) -> None:
         from connector.shoppers.at_risk.rules import RiskRule, keep_rule

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from connector.ports.errors import OutcomeUnknown, Rejected, Retryable, Unsupported
 from connector.shoppers.at_risk import carrying, choosing
-from connector.shoppers.at_risk.work import ask, work_risks
+from connector.shoppers.at_risk.work import answer, ask, work_risks
 from tests.shoppers.at_risk.orders import position, risks
 from tests.shoppers.at_risk.store import Shop
 from tests.support import ManualClock
@@ -154,6 +154,52 @@ def test_waiting_agrees_on_the_new_date_and_is_watched_again(shop: Shop) -> None
         db.exec_driver_sql("update position set restock_on = '2026-02-02', restock_until = '2026-02-02'")
     assert work_risks(shop, shop.merchant_id).opened == 1
     assert (shop.risk.due_on, shop.risk.due_basis) == (date(2026, 1, 20), "agreed")
+
+
+def test_who_waits_has_the_new_date_in_writing_and_may_change_their_mind(shop: Shop) -> None:
+    shop.rule(carries="auto")
+    shop.ask_and_serve()
+    assert [answer(shop, shop.merchant_id, shop.risk.id, "wait", "customer") for _ in range(2)] == [
+        True,
+        False,
+    ]
+    shop.serve()
+    proof = shop.mail.sent[1]
+    assert proof.subject == "Your order A: the new date"
+    assert "a new date: by 20 January 2026." in proof.text
+    assert "https://dispo.test/o/" in proof.text
+    assert [answer(shop, shop.merchant_id, shop.risk.id, "refund", "customer") for _ in range(2)] == [
+        True,
+        False,
+    ]
+    shop.serve()
+    assert (shop.risk.closed_by, shop.risk.refund_minor, shop.paid.payments) == ("refund", 1999, 1)
+    assert messages(shop) == [("at_risk", "sent"), ("waits", "sent"), ("refunded", "sent")]
+
+
+def test_a_mind_changed_before_the_proof_was_sent_gets_no_proof(shop: Shop) -> None:
+    answer(shop, shop.merchant_id, shop.risk.id, "wait", "customer")
+    answer(shop, shop.merchant_id, shop.risk.id, "refund", "customer")
+    shop.serve()
+    assert (messages(shop), shop.mail.sent) == ([("waits", "skipped")], [])
+
+
+def test_what_was_sent_meanwhile_cannot_be_refunded_by_the_old_link(shop: Shop) -> None:
+    answer(shop, shop.merchant_id, shop.risk.id, "wait", "customer")
+    with shop.engine.begin() as db:
+        db.exec_driver_sql("update store_order_line set shipped_units = units")
+    assert not answer(shop, shop.merchant_id, shop.risk.id, "refund", "customer")
+    assert (shop.risk.status, shop.risk.closed_by) == ("closed", "wait")
+
+
+def test_an_old_link_tells_of_the_risk_that_stands_now(shop: Shop) -> None:
+    first = shop.risk.id
+    answer(shop, shop.merchant_id, first, "wait", "customer")
+    position(shop, restock_on=date(2026, 2, 2))
+    work_risks(shop, shop.merchant_id)
+    assert not answer(shop, shop.merchant_id, first, "refund", "customer")
+    with shop.engine.connect() as db:
+        assert choosing.newest(db, shop.merchant_id, first) == shop.risk.id != first
 
 
 def test_a_voucher_is_made_once_and_told(shop: Shop) -> None:
