@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from babel.numbers import get_currency_precision
+
 from adapters.stores.bigcommerce import advice, locations, places, prices, shapes, writes
 from adapters.stores.bigcommerce.client import ADAPTER, PAGE, BigCommerceClient
 from adapters.stores.bigcommerce.orders import OVERLAP, changed_orders
@@ -326,7 +328,9 @@ class BigCommerceStore:
         return prices.set_prices(self._client, changes, self._minor_digits())
 
     def _minor_digits(self) -> int:
-        return int(self._store().get("decimal_places", 2))
+        """Those of the currency, as everybody counts minor units here; how many decimals the store shows is its own
+        choice."""
+        return get_currency_precision(str(self._store().get("currency") or ""))
 
     # ---------------------------------------------------------------- orders
 

@@ -7,9 +7,9 @@ as a sale without dates; every other one as the regular price with the sale take
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
+from adapters.kit.money import to_text
 from adapters.stores.woocommerce import shapes
 from adapters.stores.woocommerce.client import ADAPTER, Client, NoRoute
 from adapters.stores.woocommerce.lists import BATCH, chunks, rows_of
@@ -128,20 +128,15 @@ def _price(row: Mapping[str, Any], currency: str) -> StorePrice | None:
 
 
 def _fields_of(price: StorePrice, currency: str) -> dict[str, str]:
-    paid = _text(price.price_minor, currency)
+    paid = to_text(price.price_minor, currency)
     if price.was_minor is None:
         return {"regular_price": paid, "sale_price": ""}
     return {
-        "regular_price": _text(price.was_minor, currency),
+        "regular_price": to_text(price.was_minor, currency),
         "sale_price": paid,
         "date_on_sale_from": "",
         "date_on_sale_to": "",
     }
-
-
-def _text(price_minor: int, currency: str) -> str:
-    """Prices are texts with a point: 2195 in EUR is "21.95"."""
-    return f"{Decimal(price_minor).scaleb(-shapes.minor_digits(currency)):f}"
 
 
 def _by_product(items: Sequence[Any], key: Any) -> dict[str, list[Any]]:

@@ -27,16 +27,6 @@ HOLDS_STOCK = frozenset({"processing", "on-hold", "completed"})
 HOLDS_NONE = frozenset(
     {"pending", "cancelled", "failed", "refunded", "trash", "checkout-draft", "auto-draft", "draft"}
 )
-# ISO 4217 currencies whose minor unit is not a hundredth.
-_MINOR_DIGITS = {
-    **dict.fromkeys(
-        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV",
-         "XAF", "XOF", "XPF"),
-        0,
-    ),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-}  # fmt: skip
-
 PARENT = (
     "Its stock is managed at the parent product. Tick “Manage stock?” on the variation itself to let "
     "Dispo write it."
@@ -91,17 +81,11 @@ def whole(value: object) -> int | None:
         return None
 
 
-def minor_digits(currency: str) -> int:
-    """The decimals of a currency's amounts."""
-    return _MINOR_DIGITS.get(currency, 2)
-
-
 def price_minor(price: object, currency: str) -> int | None:
     """ "31.50" in EUR is 3150, "500" in JPY is 500; None for an unpriced product."""
     try:
-        amount = Decimal(str(price))
-        return int((amount * 10 ** minor_digits(currency)).to_integral_value())
-    except (InvalidOperation, ValueError, OverflowError):
+        return to_minor(price, currency)
+    except ValueError:
         return None
 
 
