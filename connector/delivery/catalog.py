@@ -17,7 +17,9 @@ from connector.catalog.renaming import rematch
 from connector.db import transaction
 from connector.delivery.runtime import DeliveryRuntime
 from connector.delivery.shelves import CatalogRead, doubt, store_page
-from connector.ports.errors import PortError
+from connector.delivery.work import ref_of
+from connector.ports.errors import PortError, Retryable
+from connector.ports.stores import Store
 from connector.positions.decide import Cause, decide
 from connector.positions.locations import feeds_of
 
@@ -26,14 +28,20 @@ __all__ = ["CatalogRead", "doubt", "read_catalog"]
 # Matching looks at all of a source's items that are not linked yet: once for so many new variants.
 _MATCH_EVERY = 5_000
 
+MOST_GONE, MOST_GONE_SHARE = 20, 5
+"""More items than this, and than one in five, are not taken for gone because one reading lacks them."""
+ASKED = 100
+"""So many of them the store is asked for by themselves."""
+
 
 def read_catalog(
     rt: DeliveryRuntime, merchant_id: int, connection_id: int, *, changed_since: datetime | None = None
 ) -> CatalogRead:
     """Read the store (all of it, or what changed since) into variants and listings, then match and decide.
 
-    A full reading marks listings the store no longer shows as gone. Raises the store's PortError; pages
-    stored before it stay stored.
+    A full reading marks listings the store no longer shows as gone; where those are many, only if the store does
+    not know them either when it is asked for them. Raises the store's PortError, and Retryable for a catalogue that
+    came in part; pages stored before it stay stored.
     """
     started = rt.now()
     store = rt.store(merchant_id, connection_id)
@@ -55,18 +63,68 @@ def read_catalog(
         raise
     _match_and_decide(rt, merchant_id, total)
     if changed_since is None:
+        _refuse_part(rt, store, merchant_id, connection_id, started)
         with transaction(rt.engine) as db:
             total.gone = db.execute(
-                sa.text("""
-                    update listing set is_gone = true
-                     where merchant_id = :m and id in (
-                           select id from listing
-                            where merchant_id = :m and connection_id = :c and seen_at < :started and not is_gone
-                            order by id for update)
-                """),
-                {"m": merchant_id, "c": connection_id, "started": started},
+                _GONE, {"m": merchant_id, "c": connection_id, "started": started}
             ).rowcount
     return total
+
+
+def _refuse_part(
+    rt: DeliveryRuntime, store: Store, merchant_id: int, connection_id: int, started: datetime
+) -> None:
+    """Raises Retryable where a full reading lacks much of what the store still knows when it is asked for it: a list
+    that ended early, or came empty, would take the shop's items out of management, and nobody would keep their
+    numbers true."""
+    given = {"m": merchant_id, "c": connection_id, "started": started}
+    with rt.engine.connect() as db:
+        count = db.execute(_LACKING, given).one()
+        if count.lacking <= MOST_GONE or count.lacking * MOST_GONE_SHARE <= count.live:
+            return
+        refs = [ref_of(row) for row in db.execute(_SOME_LACKING, {**given, "n": ASKED})]
+    size = max(1, store.capabilities.read_batch_size)
+    known = sum(
+        one.quantity is not None
+        for start in range(0, len(refs), size)
+        for one in store.read_quantities(refs[start : start + size])
+    )
+    if 2 * known > len(refs):
+        raise Retryable(
+            "delivery",
+            f"store {connection_id}",
+            f"Its catalogue lacks {count.lacking:,} of {count.live:,} items, and of {len(refs)} of them that it was"
+            f" asked for it still knows {known}: the catalogue came in part.",
+            "Nothing was taken off. The whole catalogue is read again later.",
+        )
+
+
+# An item that is shown at another location now is not lacking: its old place alone is gone.
+_LACKING_ONES = """
+      from listing l
+     where l.merchant_id = :m and l.connection_id = :c and not l.is_gone {which}
+       and not exists (select 1 from listing o
+                        where o.merchant_id = :m and o.connection_id = :c and o.external_id = l.external_id
+                          and o.seen_at >= :started)
+"""
+_LACKING = sa.text(f"""
+    select count(*) as lacking,
+           (select count(*) from listing where merchant_id = :m and connection_id = :c and not is_gone) as live
+    {_LACKING_ONES.format(which="and l.seen_at < :started")}
+""")  # noqa: S608 - a constant of this module, no input
+_SOME_LACKING = sa.text(f"""
+    select l.external_id, l.product_id, l.stock_id, l.location_id, l.sku
+    {_LACKING_ONES.format(which="and l.seen_at < :started and l.problem = ''")}
+     order by l.is_managed desc, md5(cast(l.id as text)) limit :n
+""")
+
+_GONE = sa.text("""
+    update listing set is_gone = true
+     where merchant_id = :m and id in (
+           select id from listing
+            where merchant_id = :m and connection_id = :c and seen_at < :started and not is_gone
+            order by id for update)
+""")
 
 
 def _keep_statistics(rt: DeliveryRuntime, new_listings: int, counted: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from connector.catalog.keys import sku_key
 from connector.delivery import catalog
 from connector.delivery.catalog import CatalogRead, read_catalog
 from connector.ports.errors import Retryable
-from connector.ports.stores import ListingRef, StoreListing
+from connector.ports.stores import ListingRef, Reading, StoreListing
 from tests.builders import World
 from tests.support import ManualClock
 
@@ -46,6 +47,11 @@ class Shelf:
         self.now = clock.now
         self.pages: list[Sequence[StoreListing]] = []
         self.error: Exception | None = None
+        self.known: set[str] = set()
+        self.capabilities = SimpleNamespace(read_batch_size=100)
+
+    def read_quantities(self, refs: Sequence[ListingRef]) -> list[Reading]:
+        return [Reading(ref, 10) for ref in refs if ref.external_id in self.known]
 
     def store(self, merchant_id: int, connection_id: int) -> Any:
         return self
@@ -185,6 +191,27 @@ def test_a_full_reading_marks_what_is_gone_and_a_partial_one_does_not(scene: Sce
     assert scene.rows("external_id, is_gone") == [("e1", False), ("e2", True)]
     assert scene.read([item(1), item(2)]).new_listings == 0
     assert scene.rows("is_gone") == [(False,), (False,)]
+
+
+@pytest.mark.parametrize(("still_known", "is_gone"), [(30, False), (16, False), (15, True), (0, True)])
+def test_much_that_a_full_reading_lacks_is_gone_only_if_the_store_does_not_know_it(
+    scene: Scene, still_known: int, is_gone: bool
+) -> None:
+    scene.read([item(n) for n in range(30)])
+    scene.rt.known = {f"e{n}" for n in range(still_known)}
+    if is_gone:
+        assert 30 == scene.read([]).gone
+    else:
+        with pytest.raises(Retryable, match=r"lacks 30 of 30 items, .* it still knows"):
+            scene.read([])
+    assert [(is_gone,)] == scene.rows("distinct is_gone", "1")
+
+
+def test_what_is_shown_at_another_location_now_is_not_asked_for(scene: Scene) -> None:
+    scene.read([item(n, place="cellar") for n in range(30)])
+    scene.rt.known = {f"e{n}" for n in range(30)}
+    found = scene.read([item(n, place="shop") for n in range(30)])
+    assert (30, 30) == (found.gone, found.new_listings)
 
 
 def test_a_reading_that_began_earlier_does_not_make_listings_gone(scene: Scene) -> None:
