@@ -27,7 +27,14 @@ from connector.shoppers.claims import learned
 from connector.shoppers.messages import write_message
 from connector.shoppers.policy import ShopperPolicy, policy_of
 from connector.shoppers.runtime import ShopperRuntime
-from connector.shoppers.stock import VariantStock, lock_variant, stock_of, wait_for_store_s, waits_for
+from connector.shoppers.stock import (
+    VariantStock,
+    let_them_in,
+    lock_variant,
+    stock_of,
+    wait_for_store_s,
+    waits_for,
+)
 from connector.shoppers.tables import Episode, Invitation, Message, Subscription
 from connector.shoppers.waves import INVITATION_LASTS, Market, Open, Waiting, choose, next_look
 
@@ -93,6 +100,7 @@ def _step(rt: ShopperRuntime, db: sa.Connection, merchant_id: int, variant_id: i
     if stock.free_units == 0:
         if episode is not None:
             _close(db, merchant_id, episode.id, "sold out", now)
+        let_them_in(db, merchant_id, variant_id)
         intents, has_more = meanwhile.tell(rt, db, merchant_id, variant_id, now)
         enqueue(db, merchant_id, intents)
         return None if has_more else Done()

@@ -1,4 +1,5 @@
-"""What the lines of a file would do now: who is new, here already, not to be written to, or names no product."""
+"""What the lines of a file would do now: who is new, here already, not to be written to, or names no product; and whose
+product is in stock this moment, so that it is the merchant who decides whether they are told of that."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from connector.i18n import locales
 from connector.shoppers import addresses
 from connector.shoppers.import_file import Fault, Line
 from connector.shoppers.runtime import ShopperRuntime
+from connector.shoppers.stock import FROM_STOCK
 
 UNKNOWN_PRODUCT = "This store has no such product, or Dispo does not know it yet."
 SUPPRESSED = "This address must not be written to."
@@ -36,22 +38,26 @@ class Newcomer:
 
 @dataclass(slots=True)
 class Look:
-    """What a file would do. `known` wait here already or were told since; `ended` wait no more there."""
+    """What a file would do. `known` wait here already or were told since; `ended` wait no more there. `in_stock`:
+    the variants of newcomers that can be bought from stock now."""
 
     newcomers: list[Newcomer] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    in_stock: frozenset[int] = frozenset()
     known: int = 0
     suppressed: int = 0
     unknown: int = 0
+    invalid: int = 0
 
     def counts(self, ended: int) -> dict[str, int]:
         return {
             "new": len(self.newcomers),
             "confirmed": sum(one.confirmed_at is not None for one in self.newcomers),
+            "in_stock": sum(one.variant_id in self.in_stock for one in self.newcomers),
             "known": self.known,
             "suppressed": self.suppressed,
             "unknown": self.unknown,
-            "invalid": len({one.line for one in self.faults}) - self.unknown - self.suppressed,
+            "invalid": self.invalid,
             "ended": ended,
         }
 
@@ -63,10 +69,11 @@ def compare(
     connection_id: int,
     lines: Sequence[Line],
     faults: Sequence[Fault],
+    *,
     says_confirmed: bool,
 ) -> Look:
     """What these lines would do now; `faults` are those of the reading."""
-    look = Look(faults=list(faults))
+    look = Look(faults=list(faults), invalid=len({one.line for one in faults}))
     variants = _Variants(db, merchant_id, connection_id, lines)
     reached: list[tuple[Line, int, str, str]] = []
     for one in lines:
@@ -81,6 +88,7 @@ def compare(
             else:
                 to = key = addresses.normalise_phone(one.address)
         except addresses.AddressInvalid as exc:
+            look.invalid += 1
             look.faults.append(Fault(one.line, "", str(exc)))
             continue
         reached.append((one, variant_id, to, key))
@@ -107,7 +115,20 @@ def compare(
     look.faults.sort(key=lambda one: one.line)
     latest = datetime.max.replace(tzinfo=UTC)
     look.newcomers.sort(key=lambda one: (one.asked_at or latest, one.line))
+    look.in_stock = _in_stock(db, merchant_id, {one.variant_id for one in look.newcomers})
     return look
+
+
+def _in_stock(db: sa.Connection, merchant_id: int, variant_ids: set[int]) -> frozenset[int]:
+    """Those of which there is something to sell from stock; whether the store shows it yet is a matter of seconds."""
+    rows = db.scalars(
+        sa.text("""
+            select variant_id from position
+             where merchant_id = :m and variant_id = any(:v) and available > 0 and state = any(:states)
+        """),
+        {"m": merchant_id, "v": sorted(variant_ids), "states": list(FROM_STOCK)},
+    )
+    return frozenset(rows)
 
 
 def _is_known(there_until: datetime | None, asked_at: datetime | None) -> bool:

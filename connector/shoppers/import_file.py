@@ -1,13 +1,7 @@
 """Reads who waits from the file of another tool, or our own export. Pure, but for a workbook's temporary copy.
 
-The columns are found by their names. Of the other tools only those marked "documented" below are in their own
-documentation or source; no tool documents the columns of this export as a whole, so the rest is guessed and the
-mapping is shown before anything is taken.
-
-  klaviyo  "Email" (documented for its CSV files); VariantId, ProductID and the date are guessed
-  swym     epi, empi and mediumvalue (documented for its programming interface); the export's names are guessed
-  cwg      Back In Stock Notifier for WooCommerce: cwginstock_subscriber_email, cwginstock_product_id,
-           cwginstock_variation_id and the status cwg_subscribed (its source); the export's titles are guessed
+First the table as it stands (`read_table`), then, when it is clear what its columns mean
+(`connector.shoppers.import_columns`), the people of its lines (`people_of`).
 """
 
 from __future__ import annotations
@@ -17,7 +11,7 @@ import hashlib
 import io
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,63 +20,24 @@ from connector.intake.sources import BY_HAND
 from connector.ports.errors import PortError
 from connector.ports.suppliers import Feed, FetchMark, ReadOptions, Supplier
 from connector.registry import Environment, manifest
+from connector.shoppers.import_columns import (
+    EXPORT_HEAD,
+    Choices,
+    Dates,
+    Proposal,
+    check_columns,
+    propose_columns,
+    still_waits,
+)
+
+__all__ = ("EXPORT_HEAD", "FileRefused", "Line", "Sheet", "Table", "people_of", "read_table", "read_waiting")
 
 MOST_BYTES = 10_000_000
 MOST_LINES = 50_000
+MOST_COLUMNS = 100
 MOST_UNITS = 99
-
-EXPORT_HEAD = (
-    *("address", "channel", "language", "sku", "title", "store", "units", "status", "asked_at"),
-    *("confirmed_at", "ended_at", "ended_by", "consent_version", "consent_text"),
-)
-"""The columns of our own export; it can be brought back as it is."""
-
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "address": (
-        *("address", "email", "emailaddress", "mediumvalue", "cwginstocksubscriberemail", "subscriberemail"),
-        *("customeremail", "useremail", "customer", "subscriber"),
-    ),
-    "phone": ("phone", "phonenumber", "mobile"),
-    "channel": ("channel", "medium"),
-    "item": (
-        *(
-            "item",
-            "variantid",
-            "productvariantid",
-            "epi",
-            "cwginstockvariationid",
-            "variationid",
-            "variation",
-        ),
-        "variant",
-    ),
-    "product": ("productid", "empi", "cwginstockproductid", "product"),
-    "sku": ("sku", "variantsku", "productvariantsku", "productsku"),
-    "units": ("units", "quantity", "wantedunits"),
-    "language": ("language", "locale", "lang"),
-    "asked_at": (
-        *("askedat", "createdat", "created", "date", "subscribedat", "subscribedon", "subscribeddate"),
-        *("signupdate", "timestamp", "eventtime", "subscribeddateandtime", "dateadded"),
-    ),
-    "confirmed_at": (
-        "confirmedat",
-        "confirmedon",
-        "optinat",
-        "consentdate",
-        "emailmarketingconsenttimestamp",
-    ),
-    "status": ("status", "poststatus", "state", "notified"),
-    "consent_text": ("consenttext", "consent"),
-}
-_ENDED = frozenset(
-    "ended fulfilled told notified sent mailsent cwgmailsent unsubscribed cwgunsubscribed converted purchased cancelled"
-    " completed delivered deleted yes true 1".split()
-)
-_MARKS = {
-    "cwg": ("cwginstocksubscriberemail", "cwginstockproductid", "variationid", "subscriberemail"),
-    "swym": ("epi", "empi", "mediumvalue"),
-    "klaviyo": ("emailmarketingconsenttimestamp", "klaviyoid", "eventtime", "metric", "profileid"),
-}
+_ADDRESS = re.compile(r"[^\s@,;]+@[^\s@,;]+\.[^\s@,;]+")
+_DAY = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?:[ T,]+(\d{1,2}:\d{2}(?::\d{2})?))?")
 
 
 class FileRefused(ValueError):
@@ -116,51 +71,84 @@ class Fault:
     reason: str
 
 
-@dataclass(slots=True)
-class Sheet:
-    """A file as read. `mapping`: our fields and the file's columns; `ended`: lines of people who wait no more;
-    `cells` are the lines that failed, to be handed back."""
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file as it stands: the names of its columns ("#1", "#2" … where it has no line of names), its other lines
+    with their numbers, and what the columns are by their names."""
 
-    origin: str
     digest: str
     head: tuple[str, ...]
-    mapping: dict[str, str]
+    rows: tuple[tuple[int, list[str]], ...]
+    proposal: Proposal
+
+    def examples(self, most: int = 3) -> list[list[str]]:
+        """For each column its first different values, shortened by nobody."""
+        found: list[list[str]] = [[] for _ in self.head]
+        for _, cells in self.rows[:200]:
+            for place, cell in enumerate(cells[: len(found)]):
+                if cell.strip() and cell not in found[place] and len(found[place]) < most:
+                    found[place].append(cell)
+        return found
+
+
+@dataclass(slots=True)
+class Sheet:
+    """The people of a table. `ended`: lines of people who wait no more there."""
+
+    table: Table
+    choices: Choices
     lines: list[Line] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
-    cells: dict[int, list[str]] = field(default_factory=dict)
     ended: int = 0
 
+    @property
+    def origin(self) -> str:
+        return self.table.proposal.origin
 
-def read_waiting(content: bytes, now: datetime) -> Sheet:
-    """Who waits by this file: CSV (comma, semicolon, tab) in UTF-8, or a workbook. A line that is wrong is a fault and
-    the rest is taken. Raises FileRefused."""
+    @property
+    def mapping(self) -> dict[str, str]:
+        """Our fields and the names of the file's columns."""
+        return {ours: self.table.head[place] for ours, place in self.choices.columns.items()}
+
+
+def read_table(content: bytes) -> Table:
+    """A file as it stands: CSV (comma, semicolon, tab) in UTF-8, or a workbook. Raises FileRefused."""
     if not content.strip():
         raise FileRefused("The file is empty.")
     if len(content) > MOST_BYTES:
         raise FileRefused(f"The file is larger than {MOST_BYTES // 1_000_000} MB. Split it.")
     is_workbook = content[:4] in (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
-    head, rows = _workbook(content) if is_workbook else _text(content)
-    names = [re.sub(r"[^a-z0-9]", "", cell.casefold()) for cell in head]
-    places = {
-        ours: next((names.index(known) for known in theirs if known in names), None)
-        for ours, theirs in COLUMNS.items()
-    }
-    if places["address"] is None and places["phone"] is None:
-        raise FileRefused("There is no column with addresses: call it email.")
-    if all(places[one] is None for one in ("item", "product", "sku")):
-        raise FileRefused("There is no column that names the product: call it sku, variant_id or product_id.")
-    found = {ours: place for ours, place in places.items() if place is not None}
-    sheet = Sheet(
-        _origin(names),
-        hashlib.sha256(content).hexdigest(),
-        tuple(head),
-        {ours: head[place] for ours, place in found.items()},
-    )
-    for number, cells in rows:
+    first, (head, lines) = (0, _workbook(content)) if is_workbook else (1, _text(content))
+    if len(head) > MOST_COLUMNS:
+        raise FileRefused(
+            f"The file has more than {MOST_COLUMNS} columns. Leave those out that nobody needs."
+        )
+    rows = []
+    if any(_ADDRESS.search(cell) for cell in head):
+        # A person's address is no name of a column: this file begins with its first line.
+        rows.append((first, list(head)))
+        head = [f"#{place}" for place in range(1, len(head) + 1)]
+    for number, cells in lines:
         if number > MOST_LINES:
             raise FileRefused(f"The file has more than {MOST_LINES:,} lines. Split it.")
         if any(cell.strip() for cell in cells):
-            _take(sheet, number, cells, found, now)
+            rows.append((number, cells))
+    return Table(hashlib.sha256(content).hexdigest(), tuple(head), tuple(rows), propose_columns(head))
+
+
+def read_waiting(content: bytes, now: datetime, choices: Choices | None = None) -> Sheet:
+    """Who waits by this file, its columns being what they are called unless `choices` says otherwise. Raises
+    FileRefused."""
+    table = read_table(content)
+    return people_of(table, choices or table.proposal.choices, now)
+
+
+def people_of(table: Table, choices: Choices, now: datetime) -> Sheet:
+    """The people of a table; a line that is wrong is a fault and the rest is taken. Raises ColumnsRefused."""
+    check_columns(choices, len(table.head))
+    sheet = Sheet(table, choices)
+    for number, cells in table.rows:
+        _take(sheet, number, cells, now)
     return sheet
 
 
@@ -200,87 +188,98 @@ def _workbook(content: bytes) -> tuple[list[str], Iterable[tuple[int, list[str]]
     return list(table.shape.columns), rows
 
 
-def _origin(names: Sequence[str]) -> str:
-    if {"address", "asked_at".replace("_", ""), "consentversion"} <= set(names):
-        return "dispo"
-    return next((origin for origin, marks in _MARKS.items() if set(marks) & set(names)), "other")
-
-
-def _take(sheet: Sheet, number: int, cells: list[str], places: dict[str, int], now: datetime) -> None:
+def _take(sheet: Sheet, number: int, cells: list[str], now: datetime) -> None:
     # A spreadsheet that was kept from running a cell as a formula has a quote before it.
     said = {
         ours: cells[place].strip().removeprefix("'") if place < len(cells) else ""
-        for ours, place in places.items()
+        for ours, place in sheet.choices.columns.items()
     }
-    if re.sub(r"[^a-z0-9]", "", said.get("status", "").casefold()) in _ENDED:
+    mapping = sheet.mapping
+    waits = still_waits(said.get("status", ""), sheet.choices.waiting)
+    if waits is False:
         sheet.ended += 1
         return
     faults = []
+    if waits is None:
+        reason = f"It is not known whether “{said['status'][:60]}” means that somebody still waits."
+        faults.append(Fault(number, mapping["status"], reason))
     channel = said.get("channel", "").casefold() or (
         "sms" if not said.get("address") and said.get("phone") else "email"
     )
     if channel not in ("email", "sms"):
         faults.append(
-            Fault(number, sheet.mapping["channel"], "People can be brought along by e-mail and SMS only.")
+            Fault(number, mapping["channel"], "People can be brought along by e-mail and SMS only.")
         )
-    address = said.get("address", "") or said.get("phone", "")
-    if not address:
-        faults.append(Fault(number, sheet.mapping.get("address", ""), "It has no address."))
-    if not (said.get("item") or said.get("product") or said.get("sku")):
+    found = said.get("address", "") or said.get("phone", "")
+    # One cell may hold all who wait for a product.
+    several = _ADDRESS.findall(found)
+    addresses = several if len(several) > 1 else [found]
+    if not found:
+        faults.append(Fault(number, mapping.get("address", ""), "It has no address."))
+    sku = sheet.choices.sku or said.get("sku", "")
+    if not (said.get("item") or said.get("product") or sku):
         faults.append(Fault(number, "", "It names no product."))
     units = said.get("units", "") or "1"
     if not (units.isascii() and units.isdigit() and 1 <= int(units[:9]) <= MOST_UNITS):
         faults.append(
-            Fault(number, sheet.mapping["units"], f"The units are a whole number from 1 to {MOST_UNITS}.")
+            Fault(number, mapping["units"], f"The units are a whole number from 1 to {MOST_UNITS}.")
         )
     times: dict[str, datetime | None] = {}
     for name in ("asked_at", "confirmed_at"):
         times[name] = None
-        if text := said.get(name, ""):
-            times[name] = when(text)
+        # A nought is how WooCommerce says that there is no day.
+        if (text := said.get(name, "")) not in ("", "0", "-"):
+            times[name] = when(text, sheet.choices.dates)
             if times[name] is None:
                 faults.append(
                     Fault(
-                        number, sheet.mapping[name], "The date is written as 2026-11-22 or 2026-11-22 14:30."
+                        number,
+                        mapping[name],
+                        "The date is written as 2026-11-22 or 2026-11-22 14:30."
+                        if sheet.choices.dates == "ymd"
+                        else "There is no such day.",
                     )
                 )
             elif times[name] > now:  # type: ignore[operator]
-                faults.append(Fault(number, sheet.mapping[name], "The date is in the future."))
+                faults.append(Fault(number, mapping[name], "The date is in the future."))
     if faults:
         sheet.faults += faults
-        sheet.cells[number] = cells
         return
-    sheet.lines.append(
-        Line(
-            number,
-            address,
-            channel,
-            _number(said.get("item", "")),
-            _number(said.get("product", "")),
-            said.get("sku", ""),
-            int(units),
-            said.get("language", "")[:2].casefold(),
-            times["asked_at"] or times["confirmed_at"],
-            times["confirmed_at"],
-            said.get("consent_text", "")[:1000],
+    for address in addresses:
+        sheet.lines.append(
+            Line(
+                number,
+                address,
+                channel,
+                _number(said.get("item", "")),
+                _number(said.get("product", "")),
+                sku,
+                int(units),
+                said.get("language", "")[:2].casefold(),
+                times["asked_at"] or times["confirmed_at"],
+                times["confirmed_at"],
+                said.get("consent_text", "")[:1000],
+            )
         )
-    )
-    # Should it fail later, it is handed back as it was.
-    sheet.cells[number] = cells
 
 
 def _number(text: str) -> str:
     """An id as the store says it: of a GraphQL address its end, of a spreadsheet's decimal the whole number; the 0 by
     which WooCommerce says that there is no variation is none."""
-    text = text.rsplit("/", 1)[-1].removesuffix(".0")
+    text = re.split(r"/|:::", text)[-1].removesuffix(".0")
     return "" if text == "0" else text
 
 
-def when(text: str) -> datetime | None:
-    """A moment: ISO 8601, "2026/11/22 14:30", or seconds (or milliseconds) since 1970; without a zone in UTC. None for
-    anything else: whether 04/05 is in April or in May is not guessed."""
+def when(text: str, dates: Dates = "ymd") -> datetime | None:
+    """A moment: ISO 8601, "2026/11/22 14:30", or seconds (or milliseconds) since 1970; without a zone in UTC. With
+    `dates` "dmy" or "mdy" also "22/11/2026 14:30" or "11/22/2026"; with "ymd" None for these: whether 04/05 is in
+    April or in May is not guessed."""
     if re.fullmatch(r"\d{10}|\d{13}", text):
         return datetime.fromtimestamp(int(text[:10]), UTC)
+    if dates != "ymd" and (said := _DAY.fullmatch(text)):
+        one, other, year, clock = said.groups()
+        day, month = (one, other) if dates == "dmy" else (other, one)
+        text = f"{year}-{int(month):02}-{int(day):02}" + (f" {clock:0>5}" if clock else "")
     text = re.sub(r"\s*(UTC|GMT)$", "+00:00", text.replace("/", "-"))
     try:
         found = datetime.fromisoformat(text)

@@ -14,8 +14,9 @@ from connector.db import SQLModel, identity, json_field, tenant
 class ShopperImport(SQLModel, table=True):
     """One file. Status: preview, applied, undone.
 
-    The file itself is not kept. `sealed` holds its lines until it is applied, then those that failed; a day after
-    `made_at` it is emptied. `faults` name lines and reasons and never an address; `counts` are what the page says.
+    `sealed` holds its cells until it is applied, then the lines that failed; a day after `made_at` it is emptied.
+    `mapping` is empty until it is known what the columns are: our fields and the file's names for them. `faults` name
+    lines and reasons and never an address; `counts` are what the page says.
     The subscriptions of an import bear its number in `consent_version` ("import-7").
     """
 

@@ -3,15 +3,17 @@
 Whoever the file says confirmed keeps that date; the others stay unconfirmed and get nothing until the merchant asks
 for a confirmation of them. The order among those brought along is that of their sign-ups, after those who wait here
 already. Nobody who must not be written to is taken in. The same file twice changes nothing.
+
+Whose product is in stock in the moment they are taken in would be told of it at once, though the other tool may have
+done so already: the merchant says whether they are told, wait for the next restock, or are left out.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -20,8 +22,10 @@ from connector.accounts.audit import record
 from connector.db import transaction
 from connector.outbox.messages import Intent, enqueue
 from connector.positions.topics import SHOPPERS
+from connector.shoppers.import_columns import Choices
 from connector.shoppers.import_compare import Newcomer, compare
-from connector.shoppers.import_file import Fault, Line, Sheet
+from connector.shoppers.import_file import Sheet, Table, people_of
+from connector.shoppers.import_sealed import ImportRefused, held, seal, seal_failures
 from connector.shoppers.import_tables import ShopperImport
 from connector.shoppers.messages import write_message
 from connector.shoppers.runtime import ShopperRuntime
@@ -39,12 +43,91 @@ TOOLS = {
     "klaviyo": "Klaviyo",
     "swym": "Swym",
     "cwg": "Back In Stock Notifier",
+    "woocommerce": "WooCommerce Back In Stock Notifications",
     "other": "another tool",
 }
+InStock = Literal["", "tell", "wait", "leave"]
+IN_STOCK: tuple[InStock, ...] = ("tell", "wait", "leave")
+"""What becomes of those whose product is in stock: told as by any restock, kept for the next one, not taken in."""
 
 
-class ImportRefused(ValueError):
-    """What cannot be done with an import; the message says why and what to do."""
+class InStockUndecided(ImportRefused):
+    """Some of the people wait for what is in stock: the merchant must say what becomes of these `count`."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        super().__init__(f"The products of {count} people are in stock right now. Say what becomes of them.")
+
+
+def hold(
+    rt: ShopperRuntime,
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    table: Table,
+    *,
+    file_name: str,
+    says_confirmed: bool,
+    actor: str,
+) -> int:
+    """Keep a file's cells, sealed, for a day; the import's number. What they mean is said by `look`. With
+    `says_confirmed` the merchant declares that whoever signed up there confirmed it: the day of the sign-up then counts
+    as that of the confirmation.
+
+    Raises ImportRefused for what is no store of this merchant."""
+    store = db.scalar(
+        sa.text(
+            "select name from connection where merchant_id = :m and id = :c and kind = 'store' and status <> 'ended'"
+        ),
+        {"m": merchant_id, "c": connection_id},
+    )
+    if store is None:
+        raise ImportRefused("There is no such store. Connect it first.")
+    return int(
+        db.execute(
+            sa.insert(_IMPORT)
+            .values(
+                merchant_id=merchant_id,
+                connection_id=connection_id,
+                file_name=file_name[-120:],
+                origin=table.proposal.origin,
+                digest=table.digest,
+                says_confirmed=says_confirmed,
+                made_at=rt.now(),
+                actor=actor,
+                sealed=seal(rt, table, table.proposal.choices),
+            )
+            .returning(_IMPORT.c.id)
+        ).scalar_one()
+    )
+
+
+def look(rt: ShopperRuntime, db: sa.Connection, merchant_id: int, import_id: int, choices: Choices) -> None:
+    """See what the cells kept by `hold` would do when their columns mean this.
+
+    Raises ImportRefused when it was dealt with or is older than a day, ColumnsRefused for columns that cannot be
+    meant so."""
+    row = find(db, merchant_id, import_id)
+    if row is None or row.status != "preview":
+        raise ImportRefused("This import was dealt with already, or there is none of this number.")
+    table, _ = held(rt, row)
+    _note(rt, db, merchant_id, row, people_of(table, choices, rt.now()))
+
+
+def _note(rt: ShopperRuntime, db: sa.Connection, merchant_id: int, row: Any, sheet: Sheet) -> None:
+    found = compare(
+        rt, db, merchant_id, row.connection_id, sheet.lines, sheet.faults, says_confirmed=row.says_confirmed
+    )
+    db.execute(
+        sa.update(_IMPORT)
+        .where(_IMPORT.c.merchant_id == merchant_id, _IMPORT.c.id == row.id)
+        .values(
+            mapping=sheet.mapping,
+            counts=found.counts(sheet.ended),
+            faults=[asdict(one) for one in found.faults],
+            sealed=seal(rt, sheet.table, sheet.choices),
+        )
+    )
 
 
 def propose(
@@ -58,63 +141,19 @@ def propose(
     says_confirmed: bool,
     actor: str,
 ) -> int:
-    """Look at a file and keep what was read, sealed, for a day; the import's number. With `says_confirmed` the merchant
-    declares that whoever signed up there confirmed it: the day of the sign-up then counts as that of the confirmation.
-
-    Raises ImportRefused for what is no store of this merchant."""
-    store = db.scalar(
-        sa.text(
-            "select name from connection where merchant_id = :m and id = :c and kind = 'store' and status <> 'ended'"
-        ),
-        {"m": merchant_id, "c": connection_id},
+    """Keep a file whose columns are known, and see what it would do; the import's number. As `hold`, then `look`."""
+    number = hold(
+        rt,
+        db,
+        merchant_id,
+        connection_id,
+        sheet.table,
+        file_name=file_name,
+        says_confirmed=says_confirmed,
+        actor=actor,
     )
-    if store is None:
-        raise ImportRefused("There is no such store. Connect it first.")
-    look = compare(rt, db, merchant_id, connection_id, sheet.lines, sheet.faults, says_confirmed)
-    lines = [
-        {**asdict(one), "asked_at": _text(one.asked_at), "confirmed_at": _text(one.confirmed_at)}
-        for one in sheet.lines
-    ]
-    return int(
-        db.execute(
-            sa.insert(_IMPORT)
-            .values(
-                merchant_id=merchant_id,
-                connection_id=connection_id,
-                file_name=file_name[-120:],
-                origin=sheet.origin,
-                digest=sheet.digest,
-                says_confirmed=says_confirmed,
-                made_at=rt.now(),
-                actor=actor,
-                mapping=sheet.mapping,
-                counts=look.counts(sheet.ended),
-                faults=[asdict(one) for one in look.faults],
-                sealed=_seal(rt, lines, sheet, look.faults),
-            )
-            .returning(_IMPORT.c.id)
-        ).scalar_one()
-    )
-
-
-def _seal(rt: ShopperRuntime, lines: Sequence[Any], sheet: Sheet, faults: Sequence[Fault]) -> bytes:
-    failed = {one.line for one in faults}
-    said = {
-        "lines": json.dumps(lines),
-        "first": json.dumps([asdict(one) for one in sheet.faults]),
-        "head": json.dumps(sheet.head),
-        "failed": json.dumps({line: cells for line, cells in sheet.cells.items() if line in failed}),
-        "ended": str(sheet.ended),
-    }
-    return rt.keyring.seal(said)
-
-
-def _text(at: datetime | None) -> str:
-    return at.isoformat() if at else ""
-
-
-def _time(text: str) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+    _note(rt, db, merchant_id, find(db, merchant_id, number), sheet)
+    return number
 
 
 def find(db: sa.Connection, merchant_id: int, import_id: int) -> Any:
@@ -130,55 +169,66 @@ def recent(db: sa.Connection, merchant_id: int, limit: int = 10) -> list[Any]:
     return list(db.execute(rows.order_by(_IMPORT.c.id.desc()).limit(limit)))
 
 
-def failed(rt: ShopperRuntime, row: Any) -> tuple[list[str], list[list[str]]]:
-    """The head and the lines that were not taken, each with its reason; nothing once the day is over."""
-    if row.sealed is None:
-        return [], []
-    said = rt.keyring.unseal(row.sealed)
-    cells = json.loads(said["failed"])
-    reasons: dict[str, list[str]] = {}
-    for one in row.faults:
-        reasons.setdefault(str(one["line"]), []).append(one["reason"])
-    head = ["line", "reason", *json.loads(said["head"])]
-    return head, [[line, " ".join(why), *cells.get(line, [])] for line, why in reasons.items()]
+def apply(rt: ShopperRuntime, merchant_id: int, import_id: int, *, actor: str, in_stock: InStock = "") -> int:
+    """Take in who is new; the number of them. `in_stock` says what becomes of those whose product is in stock.
 
-
-def apply(rt: ShopperRuntime, merchant_id: int, import_id: int, *, actor: str) -> int:
-    """Take in who is new; the number of them. Raises ImportRefused when it was dealt with, or is older than a day."""
+    Raises ImportRefused when it was dealt with, or is older than a day; InStockUndecided when there are such people
+    and nothing was said."""
     now = rt.now()
     with transaction(rt.engine) as db:
         row = _turned(db, merchant_id, import_id, "preview", "applied", now)
-        if row.sealed is None:
-            raise ImportRefused("The lines were kept for a day. Choose the file again.")
-        said = rt.keyring.unseal(row.sealed)
-        lines = [
-            Line(**{**one, "asked_at": _time(one["asked_at"]), "confirmed_at": _time(one["confirmed_at"])})
-            for one in json.loads(said["lines"])
+        if not row.mapping:
+            raise ImportRefused("Say first what the columns of the file are.")
+        table, choices = held(rt, row)
+        sheet = people_of(table, choices, now)
+        found = compare(
+            rt,
+            db,
+            merchant_id,
+            row.connection_id,
+            sheet.lines,
+            sheet.faults,
+            says_confirmed=row.says_confirmed,
+        )
+        counts = found.counts(sheet.ended)
+        if counts["in_stock"] and not in_stock:
+            raise InStockUndecided(counts["in_stock"])
+        newcomers = [
+            one for one in found.newcomers if in_stock != "leave" or one.variant_id not in found.in_stock
         ]
-        first = [Fault(**one) for one in json.loads(said["first"])]
-        look = compare(rt, db, merchant_id, row.connection_id, lines, first, row.says_confirmed)
-        taken = _insert(db, merchant_id, row, look.newcomers, now)
-        said["lines"] = "[]"
+        passing = found.in_stock if in_stock == "wait" else frozenset()
+        taken = _insert(db, merchant_id, row, newcomers, passing, now)
         db.execute(
             sa.update(_IMPORT)
             .where(_IMPORT.c.merchant_id == merchant_id, _IMPORT.c.id == import_id)
             .values(
-                sealed=rt.keyring.seal(said),
-                counts={**look.counts(int(said["ended"])), "new": len(taken)},
-                faults=[asdict(one) for one in look.faults],
+                sealed=seal_failures(rt, table, found),
+                counts={**counts, "new": len(taken), "left_out": len(found.newcomers) - len(newcomers)},
+                faults=[asdict(one) for one in found.faults],
             )
         )
-        ready = sorted({one.variant_id for one in look.newcomers if one.confirmed_at})
+        ready = sorted({one.variant_id for one in newcomers if one.confirmed_at} - passing)
         enqueue(db, merchant_id, [Intent(SHOPPERS, str(variant_id)) for variant_id in ready])
-        detail = {"people": len(taken), "says_confirmed": row.says_confirmed, "from": row.origin}
+        detail = {
+            "people": len(taken),
+            "says_confirmed": row.says_confirmed,
+            "from": row.origin,
+            "in_stock": in_stock if counts["in_stock"] else "",
+        }
         record(db, merchant_id, now, actor, "shoppers.import", f"import {import_id}", detail)
     return len(taken)
 
 
 def _insert(
-    db: sa.Connection, merchant_id: int, row: Any, newcomers: Sequence[Newcomer], now: datetime
+    db: sa.Connection,
+    merchant_id: int,
+    row: Any,
+    newcomers: Sequence[Newcomer],
+    passing: frozenset[int],
+    now: datetime,
 ) -> list[int]:
-    """In the order of their sign-ups: places are given out in that order."""
+    """In the order of their sign-ups: places are given out in that order. `passing`: the variants whose present stock
+    is not for them."""
     source = f"imported from {TOOLS[row.origin]}, {row.file_name}"
     locale = db.scalar(sa.text("select locale from merchant where id = :m"), {"m": merchant_id}) or "en"
     taken: list[int] = []
@@ -197,6 +247,7 @@ def _insert(
                 "confirmed_at": one.confirmed_at,
                 # What nobody confirms leaves seven days after it came here.
                 "created_at": (one.asked_at or one.confirmed_at) if one.confirmed_at else now,
+                "passes_over": now if one.variant_id in passing else None,
                 "origin": "import",
                 "consent_version": f"import-{row.id}",
                 "consent_text": f"{source}{_signed_up(one)}. {one.consent_text}".strip(),

@@ -12,9 +12,11 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from connector.catalog.tables import Listing
+from connector.positions.tables import Movement
 from connector.shoppers.tables import Subscription
 
 _LISTING = Listing.__table__  # type: ignore[attr-defined]
+_MOVEMENT = Movement.__table__  # type: ignore[attr-defined]
 _SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
 
 FROM_STOCK = ("in_stock", "low_stock")
@@ -54,7 +56,8 @@ def stock_of(db: sa.Connection, merchant_id: int, variant_id: int) -> VariantSto
 
 
 def waits_for(merchant_id: int, variant_id: int) -> sa.ColumnElement[bool]:
-    """The subscriptions that wait for this variant, or for any of a product that it belongs to in their store."""
+    """The subscriptions that wait for this variant, or for any of a product that it belongs to in their store; not
+    those that pass over the stock that is there now."""
     of_its_product = sa.exists().where(
         _LISTING.c.merchant_id == merchant_id,
         _LISTING.c.variant_id == variant_id,
@@ -68,7 +71,32 @@ def waits_for(merchant_id: int, variant_id: int) -> sa.ColumnElement[bool]:
             sa.and_(_SUBSCRIPTION.c.variant_id == variant_id, _SUBSCRIPTION.c.any_of == ""),
             sa.and_(_SUBSCRIPTION.c.any_of != "", of_its_product),
         ),
+        sa.or_(_SUBSCRIPTION.c.passes_over.is_(None), _was_sold_out_since()),
     )
+
+
+def _was_sold_out_since() -> sa.ColumnElement[bool]:
+    """Sold out between two looks: nobody saw it, but the movements say it."""
+    return sa.exists().where(
+        _MOVEMENT.c.merchant_id == _SUBSCRIPTION.c.merchant_id,
+        _MOVEMENT.c.variant_id == _SUBSCRIPTION.c.variant_id,
+        _MOVEMENT.c.at > _SUBSCRIPTION.c.passes_over,
+        sa.or_(_MOVEMENT.c.available_after <= 0, _MOVEMENT.c.state_after.not_in(FROM_STOCK)),
+    )
+
+
+def let_them_in(db: sa.Connection, merchant_id: int, variant_id: int) -> int:
+    """It is sold out: whatever comes next is for everybody who waits; the number of those who had passed it over."""
+    return db.execute(
+        sa.update(_SUBSCRIPTION)
+        .where(
+            _SUBSCRIPTION.c.merchant_id == merchant_id,
+            _SUBSCRIPTION.c.variant_id == variant_id,
+            _SUBSCRIPTION.c.status.in_(("waiting", "unconfirmed")),
+            _SUBSCRIPTION.c.passes_over.is_not(None),
+        )
+        .values(passes_over=None)
+    ).rowcount
 
 
 def wait_for_store_s(stood: timedelta) -> float:

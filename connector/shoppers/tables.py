@@ -21,6 +21,8 @@ class Subscription(SQLModel, table=True):
     (higher first, 0 ordinary), then by `id`. `origin` is page, import or api. `time_zone` is an IANA name, "" where
     the shopper's is not known. `asked_again_at`: when somebody who waits for long was asked whether they still do.
     `shown_on`: the day by which the page said, when they signed up, that it would be back; None: it named none.
+    `passes_over`: the moment whose stock is not for them, since somebody who was brought along may wait for the next
+    restock; they are told only after it was sold out once since then. None: any stock is.
     """
 
     __tablename__ = "subscription"
@@ -50,6 +52,12 @@ class Subscription(SQLModel, table=True):
         ),
         sa.Index("subscription_address_idx", "merchant_id", "address_key"),
         sa.Index("subscription_variant_idx", "merchant_id", "variant_id", "created_at"),
+        sa.Index(
+            "subscription_passes_over_idx",
+            "merchant_id",
+            "variant_id",
+            postgresql_where=sa.text("passes_over is not null"),
+        ),
         sa.CheckConstraint(
             "status in ('unconfirmed', 'waiting', 'invited', 'fulfilled', 'ended')", name="status"
         ),
@@ -77,6 +85,7 @@ class Subscription(SQLModel, table=True):
     confirmed_at: datetime | None = None
     asked_again_at: datetime | None = None
     shown_on: date | None = None
+    passes_over: datetime | None = None
     ended_at: datetime | None = None
     ended_by: str = ""
 

@@ -9,9 +9,17 @@ from werkzeug.wrappers import Response
 
 from connector.accounts.connections import connections
 from connector.db import transaction
-from connector.shoppers import importing
-from connector.shoppers.import_file import EXPORT_HEAD, MOST_BYTES, FileRefused, read_waiting
-from connector.shoppers.importing import ImportRefused
+from connector.shoppers import import_sealed, importing
+from connector.shoppers.import_columns import (
+    DATES,
+    EXPORT_HEAD,
+    FIELDS,
+    Choices,
+    ColumnsRefused,
+    columns_said,
+)
+from connector.shoppers.import_file import MOST_BYTES, MOST_COLUMNS, FileRefused, read_table
+from connector.shoppers.import_sealed import ImportRefused
 from connector.web.pages.overview import kept
 from connector.web.view import csv_file, flash, gettext, ngettext, number_arg, page, reading, runtime
 
@@ -26,7 +34,9 @@ def index() -> Response:
     return _page("", 200)
 
 
-def _page(problem: str, status: int) -> Response:
+def _page(problem: str, status: int, *, typed: Choices | None = None, in_stock: int = 0) -> Response:
+    """The page; `typed` are columns as somebody chose them in vain, `in_stock` people whose product came back since
+    they were looked at."""
     number = number_arg("import") or _number("import")
     with reading() as db:
         one = importing.find(db, g.merchant_id, number) if number else None
@@ -37,10 +47,18 @@ def _page(problem: str, status: int) -> Response:
         ]
     if number and one is None:
         abort(404)
+    columns: dict[str, Any] = {"columns": []}
+    if one is not None and one.status == "preview":
+        try:
+            columns = _columns(one, typed)
+        except ImportRefused as gone:
+            problem, status = problem or str(gone), 200 if status == 200 else status
     return page(
         "shopper_import",
         status,
         one=one,
+        is_picking=bool(columns["columns"]) and one is not None and (not one.mapping or typed is not None or _wants_to_pick()),
+        **columns,
         past=past,
         unasked=unasked,
         stores=stores,
@@ -48,8 +66,29 @@ def _page(problem: str, status: int) -> Response:
         shown=SHOWN,
         head=EXPORT_HEAD,
         tools=importing.TOOLS,
+        in_stock=in_stock or (one.counts.get("in_stock", 0) if one is not None else 0),
         per_hour=request.form.get("per_hour", "100"),
-    )
+    )  # fmt: skip
+
+
+def _wants_to_pick() -> bool:
+    return request.args.get("columns") == "1"
+
+
+def _columns(one: Any, typed: Choices | None) -> dict[str, Any]:
+    """What the columns of a file are, are proposed to be or were chosen as, with values for example."""
+    table, choices = import_sealed.held(runtime(), one)
+    choices = typed or choices
+    field_of = {place: name for name, place in choices.columns.items()}
+    return {
+        "columns": [
+            {"place": place, "name": name, "field": field_of.get(place, ""), "examples": examples}
+            for place, (name, examples) in enumerate(zip(table.head, table.examples(), strict=True))
+        ],
+        "choices": choices,
+        "all_fields": FIELDS,
+        "all_dates": DATES,
+    }
 
 
 def _number(name: str) -> int:
@@ -59,25 +98,56 @@ def _number(name: str) -> int:
 
 @routes.post(HOME)
 def look() -> Response:
-    """Read a file and show what it would do. The file is not kept."""
+    """Read a file; show what it would do, or ask what its columns are."""
     file = request.files.get("file")
     content = file.stream.read(MOST_BYTES + 1) if file else b""
     rt = runtime()
     try:
-        sheet = read_waiting(content, rt.now())
+        table = read_table(content)
         with transaction(rt.engine) as db:
-            number = importing.propose(
+            number = importing.hold(
                 rt,
                 db,
                 g.merchant_id,
                 _number("store"),
-                sheet,
+                table,
                 file_name=(file.filename or "") if file else "",
                 says_confirmed=request.form.get("confirmed") == "1",
                 actor=g.account.email,
             )
+            if table.proposal.is_known:
+                importing.look(rt, db, g.merchant_id, number, table.proposal.choices)
     except (FileRefused, ImportRefused) as error:
         return _page(str(error), 422)
+    return redirect(f"{HOME}?import={number}", 303)
+
+
+@routes.post(f"{HOME}/columns")
+def choose() -> Response:
+    """What the columns of a file are, as the merchant says it."""
+    number = _number("import")
+    with reading() as db:
+        if importing.find(db, g.merchant_id, number) is None:
+            abort(404)
+    pairs = [
+        (name, place)
+        for place in range(MOST_COLUMNS)
+        if (name := request.form.get(f"column-{place}", "")) in FIELDS
+    ]
+    said: dict[str, Any] = {
+        "sku": request.form.get("sku", "").strip()[:200],
+        "dates": dates if (dates := request.form.get("dates", "")) in DATES else "ymd",
+        "waiting": tuple(one.strip() for one in request.form.get("waiting", "").split(",") if one.strip()),
+    }
+    rt = runtime()
+    try:
+        choices = Choices(columns_said(pairs), **said)
+        with transaction(rt.engine) as db:
+            importing.look(rt, db, g.merchant_id, number, choices)
+    except ColumnsRefused as refused:
+        return _page(str(refused), 422, typed=Choices(dict(pairs), **said))
+    except ImportRefused as refused:
+        return _page(str(refused), 409)
     return redirect(f"{HOME}?import={number}", 303)
 
 
@@ -92,7 +162,9 @@ def turn(what: str) -> Response:
     given: dict[str, Any] = {"actor": g.account.email}
     try:
         if what == "apply":
-            taken = importing.apply(rt, g.merchant_id, number, **given)
+            chosen = request.form.get("in_stock", "")
+            in_stock: importing.InStock = next((one for one in importing.IN_STOCK if one == chosen), "")
+            taken = importing.apply(rt, g.merchant_id, number, in_stock=in_stock, **given)
             flash(ngettext("%(num)s shopper was taken in.", "%(num)s shoppers were taken in.", taken))
         elif what == "undo":
             gone, left = importing.undo(rt, g.merchant_id, number, **given)
@@ -107,6 +179,8 @@ def turn(what: str) -> Response:
                     "%(num)s shopper is asked to confirm.", "%(num)s shoppers are asked to confirm.", asked
                 )
             )
+    except importing.InStockUndecided as undecided:
+        return _page(str(undecided), 422, in_stock=undecided.count)
     except ImportRefused as error:
         return _page(str(error), 409)
     kept().forget(g.merchant_id)
@@ -120,5 +194,5 @@ def failed() -> Response:
     rt = runtime()
     with reading() as db:
         one = importing.find(db, g.merchant_id, number) if number else None
-    head, lines = importing.failed(rt, one) if one is not None else ([], [])
+    head, lines = import_sealed.failed(rt, one) if one is not None else ([], [])
     return csv_file("not-taken.csv", head or ("line", "reason"), lines)
