@@ -2,7 +2,8 @@
 
 A channel's manifest says in `medium` which of the four it is: "email" is a `Channel`, "sms" a `TextChannel`,
 "push" a `PushChannel`, "event" an `EventChannel`. All keep one rule: no retry of their own, and the error's
-type tells what became of the message.
+type tells what became of the message. A channel that may be called by several threads at a time says in an
+attribute `at_once` by how many.
 
     Gone             this address takes nothing ever again, or must not be written to: end what belongs to it
     Rejected         this message to this address is refused for good

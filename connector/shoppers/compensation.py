@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from connector.db import transaction
-from connector.outbox.messages import Again, Claim, Done, Intent, Outcome, enqueue, settle
+from connector.outbox.messages import Again, Claim, Done, Intent, Outcome, settle
 from connector.outbox.work import outcome_of
 from connector.ports.coupons import Coupon
 from connector.ports.errors import (
@@ -90,10 +90,10 @@ class CodeOf:
 NO_CODE = CodeOf()
 
 
-def code_for(rt: ShopperRuntime, db: sa.Connection, row: Any) -> Planned | CodeOf:
-    """The code for a message that is about to leave (`row` as sending reads it): to be made first, ready, or none.
+def code_for(rt: ShopperRuntime, db: sa.Connection, row: Any, intents: list[Intent]) -> Planned | CodeOf:
+    """The code for a message that is about to leave (`row` as `ready` reads it): to be made first, ready, or none.
 
-    The caller holds the variant's lock.
+    The caller holds the variant's lock, and enqueues what is put into `intents`.
     """
     policy = ShopperPolicy.model_validate(row.says or {})
     is_on = policy.code_percent is not None or policy.code_minor is not None
@@ -108,7 +108,7 @@ def code_for(rt: ShopperRuntime, db: sa.Connection, row: Any) -> Planned | CodeO
     if kept is None or (kept.status == "deleted" and not kept.external_id):
         if not _is_late(db, row, today):
             return NO_CODE
-        kept = _plan(db, row, policy, today, now)
+        kept = _plan(db, row, policy, today, now, intents)
         if kept is None:
             return NO_CODE
     if kept.message_id not in (0, row.id):
@@ -134,7 +134,14 @@ def _is_late(db: sa.Connection, row: Any, today: date) -> bool:
     return bool(back_on > row.shown_on)
 
 
-def _plan(db: sa.Connection, row: Any, policy: ShopperPolicy, today: date, now: datetime) -> Any:
+def _plan(
+    db: sa.Connection,
+    row: Any,
+    policy: ShopperPolicy,
+    today: date,
+    now: datetime,
+    intents: list[Intent],
+) -> Any:
     """Keep the request as it will be sent, and look later whether it was told. None: the listing is gone."""
     product_id = db.scalar(_PRODUCT, {"m": row.merchant_id, "c": row.connection_id, "v": row.variant_id})
     if product_id is None:
@@ -161,7 +168,7 @@ def _plan(db: sa.Connection, row: Any, policy: ShopperPolicy, today: date, now: 
         .returning(_COMPENSATION)
     ).one()
     later = LOOKS_AFTER.total_seconds()
-    enqueue(db, row.merchant_id, [Intent(CODES, str(made.id), made.connection_id, delay_s=later)])
+    intents.append(Intent(CODES, str(made.id), made.connection_id, delay_s=later))
     return made
 
 

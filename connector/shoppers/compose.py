@@ -12,7 +12,8 @@ from connector.ports.channels import OutgoingMessage, OutgoingPush, OutgoingText
 from connector.shoppers import links
 from connector.shoppers.alternatives import alternatives
 from connector.shoppers.meanwhile import is_discontinued, promised_on
-from connector.shoppers.render import Facts, Similar, render, render_push, render_text
+from connector.shoppers.render import Facts, Kind, Similar, render, render_push, render_text
+from connector.shoppers.reports import report_url
 from connector.shoppers.runtime import ShopperRuntime
 
 _SHOWN = sa.text("""
@@ -26,7 +27,8 @@ Outgoing = OutgoingMessage | OutgoingText | OutgoingPush
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who a message goes to. `address`: a mailbox, a number in E.164 or a push endpoint with its `push_keys`."""
+    """Who a message goes to. `address`: a mailbox, a number in E.164 or a push endpoint with its `push_keys`;
+    `status` is that of their subscription."""
 
     merchant_id: int
     subscription_id: int
@@ -36,6 +38,7 @@ class Person:
     locale: str
     asked_at: datetime
     push_keys: dict[str, Any]
+    status: str = "waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,40 @@ class Seller:
     currency: str
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The item as its store shows it now; empty where the store has it no more."""
+
+    title: str = ""
+    image_url: str = ""
+    price_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message that may leave: to whom and what it says. `id` is its row, `message_id` its name in the world;
+    `way_key` the public key of the connection that it goes by, "" for the installation's own."""
+
+    id: int
+    message_id: str
+    kind: Kind
+    variant_id: int
+    created_at: datetime
+    person: Person
+    seller: Seller
+    facts: Facts
+    context: dict[str, Any]
+    way_key: str
+    wants_marketing: bool
+    note: str
+
+
+def shown_of(db: sa.Connection, merchant_id: int, connection_id: int, variant_id: int) -> Shown:
+    """What the store of `connection_id` shows of an item."""
+    row = db.execute(_SHOWN, {"m": merchant_id, "c": connection_id, "v": variant_id}).one_or_none()
+    return Shown(*row) if row else Shown()
+
+
 def facts_of(
     rt: ShopperRuntime,
     db: sa.Connection,
@@ -57,11 +94,9 @@ def facts_of(
     message_id: int,
     variant_id: int,
     context: dict[str, Any],
+    listing: Shown,
 ) -> Facts:
     """What the message may say now."""
-    listing = db.execute(
-        _SHOWN, {"m": person.merchant_id, "c": person.connection_id, "v": variant_id}
-    ).one_or_none()
 
     def signed(purpose: links.Purpose, subject_id: int) -> str:
         return links.link(rt.keyring, rt.base_url, purpose, person.merchant_id, subject_id, person.locale)
@@ -81,14 +116,14 @@ def facts_of(
         main_url = found[0].url if found else main_url
     return Facts(
         seller=seller.name,
-        title=listing.title if listing else "",
+        title=listing.title,
         main_url=main_url,
         leave_url=leave_url,
         leave_one_url=f"{leave_url}&only=1",
         me_url=signed("me", person.subscription_id),
         asked_on=person.asked_at.date(),
-        image_url=listing.image_url if listing else "",
-        price_minor=listing.price_minor if listing else None,
+        image_url=listing.image_url,
+        price_minor=listing.price_minor,
         currency=seller.currency,
         privacy_url=seller.privacy_url,
         **more,
@@ -105,16 +140,17 @@ def promised(facts: Facts) -> dict[str, Any]:
     return said
 
 
-def compose(
-    channel: str, kind: Any, message_id: str, person: Person, seller: Seller, facts: Facts
-) -> Outgoing:
-    """The finished message for one medium; `message_id` is ours."""
-    if channel == "sms":
-        return OutgoingText(message_id, person.address, render_text(kind, person.locale, facts))
-    if channel == "push":
-        title, body = render_push(kind, person.locale, facts)
+def compose(rt: ShopperRuntime, letter: Letter) -> Outgoing:
+    """The finished message for the medium of its reader."""
+    person, facts = letter.person, letter.facts
+    if person.channel == "sms":
+        asks_back = report_url(rt.base_url, letter.way_key, letter.message_id) if letter.way_key else ""
+        text = render_text(letter.kind, person.locale, facts)
+        return OutgoingText(letter.message_id, person.address, text, report_url=asks_back)
+    if person.channel == "push":
+        title, body = render_push(letter.kind, person.locale, facts)
         return OutgoingPush(
-            message_id=message_id,
+            message_id=letter.message_id,
             endpoint=person.address,
             p256dh=str(person.push_keys.get("p256dh", "")),
             auth=str(person.push_keys.get("auth", "")),
@@ -122,18 +158,18 @@ def compose(
             body=body,
             url=facts.main_url,
             icon=facts.image_url,
-            urgency="high" if kind == "back_in_stock" else "normal",
+            urgency="high" if letter.kind == "back_in_stock" else "normal",
             language=person.locale,
         )
-    rendered = render(kind, person.locale, facts)
+    rendered = render(letter.kind, person.locale, facts)
     return OutgoingMessage(
-        message_id=message_id,
+        message_id=letter.message_id,
         to=person.address,
         subject=rendered.subject,
         text=rendered.text,
         html=rendered.html,
         from_name=facts.seller,
-        reply_to=seller.reply_to,
+        reply_to=letter.seller.reply_to,
         unsubscribe_url=facts.leave_url,
         language=person.locale,
     )

@@ -1,6 +1,6 @@
 """What people hear while it is not back yet: that the date they were shown moved, and what else there is.
 
-`tell` writes the messages when a variant is looked at; the functions of `connector.shoppers.sending.STILL_TRUE` look
+`tell` writes the messages when a variant is looked at; the functions of `connector.shoppers.ready.STILL_TRUE` look
 once more in the moment of sending. Nothing is told of here that the person was never promised: whoever was shown no
 date hears of no other, and similar products go to those who consented to marketing.
 
@@ -171,7 +171,7 @@ def is_discontinued(db: sa.Connection, merchant_id: int, variant_id: int) -> boo
 
 
 def why_no_slip(rt: ShopperRuntime, db: sa.Connection, row: Any) -> str:
-    """Why a message of a later date is not true any more; "" where it is. `row` as sending reads it."""
+    """Why a message of a later date is not true any more; "" where it is. `row` as `ready` reads it."""
     if row.person_status != "waiting":
         return "They were told that it is back."
     if stock_of(db, row.merchant_id, row.variant_id).free_units:
@@ -186,7 +186,7 @@ def why_no_slip(rt: ShopperRuntime, db: sa.Connection, row: Any) -> str:
 
 
 def why_no_alternatives(rt: ShopperRuntime, db: sa.Connection, row: Any) -> str:
-    """Why similar products are not named any more; "" where they are. `row` as sending reads it."""
+    """Why similar products are not named any more; "" where they are. `row` as `ready` reads it."""
     if row.person_status != "waiting":
         return "They do not wait any more."
     if not row.wants_marketing:

@@ -1,24 +1,29 @@
-"""Sends messages to people: checks once more, commits "sending", hands over, says what became of it.
+"""Sends messages to people: commits "sending", hands over, says what became of it.
 
 The life of a message: waiting → sending → sent, failed or unknown; or waiting → skipped. "sending" is
-committed alone, immediately before the provider is called. A process that dies after that leaves the
-row in "sending", and whoever finds it there makes it "unknown": it is not repeated, the merchant sees
-it and may `messages.resend` it. A definite refusal of the moment (mailbox busy, provider down) puts it back to
-"waiting" with its note, as often as it takes.
+committed for one message alone, immediately before the provider is called, and only if what was found ready
+(`connector.shoppers.ready`) still holds. A process that dies after that leaves the row in "sending", and whoever
+finds it there makes it "unknown": it is not repeated, the merchant sees it and may `messages.resend` it. A definite
+refusal of the moment (mailbox busy, provider down) puts it back to "waiting" with its note, as often as it takes.
+
+Messages of one claim are looked at some at a time, and handed over side by side where the channel takes several:
+then so many can be left in "sending" by a process that dies, and no more.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+import time
+from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any, Literal
 
+import psycopg
 import sqlalchemy as sa
 
 from connector.outbox.messages import Again, Claim, Done, Failed, Intent, Outcome, Unknown, enqueue, settle
-from connector.ports.channels import OutgoingText
 from connector.ports.errors import (
     Gone,
     Misconfigured,
@@ -28,57 +33,35 @@ from connector.ports.errors import (
     Retryable,
     Unauthorized,
 )
-from connector.positions.topics import SHOPPERS
-from connector.shoppers import addresses, compensation, meanwhile
-from connector.shoppers.compose import Outgoing, Person, Seller, compose, facts_of, promised, subject_of
-from connector.shoppers.hours import may_go_at, warm_up_limit, zone_of
+from connector.shoppers import compensation, ready
+from connector.shoppers.compose import Letter, Outgoing, compose, promised, subject_of
 from connector.shoppers.media import EVENT, ways
-from connector.shoppers.messages import LOST_NOTE, close_subscription
-from connector.shoppers.policy import ShopperPolicy
-from connector.shoppers.render import ALERTS
-from connector.shoppers.reports import give_up, report_url
+from connector.shoppers.reports import give_up
 from connector.shoppers.runtime import ShopperRuntime
-from connector.shoppers.stock import lock_variant, stock_of, wait_for_store_s
-from connector.shoppers.tables import Episode, Message, Subscription
+from connector.shoppers.stock import FROM_STOCK
+from connector.shoppers.tables import Subscription
 
 _SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
-_MESSAGE = Message.__table__  # type: ignore[attr-defined]
-_EPISODE = Episode.__table__  # type: ignore[attr-defined]
 
 REPEATED_FOR = timedelta(hours=20)
 """How long a message is handed over again whose provider knows it by its key; within the day that ports promise."""
+LOOKED_AT = 16
+"""So many are looked at in one go."""
+FRESH_S = 2.0
+"""What was found ready is looked at again when it has not left by then."""
+LOOKS = 3
+"""How often one message is looked at within a claim, when it changes each time before it leaves."""
 
-_BRIEF = sa.text("""
-select g.id, coalesce(nullif(g.variant_id, 0), s.variant_id) as variant_id, s.address_key
-  from message g join subscription s on s.merchant_id = g.merchant_id and s.id = g.subscription_id
- where g.merchant_id = :m and g.id = any(:ids)
-""")
-_LOOK = sa.text("""
-select g.merchant_id, g.id, g.kind, g.channel, g.status, g.message_id, g.created_at, g.not_before, g.context, g.tries,
-       g.subscription_id, coalesce(nullif(g.variant_id, 0), s.variant_id) as variant_id,
-       s.status as person_status, s.address, s.locale, s.connection_id, s.created_at as asked_at,
-       (select w.public_key from connection w where w.merchant_id = :m and w.id = :way) as way_key,
-       s.time_zone, s.push_keys, s.wants_marketing, s.shown_on,
-       m.name, m.sender_name, m.reply_to, m.privacy_url, m.currency, m.timezone, m.is_frozen,
-       c.status as store_status, c.config->>'currency' as store_currency, r.says,
-       exists (select 1 from suppression x where x.merchant_id = :m and x.address_digest = any(:digests))
-         as is_suppressed,
-       (select count(*) from subscription b
-          join message a on a.merchant_id = b.merchant_id and a.subscription_id = b.id
-         where b.merchant_id = :m and b.address_key = s.address_key and a.kind <> 'confirm'
-           and a.status in ('sent', 'unknown') and a.settled_at > :day_ago) as told_today
-  from message g
-  join subscription s on s.merchant_id = g.merchant_id and s.id = g.subscription_id
-  join merchant m on m.id = g.merchant_id
-  left join connection c on c.merchant_id = s.merchant_id and c.id = s.connection_id
-  left join shopper_rules r on r.merchant_id = g.merchant_id
- where g.merchant_id = :m and g.id = :id
-   for update of g, s
-""")
 _SENDING = sa.text("""
-update message set status = 'sending', sending_at = :now, sent_by = :way, tries = tries + 1, subject = :subject,
+update message g set status = 'sending', sending_at = :now, sent_by = :way, tries = tries + 1, subject = :subject,
        note = '', context = cast(:context as jsonb)
- where merchant_id = :m and id = :id
+  from subscription s
+ where g.merchant_id = :m and g.id = :id and g.status = 'waiting'
+   and s.merchant_id = :m and s.id = g.subscription_id and s.status = :person_status and s.address = :address
+   and (g.kind <> 'back_in_stock' or exists (
+         select 1 from position p where p.merchant_id = :m and p.variant_id = :variant_id
+            and p.available > 0 and p.state = any(:from_stock)))
+returning g.id
 """)
 # Somebody may have taken us for dead and said "unknown": we know better now.
 _RECORD = sa.text("""
@@ -98,302 +81,232 @@ with told as (
 )
 select subscription_id, tries, kind from told
 """)
-_LEFT_SINCE = sa.text("""
-select count(*) from message
- where merchant_id = :m and kind <> 'confirm' and status in ('sent', 'unknown', 'sending') and sending_at > :since
-""")
-
-
-@dataclass(frozen=True, slots=True)
-class _Brief:
-    """`way` is the connection it is handed to, 0: the installation's own mail."""
-
-    variant_id: int
-    digests: tuple[str, ...]
-    way: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """What is handed over, with its row set to "sending"."""
-
-    outgoing: Outgoing
-    wants_marketing: bool
-    kind: str
-    created_at: datetime
-    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """What became of it: the row's new status ("" for none: it was settled before), and the outbox's outcome."""
+    """What became of a message that was handed over: its row's new status, and the outbox's outcome (None: its
+    intent goes back to where it came from)."""
 
-    status: Literal["sent", "failed", "unknown", "waiting", ""]
-    outcome: Outcome
+    status: Literal["sent", "failed", "unknown", "waiting"]
+    outcome: Outcome | None
     note: str = ""
     provider_id: str = ""
     segments: int = 0
     gone: str = ""
     has_event: bool = False
 
-
-StillTrue = Callable[[ShopperRuntime, sa.Connection, Any], str]
-"""Whether what a message says still holds: "" or why it is not sent any more (its row, as `_LOOK` reads it)."""
-STILL_TRUE: Mapping[str, StillTrue] = {
-    "date_slipped": meanwhile.why_no_slip,
-    "alternatives": meanwhile.why_no_alternatives,
-    "still_waiting": lambda rt, db, row: "" if row.person_status == "waiting" else "They no longer wait.",
-}
+    @property
+    def is_plain(self) -> bool:
+        """Nothing but its row has to be written."""
+        return self.status == "sent" and not self.has_event
 
 
 def work_messages(rt: ShopperRuntime, claim: Claim) -> None:
-    """The handler of the topics "message.…": sends the messages of the claim one by one."""
-    merchant_id = claim.turn.merchant_id
-    channel = rt.channel(merchant_id, claim.turn.connection_id)
-    ids = [int(message.subject) for message in claim.messages]
+    """The handler of the topics "message.…": sends the messages of the claim, in their order.
+
+    Raises Unauthorized or Misconfigured when the channel is at fault, not a person: the message waits on, and so
+    does everybody behind it until the connection is mended.
+    """
+    merchant_id, way = claim.turn.merchant_id, claim.turn.connection_id
+    channel = rt.channel(merchant_id, way)
+    waiting = deque((message.id, int(message.subject)) for message in claim.messages)
+    looks: Counter[int] = Counter()
     # One connection for all of them: to check one out costs as much as a question. No transaction is open while
     # a provider is called.
     with rt.engine.connect() as db:
-        briefs = _briefs(rt, db, merchant_id, ids, claim.turn.connection_id)
-        for message in claim.messages:
-            if claim.is_out_of_time():
-                return  # what is left goes back to pending
-            message_id = int(message.subject)
-            refused: PortError | None = None
+        while waiting and not claim.is_out_of_time():  # what is left goes back to pending
+            chunk = [waiting.popleft() for _ in range(min(LOOKED_AT, len(waiting)))]
+            found = ready.look(rt, db, merchant_id, [id for _, id in chunk], channel, way)
+            outcomes: dict[int, Outcome] = {}
+            flight = _Flight(rt, claim, channel)
+            again = []
+            for intent_id, message_id in chunk:
+                now = found[message_id]
+                looks[message_id] += 1
+                if isinstance(now, compensation.Planned):
+                    # The store is asked outside of any transaction; then everything is looked at once more.
+                    wait = compensation.make(rt, now)
+                    if wait is not None:
+                        outcomes[intent_id] = wait
+                    elif looks[message_id] < LOOKS:
+                        again.append((intent_id, message_id))
+                    else:
+                        outcomes[intent_id] = Again(1, "Its code is made first.")
+                elif isinstance(now, Letter):
+                    flight.letters.append(now)
+                else:
+                    outcomes[intent_id] = now
             try:
-                result = _attempt(rt, db, channel, merchant_id, message_id, briefs.get(message_id))
-            except (Unauthorized, Misconfigured) as exc:
-                refused, result = exc, _Result("waiting", Done(), f"{exc.cause} {exc.remedy}".strip())
-            with db.begin():
-                result = _record(rt, db, merchant_id, message_id, result)
-                if refused is None:
-                    settle(db, claim, {message.id: result.outcome})
-            if refused is not None:
-                raise refused
+                flight.go(db)
+            finally:
+                for intent_id, message_id in chunk:
+                    if message_id in flight.outcomes:
+                        outcomes[intent_id] = flight.outcomes[message_id]
+                    elif message_id in flight.left:
+                        if looks[message_id] < LOOKS or message_id in flight.stale:
+                            again.append((intent_id, message_id))
+                        else:
+                            outcomes[intent_id] = Again(1, "It changed while it was about to leave.")
+                if outcomes:
+                    with db.begin():
+                        settle(db, claim, outcomes)
+            if flight.refused is not None:
+                raise flight.refused
+            waiting.extendleft(reversed(again))
 
 
-def deliver(rt: ShopperRuntime, channel: Any, merchant_id: int, message_id: int) -> Outcome:
-    """Check, commit "sending", send, commit the result; what the outbox shall do with its intent.
+@dataclass
+class _Flight:
+    """Letters that were found ready together, on their way out by one channel."""
 
-    Raises Unauthorized or Misconfigured when the channel is at fault, not this person: the message
-    waits on, and so does everybody behind it until the connection is mended.
-    """
-    with rt.engine.connect() as db:
-        brief = _briefs(rt, db, merchant_id, [message_id]).get(message_id)
+    rt: ShopperRuntime
+    claim: Claim
+    channel: Any
+    letters: deque[Letter] = field(default_factory=deque)
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    left: set[int] = field(default_factory=set)
+    """Not handed over: to be looked at again."""
+    stale: set[int] = field(default_factory=set)
+    """Those of `left` for which there was no time."""
+    refused: PortError | None = None
+    _began: float = field(default_factory=time.monotonic)
+    _is_over: bool = False
+
+    def go(self, db: sa.Connection) -> None:
+        """Hand over all letters, as many side by side as the channel takes (`at_once`, 1 where it does not say)."""
+        side_by_side = min(getattr(self.channel, "at_once", 1), len(self.letters))
+        if side_by_side <= 1:
+            self._carry(db)
+            return
+        with ThreadPoolExecutor(side_by_side - 1, "sending") as others:
+            tasks = [others.submit(self._carry_alone) for _ in range(side_by_side - 1)]
+            try:
+                self._carry(db)
+            except BaseException:
+                self._is_over = True  # what the others have under way is finished and written down
+                raise
+        for task in tasks:
+            task.result()
+
+    def _carry_alone(self) -> None:
+        with self.rt.engine.connect() as db:
+            self._carry(db)
+
+    def _carry(self, db: sa.Connection) -> None:
+        sent: tuple[Letter, _Result] | None = None
         try:
-            result = _attempt(rt, db, channel, merchant_id, message_id, brief)
-        except (Unauthorized, Misconfigured) as exc:
-            with db.begin():
-                note = f"{exc.cause} {exc.remedy}".strip()
-                _record(rt, db, merchant_id, message_id, _Result("waiting", Done(), note))
+            while (letter := self._next()) is not None:
+                outgoing = compose(self.rt, letter)
+                last, sent = sent, None
+                if not self._say_sending(db, letter, outgoing, last):
+                    self.left.add(letter.id)
+                    continue
+                result = self._hand_over(letter, outgoing)
+                if result.is_plain:
+                    # Written down with the next one's "sending", which is the very next thing: one commit for both.
+                    sent, outcome = (letter, result), result.outcome
+                else:
+                    outcome = self._write_down(db, letter, result)
+                if outcome is not None:
+                    self.outcomes[letter.id] = outcome
+        except BaseException:
+            self._is_over = True
             raise
+        finally:
+            if sent is not None:
+                self._write_down(db, *sent)
+
+    def _next(self) -> Letter | None:
+        while True:
+            try:
+                letter = self.letters.popleft()
+            except IndexError:
+                return None
+            is_stale = time.monotonic() - self._began > FRESH_S
+            if not (self._is_over or is_stale or self.claim.is_out_of_time()):
+                return letter
+            self.left.add(letter.id)
+            self.stale.add(letter.id)
+
+    def _say_sending(
+        self, db: sa.Connection, letter: Letter, outgoing: Outgoing, last: tuple[Letter, _Result] | None
+    ) -> bool:
+        """Commit "sending", and with it what became of the last one; False when what was found holds no more."""
+        try:
+            with db.begin():
+                if last is not None:
+                    _record(self.rt, db, *last)
+                return self._mark(db, letter, outgoing)
+        except sa.exc.OperationalError as exc:
+            is_circle = isinstance(
+                exc.orig, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure
+            )
+            if not is_circle or last is None:
+                if last is not None:
+                    self._write_down(db, *last)
+                raise
+        # The database undid both, because somebody held one of two rows and waited for the other.
+        self._write_down(db, *last)
         with db.begin():
-            return _record(rt, db, merchant_id, message_id, result).outcome
+            return self._mark(db, letter, outgoing)
 
-
-def _briefs(
-    rt: ShopperRuntime, db: sa.Connection, merchant_id: int, ids: Sequence[int], way: int = 0
-) -> dict[int, _Brief]:
-    with db.begin():
-        rows = db.execute(_BRIEF, {"m": merchant_id, "ids": list(ids)}).all()
-    return {
-        row.id: _Brief(row.variant_id, tuple(rt.keyring.digests("suppression", row.address_key)), way)
-        for row in rows
-    }
-
-
-def _attempt(
-    rt: ShopperRuntime,
-    db: sa.Connection,
-    channel: Any,
-    merchant_id: int,
-    message_id: int,
-    brief: _Brief | None,
-) -> _Result:
-    if brief is None:
-        return _Result("", Done())  # expired or erased: there is nobody to write to
-    with db.begin():
-        ready = _prepare(rt, db, merchant_id, message_id, brief, channel)
-    if isinstance(ready, compensation.Planned):
-        # The store is asked outside of any transaction; then everything is checked once more.
-        wait = compensation.make(rt, ready)
-        if wait is not None:
-            return _Result("", wait)
-        with db.begin():
-            ready = _prepare(rt, db, merchant_id, message_id, brief, channel)
-    if isinstance(ready, compensation.Planned):
-        return _Result("", Again(1, "Its code is made first."))
-    if not isinstance(ready, _Ready):
-        return _Result("", ready)
-    try:
-        accepted = channel.send(ready.outgoing)
-    except OutcomeUnknown as exc:
-        if exc.is_repeatable and rt.now() - ready.created_at < REPEATED_FOR:
-            return _Result("waiting", Again(60, exc.cause), exc.cause)
-        note = f"{exc.cause} It may have arrived and is not repeated."
-        return _Result("unknown", Unknown(note), note)
-    except RateLimited as exc:
-        return _Result("waiting", Again(exc.retry_after_s, exc.cause), exc.cause)
-    except Retryable as exc:
-        return _Result("waiting", Again(-1, exc.cause), exc.cause)
-    except (Unauthorized, Misconfigured):
-        raise
-    except Gone as exc:
-        return _Result("failed", Failed(exc.cause), exc.cause, gone=exc.why)
-    except PortError as exc:
-        return _Result("failed", Failed(exc.cause), exc.cause)
-    return _Result(
-        "sent",
-        Done(),
-        ready.note,
-        provider_id=accepted.provider_id,
-        segments=accepted.segments,
-        has_event=ready.wants_marketing and ready.kind == "back_in_stock",
-    )
-
-
-def _prepare(
-    rt: ShopperRuntime, db: sa.Connection, merchant_id: int, message_id: int, brief: _Brief, channel: Any
-) -> _Ready | compensation.Planned | Outcome:
-    """The finished message with its row set to "sending", or what to do instead."""
-    now = rt.now()
-    lock_variant(db, merchant_id, brief.variant_id)
-    row = db.execute(
-        _LOOK,
-        {
-            "m": merchant_id,
-            "id": message_id,
-            "digests": list(brief.digests),
-            "day_ago": now - timedelta(hours=24),
-            "way": brief.way,
-        },
-    ).one_or_none()
-    if row is None:
-        return Done()
-    its_key = (_MESSAGE.c.merchant_id == merchant_id) & (_MESSAGE.c.id == message_id)
-    if row.status == "sending":
-        db.execute(
-            sa.update(_MESSAGE).where(its_key).values(status="unknown", settled_at=now, note=LOST_NOTE)
-        )
-        if row.kind == "back_in_stock":
-            close_subscription(db, merchant_id, row.subscription_id)
-        return Unknown(LOST_NOTE)
-    if row.status != "waiting":
-        return Done()
-    instead = _instead(rt, db, merchant_id, row, its_key, now)
-    if instead is not None:
-        return instead
-    code = compensation.code_for(rt, db, row) if row.kind == "back_in_stock" else compensation.NO_CODE
-    if isinstance(code, compensation.Planned):
-        return code
-    person = Person(
-        merchant_id=merchant_id,
-        subscription_id=row.subscription_id,
-        connection_id=row.connection_id,
-        channel=row.channel,
-        address=row.address,
-        locale=row.locale,
-        asked_at=row.asked_at,
-        push_keys=row.push_keys,
-    )
-    seller = Seller(
-        name=row.sender_name or row.name,
-        reply_to=row.reply_to,
-        privacy_url=row.privacy_url,
-        currency=row.store_currency or row.currency,
-    )
-    facts = facts_of(rt, db, seller, person, row.kind, row.id, row.variant_id, row.context)
-    facts = replace(facts, shown_on=row.shown_on if row.kind == "confirm" else None, code=code.said)
-    if row.channel == "sms":
-        facts = replace(facts, takes_answers=getattr(channel, "takes_answers", True))
-    outgoing = compose(row.channel, row.kind, row.message_id, person, seller, facts)
-    if isinstance(outgoing, OutgoingText) and row.way_key:
-        outgoing = replace(outgoing, report_url=report_url(rt.base_url, row.way_key, row.message_id))
-    db.execute(
-        _SENDING,
-        {
-            "m": merchant_id,
-            "id": message_id,
-            "now": now,
-            "way": brief.way,
+    def _mark(self, db: sa.Connection, letter: Letter, outgoing: Outgoing) -> bool:
+        given = {
+            "m": letter.person.merchant_id,
+            "id": letter.id,
+            "now": self.rt.now(),
+            "way": self.claim.turn.connection_id,
             "subject": subject_of(outgoing),
-            "context": json.dumps({**row.context, **promised(facts)}),
-        },
-    )
-    return _Ready(outgoing, row.wants_marketing, row.kind, row.created_at, code.note)
+            "context": json.dumps({**letter.context, **promised(letter.facts)}),
+            "person_status": letter.person.status,
+            "address": letter.person.address,
+            "variant_id": letter.variant_id,
+            "from_stock": list(FROM_STOCK),
+        }
+        return db.execute(_SENDING, given).one_or_none() is not None
+
+    def _hand_over(self, letter: Letter, outgoing: Outgoing) -> _Result:
+        try:
+            accepted = self.channel.send(outgoing)
+        except OutcomeUnknown as exc:
+            if exc.is_repeatable and self.rt.now() - letter.created_at < REPEATED_FOR:
+                return _Result("waiting", Again(60, exc.cause), exc.cause)
+            note = f"{exc.cause} It may have arrived and is not repeated."
+            return _Result("unknown", Unknown(note), note)
+        except RateLimited as exc:
+            return _Result("waiting", Again(exc.retry_after_s, exc.cause), exc.cause)
+        except Retryable as exc:
+            return _Result("waiting", Again(-1, exc.cause), exc.cause)
+        except (Unauthorized, Misconfigured) as exc:
+            self.refused, self._is_over = exc, True
+            return _Result("waiting", None, f"{exc.cause} {exc.remedy}".strip())
+        except Gone as exc:
+            return _Result("failed", Failed(exc.cause), exc.cause, gone=exc.why)
+        except PortError as exc:
+            return _Result("failed", Failed(exc.cause), exc.cause)
+        return _Result(
+            "sent",
+            Done(),
+            letter.note,
+            provider_id=accepted.provider_id,
+            segments=accepted.segments,
+            has_event=letter.wants_marketing and letter.kind == "back_in_stock",
+        )
+
+    def _write_down(self, db: sa.Connection, letter: Letter, result: _Result) -> Outcome | None:
+        with db.begin():
+            return _record(self.rt, db, letter, result)
 
 
-def _instead(
-    rt: ShopperRuntime, db: sa.Connection, merchant_id: int, row: Any, its_key: Any, now: datetime
-) -> Outcome | None:
-    """Why this message is not sent now, or None: it is."""
-    if row.person_status == "ended" or not row.address:
-        return _skip(db, its_key, "The shopper left before it was sent.", now)
-    if row.is_suppressed:
-        end_subscription(db, merchant_id, row.subscription_id, "suppressed", now)
-        return _skip(db, its_key, "This address must not be written to.", now)
-    if row.store_status == "ended":
-        _wait_on(db, merchant_id, row.subscription_id)
-        return _skip(db, its_key, "The store left before it was sent; the place is kept.", now)
-    if row.kind == "confirm" and row.person_status != "unconfirmed":
-        return _skip(db, its_key, "Already confirmed.", now)
-    if row.kind == "back_in_stock":
-        stock = stock_of(db, merchant_id, row.variant_id)
-        if stock.free_units == 0:
-            _skip(db, its_key, "Sold out again before it was sent; the place is kept.", now)
-            _put_back(db, merchant_id, row, now)
-            return Done()
-        if row.is_frozen:
-            return Again(60, "Everything is frozen by the merchant.")
-        if not stock.is_live_at(row.connection_id):
-            return Again(wait_for_store_s(now - row.created_at), "The store does not show it yet.")
-    elif row.kind in STILL_TRUE:
-        untrue = STILL_TRUE[row.kind](rt, db, row)
-        if untrue:
-            return _skip(db, its_key, untrue, now)
-    if row.kind in ALERTS:
-        if row.is_frozen:
-            return Again(60, "Everything is frozen by the merchant.")
-        return _too_early(db, merchant_id, row, its_key, now)
-    return None
-
-
-def _too_early(db: sa.Connection, merchant_id: int, row: Any, its_key: Any, now: datetime) -> Outcome | None:
-    policy = ShopperPolicy.model_validate(row.says or {})
-    zone = zone_of(row.time_zone, row.timezone)
-    country = addresses.country_of(row.address) if row.channel == "sms" else ""
-    at = may_go_at(max(now, row.not_before or now), zone, row.channel, policy, country)
-    if at > now:
-        return _later(db, its_key, at - now, "It waits for the hours in which alerts are sent.")
-    if row.told_today >= policy.most_per_day:
-        return _later(db, its_key, timedelta(hours=1), "This person was told of enough within a day.")
-    for most, since in (
-        (policy.most_per_hour, now - timedelta(hours=1)),
-        (warm_up_limit(now.date(), policy), now - timedelta(hours=24)),
-    ):
-        if most is not None:
-            left = db.scalar(_LEFT_SINCE, {"m": merchant_id, "since": since}) or 0
-            if left >= most:
-                return _later(db, its_key, timedelta(minutes=5), "As many as allowed have left for now.")
-    return None
-
-
-def _later(db: sa.Connection, its_key: Any, wait: timedelta, note: str) -> Outcome:
-    db.execute(sa.update(_MESSAGE).where(its_key).values(note=note))
-    return Again(max(1.0, wait.total_seconds()), note)
-
-
-def _record(
-    rt: ShopperRuntime, db: sa.Connection, merchant_id: int, message_id: int, result: _Result
-) -> _Result:
-    """Commit what became of it, in the caller's transaction; the result with its wait filled in."""
-    if not result.status:
-        return result
+def _record(rt: ShopperRuntime, db: sa.Connection, letter: Letter, result: _Result) -> Outcome | None:
+    """Write what became of it, in the caller's transaction; the outbox's outcome with its wait filled in."""
+    merchant_id = letter.person.merchant_id
     row = db.execute(
         _RECORD,
         {
             "m": merchant_id,
-            "id": message_id,
+            "id": letter.id,
             "status": result.status,
             "note": result.note,
             "now": rt.now(),
@@ -402,70 +315,24 @@ def _record(
         },
     ).one_or_none()
     if row is None:
-        return result
+        return result.outcome
     if result.has_event:
         own = ways(db, merchant_id, "event")
-        enqueue(db, merchant_id, [Intent(EVENT, str(message_id), connection_id) for connection_id in own])
+        enqueue(db, merchant_id, [Intent(EVENT, str(letter.id), connection_id) for connection_id in own])
     if result.gone:
-        _end_gone(rt, db, merchant_id, row.subscription_id, result.gone)
+        _end_gone(rt, db, letter, result.gone)
     if isinstance(result.outcome, Again) and result.outcome.delay_s < 0:
-        wait_s = min(30.0 * 2.0 ** min(row.tries - 1, 10), 21_600.0)
-        return replace(result, outcome=Again(wait_s, result.note))
-    return result
+        return replace(result.outcome, delay_s=min(30.0 * 2.0 ** min(row.tries - 1, 10), 21_600.0))
+    return result.outcome
 
 
-def _end_gone(
-    rt: ShopperRuntime, db: sa.Connection, merchant_id: int, subscription_id: int, why: str
-) -> None:
+def _end_gone(rt: ShopperRuntime, db: sa.Connection, letter: Letter, why: str) -> None:
     """This address takes nothing any more: end what waits for it. A mailbox or number is not written to again."""
+    merchant_id = letter.person.merchant_id
     person = db.execute(
         sa.select(_SUBSCRIPTION.c.channel, _SUBSCRIPTION.c.address_key).where(
-            _SUBSCRIPTION.c.merchant_id == merchant_id, _SUBSCRIPTION.c.id == subscription_id
+            _SUBSCRIPTION.c.merchant_id == merchant_id, _SUBSCRIPTION.c.id == letter.person.subscription_id
         )
     ).one()
     reason = {"stopped": "stopped", "complained": "complaint"}.get(why, "refused")
     give_up(db, rt.keyring, merchant_id, person.channel, person.address_key, reason, rt.now())
-
-
-def _skip(db: sa.Connection, its_key: sa.ColumnElement[bool], note: str, now: datetime) -> Outcome:
-    db.execute(sa.update(_MESSAGE).where(its_key).values(status="skipped", settled_at=now, note=note))
-    return Done()
-
-
-def _wait_on(db: sa.Connection, merchant_id: int, subscription_id: int) -> None:
-    db.execute(
-        sa.update(_SUBSCRIPTION)
-        .where(
-            _SUBSCRIPTION.c.merchant_id == merchant_id,
-            _SUBSCRIPTION.c.id == subscription_id,
-            _SUBSCRIPTION.c.status == "invited",
-        )
-        .values(status="waiting")
-    )
-
-
-def _put_back(db: sa.Connection, merchant_id: int, row: Any, now: datetime) -> None:
-    """The units are gone: this person waits again in the old place, and the episode is over, so that
-    the next restock invites them anew."""
-    _wait_on(db, merchant_id, row.subscription_id)
-    db.execute(
-        sa.update(_EPISODE)
-        .where(
-            _EPISODE.c.merchant_id == merchant_id,
-            _EPISODE.c.variant_id == row.variant_id,
-            _EPISODE.c.closed_at.is_(None),
-        )
-        .values(closed_at=now, closed_by="sold out")
-    )
-    enqueue(db, merchant_id, [Intent(SHOPPERS, str(row.variant_id))])
-
-
-def end_subscription(
-    db: sa.Connection, merchant_id: int, subscription_id: int, by: str, now: datetime
-) -> None:
-    """End one subscription, whatever its state; `by` is one word."""
-    db.execute(
-        sa.update(_SUBSCRIPTION)
-        .where(_SUBSCRIPTION.c.merchant_id == merchant_id, _SUBSCRIPTION.c.id == subscription_id)
-        .values(status="ended", ended_at=now, ended_by=by)
-    )

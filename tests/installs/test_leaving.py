@@ -97,9 +97,10 @@ def test_messages_stop_and_everybody_keeps_their_place(installed: Admin) -> None
                    " now() from message on conflict do nothing")  # fmt: skip
     installed.work()
     (message,) = installed.rows("select id from message")
-    from connector.shoppers.sending import deliver
+    from connector.shoppers.ready import look
 
-    deliver(installed.rt, None, merchant_id, message.id)  # type: ignore[arg-type]
+    with installed.rt.engine.connect() as db:
+        look(installed.rt, db, merchant_id, [message.id], None)
     (message,) = installed.rows("select status, note from message")
     assert tuple(message) == ("skipped", "The store left before it was sent; the place is kept.")
     assert [one.status for one in installed.rows("select status from subscription")] == ["waiting"]

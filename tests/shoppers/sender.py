@@ -54,8 +54,6 @@ def main(url: str, where: str, letterbox: Path) -> None:
         if where == "claimed":
             die()
         if where == "sent":
-            for message in claim.messages:
-                sending.deliver(world, provider, turn.merchant_id, int(message.subject))
-            die()
+            sending.settle = lambda *given: die()  # type: ignore[assignment,attr-defined]
         sending.work_messages(world, claim)
         outbox.finish(engine, claim)

@@ -38,6 +38,9 @@ class EmailChannel:
     """One SMTP account behind the channel port (`connector.ports.channels.Channel`). Safe for several
     threads: no connection carries two messages at a time."""
 
+    at_once = 2
+    """A small provider takes no more connections than a few, and other workers may hold some."""
+
     def __init__(
         self,
         server: Server,

@@ -81,6 +81,9 @@ class Provider(Protocol):
 class MailApiChannel:
     """One account at a provider behind the channel port (`connector.ports.channels.Channel`). Thread-safe."""
 
+    at_once = 4
+    """A call waits for an answer from far away; the rate is kept whoever calls."""
+
     def __init__(
         self, provider: Provider, from_address: str, url: str, per_second: int, environment: Environment
     ) -> None:

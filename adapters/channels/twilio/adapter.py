@@ -37,6 +37,9 @@ _FULL = {20429: 1.0, 21611: 60.0, 30001: 60.0, 63038: 3_600.0}
 class TwilioChannel:
     """One account behind `connector.ports.channels.TextChannel`. Thread-safe."""
 
+    at_once = 4
+    """A call waits for an answer from far away; the rate is kept whoever calls."""
+
     def __init__(
         self, account: str, sender: str, token: str, url: str, per_second: int, environment: Environment
     ) -> None:

@@ -48,6 +48,9 @@ _POINT, _SECRET = 65, 16
 class WebPushChannel:
     """One sender behind `connector.ports.channels.PushChannel`. Thread-safe."""
 
+    at_once = 4
+    """A call waits for an answer from far away."""
+
     def __init__(
         self,
         key: ec.EllipticCurvePrivateKey,
