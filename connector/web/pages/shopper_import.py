@@ -48,16 +48,18 @@ def _page(problem: str, status: int, *, typed: Choices | None = None, in_stock: 
     if number and one is None:
         abort(404)
     columns: dict[str, Any] = {"columns": []}
+    is_picking = False
     if one is not None and one.status == "preview":
         try:
             columns = _columns(one, typed)
+            is_picking = not one.mapping or typed is not None or request.args.get("columns") == "1"
         except ImportRefused as gone:
             problem, status = problem or str(gone), 200 if status == 200 else status
     return page(
         "shopper_import",
         status,
         one=one,
-        is_picking=bool(columns["columns"]) and one is not None and (not one.mapping or typed is not None or _wants_to_pick()),
+        is_picking=is_picking,
         **columns,
         past=past,
         unasked=unasked,
@@ -68,11 +70,7 @@ def _page(problem: str, status: int, *, typed: Choices | None = None, in_stock: 
         tools=importing.TOOLS,
         in_stock=in_stock or (one.counts.get("in_stock", 0) if one is not None else 0),
         per_hour=request.form.get("per_hour", "100"),
-    )  # fmt: skip
-
-
-def _wants_to_pick() -> bool:
-    return request.args.get("columns") == "1"
+    )
 
 
 def _columns(one: Any, typed: Choices | None) -> dict[str, Any]:
