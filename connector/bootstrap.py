@@ -19,7 +19,7 @@ from redis.retry import Retry
 
 from connector.accounts import installations, privacy
 from connector.accounts.access import ExpiringTokens
-from connector.accounts.connections import ConnectionRow, connection, pause
+from connector.accounts.connections import PAUSED_BY_PERSON, ConnectionRow, connection, pause
 from connector.advertising import pausing
 from connector.crypto import Keyring
 from connector.db import make_engine, transaction
@@ -158,9 +158,19 @@ class Runtime:
         return adapter
 
     def channel(self, merchant_id: int, connection_id: int) -> Any:
-        """The adapter of a channel connection, by its medium; 0 is the installation's own mail (DISPO_SMTP_*)."""
+        """The adapter of a channel connection, by its medium; 0 is the installation's own mail (DISPO_SMTP_*).
+
+        Raises Misconfigured for one that its merchant paused or removed; one that was paused because it refused us is
+        tried again from time to time."""
         if connection_id:
-            adapter = self._adapter(merchant_id, connection_id)
+            with self.engine.connect() as db:
+                row = connection(db, merchant_id, connection_id)
+            if row.status == "ended" or (row.status == "paused" and row.status_reason == PAUSED_BY_PERSON):
+                word = "removed" if row.status == "ended" else "paused"
+                raise Misconfigured(
+                    row.adapter, row.name, f"This way to reach people was {word} by you.", field="status"
+                )
+            adapter = self._kept(row)
         elif self.settings.smtp_host:
             adapter = self._own_mail
         else:
@@ -302,15 +312,19 @@ class Runtime:
     def _adapter(self, merchant_id: int, connection_id: int) -> Any:
         with self.engine.connect() as db:
             row = connection(db, merchant_id, connection_id)
+        return self._kept(row)
+
+    def _kept(self, row: ConnectionRow) -> Any:
+        """The adapter of a connection, built once for its present settings."""
         fingerprint = (row.sealed, repr(sorted(row.config.items())))
         with self._lock:
-            kept = self._adapters.get((merchant_id, connection_id))
+            kept = self._adapters.get((row.merchant_id, row.id))
             if kept is not None and kept[:2] == fingerprint:
                 return kept[2]
             if len(self._adapters) > 500:
                 self._adapters.clear()
             built = self.build(row)
-            self._adapters[(merchant_id, connection_id)] = (*fingerprint, built)
+            self._adapters[(row.merchant_id, row.id)] = (*fingerprint, built)
             return built
 
     @cached_property
