@@ -31,7 +31,7 @@ from connector.positions.topics import FLOORS, LOOK, PRICES
 from connector.repricing.runtime import SCHEDULE, SCHEDULE_ALL
 from connector.search import work as searching
 from connector.search.runtime import SCHEDULE as SEARCH
-from connector.shoppers import erase, importing, interest, messages, reports, still
+from connector.shoppers import channels, erase, importing, interest, messages, reports, still
 from connector.shoppers.at_risk.work import AT_RISK, work_risks
 from workers.queues import KINDS, ring_key
 from workers.runtime import runtime
@@ -209,7 +209,7 @@ def _handover(rt: Runtime, merchant_id: int, handover_id: int) -> None:
 def _shoppers(rt: Runtime, merchant_id: int, _: int) -> None:
     """What retention ends: unconfirmed sign-ups, closed ones, those that wait for too long (asked first).
 
-    Messages lost in a crash are owned up to."""
+    Messages lost in a crash are owned up to, and those whose way was removed under them go by another."""
     still.ask(rt, merchant_id)
     with transaction(rt.engine) as db:
         still.expire(db, merchant_id, rt.now())
@@ -217,6 +217,7 @@ def _shoppers(rt: Runtime, merchant_id: int, _: int) -> None:
         erase.expire_closed(db, merchant_id, rt.now())
         importing.forget_lines(db, merchant_id, rt.now())
         messages.settle_lost(db, merchant_id, rt.now(), timedelta(minutes=15))
+    channels.find_stranded(rt, merchant_id)
 
 
 def _at_risk(rt: Runtime, merchant_id: int, _: int) -> None:

@@ -10,20 +10,28 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from connector.accounts import schedule
+from connector.accounts import connections, schedule
 from connector.accounts.audit import record
-from connector.accounts.connections import add_connection, connection
 from connector.crypto import Keyring
 from connector.db import transaction
 from connector.outbox.messages import Intent, enqueue
-from connector.outbox.upkeep import withdraw
+from connector.outbox.upkeep import wake, withdraw
 from connector.ports.errors import Misconfigured
 from connector.registry import Environment, Manifest, manifest
-from connector.shoppers.media import EVENT, TOPICS, ways
+from connector.shoppers.media import ALL_TOPICS, ways
 from connector.shoppers.reports import MAILBOX, MAILBOX_EVERY_S
 from connector.shoppers.tables import Message
 
 _MESSAGE = Message.__table__  # type: ignore[attr-defined]
+
+_STRANDED = sa.text("""
+select c.id, c.adapter from connection c
+ where c.merchant_id = :m and c.kind = 'channel' and c.status = 'ended'
+   and exists (select 1 from outbox_message o
+                where o.merchant_id = :m and o.connection_id = c.id and o.topic = any(:topics)
+                  and o.status = 'pending')
+ order by c.id
+""").bindparams(topics=[topic for topics in ALL_TOPICS.values() for topic in topics])
 
 REMOVED_NOTE = "The way to send it was removed, and there is no other."
 
@@ -52,7 +60,8 @@ def connect(
     secrets: Mapping[str, str],
     actor: str,
 ) -> tuple[int, str]:
-    """Check a way and keep it; its connection and a sentence on what was found. Nothing is sent.
+    """Check a way and keep it; its connection and a sentence on what was found. Nothing is sent but what waits for
+    want of a way.
 
     Secrets that nobody gives out but we ourselves are made where none is given. Raises a PortError when it cannot be
     used; nothing is kept then.
@@ -62,7 +71,7 @@ def connect(
     kept = {**made, **{key: value for key, value in secrets.items() if value}}
     says = _checked(found, config, kept, rt.environment)
     with transaction(rt.engine) as db:
-        connection_id = add_connection(
+        connection_id = connections.add_connection(
             db,
             rt.keyring,
             merchant_id,
@@ -75,6 +84,7 @@ def connect(
         )
         _look_after(db, found, merchant_id, connection_id, config, kept, rt.environment)
         record(db, merchant_id, rt.now(), actor, "channel.connect", f"connection {connection_id}")
+        _take_over(db, merchant_id, adapter, connection_id)
     return connection_id, says
 
 
@@ -89,7 +99,7 @@ def change(
 ) -> str:
     """Check other settings of a way and keep them; an empty secret stays as it is. As `connect`."""
     with rt.engine.connect() as db:
-        row = connection(db, merchant_id, connection_id)
+        row = connections.connection(db, merchant_id, connection_id)
     found = manifest("channels", row.adapter)
     before = rt.keyring.unseal(row.sealed) if row.sealed else {}
     kept = {**before, **{key: value for key, value in secrets.items() if value}}
@@ -130,30 +140,72 @@ def remove(db: sa.Connection, merchant_id: int, connection_id: int, *, actor: st
         return False
     schedule.remove(db, merchant_id, MAILBOX, connection_id)
     record(db, merchant_id, now, actor, "channel.remove", f"connection {connection_id}")
-    medium = manifest("channels", row.adapter).medium or ""
-    topic = TOPICS.get(medium, EVENT)
-    waiting = withdraw(db, merchant_id, topic, connection_id)
+    pass_on(db, merchant_id, _medium(row.adapter), connection_id, now)
+    return True
+
+
+def resume(db: sa.Connection, merchant_id: int, connection_id: int) -> None:
+    """Use a paused way again, also for what found no way meanwhile."""
+    connections.resume(db, merchant_id, connection_id)
+    wake(db, merchant_id, connection_id)
+    _take_over(db, merchant_id, connections.connection(db, merchant_id, connection_id).adapter, connection_id)
+
+
+def pass_on(db: sa.Connection, merchant_id: int, medium: str, connection_id: int, now: datetime) -> int:
+    """Give what waits for a way that is no more to the merchant's next one, as `remove` says; the number of messages.
+    An event is dropped: it is about its own system alone."""
+    waiting = _withdrawn(db, merchant_id, medium, connection_id)
     others = ways(db, merchant_id, medium)
-    if medium != "event" and (others or medium == "email"):
+    if medium == "event":
+        return 0
+    if others or medium == "email":
         new = others[0] if others else 0
-        enqueue(
-            db,
-            merchant_id,
-            [Intent(topic, one.subject, new, one.lane, group_key=one.group_key) for one in waiting],
-        )
-    elif medium != "event":
+        enqueue(db, merchant_id, [one._replace(connection_id=new) for one in waiting])
+    else:
+        ids = [int(one.subject) for one in waiting]
         db.execute(
             sa.update(_MESSAGE)
             .where(
                 _MESSAGE.c.merchant_id == merchant_id,
                 # As one array: no statement takes 65,536 ids one by one.
-                _MESSAGE.c.id
-                == sa.any_(sa.literal([int(one.subject) for one in waiting], ARRAY(sa.BigInteger))),
+                _MESSAGE.c.id == sa.any_(sa.literal(ids, ARRAY(sa.BigInteger))),
                 _MESSAGE.c.status == "waiting",
             )
             .values(status="failed", settled_at=now, note=REMOVED_NOTE)
         )
-    return True
+    return len(waiting)
+
+
+def find_stranded(rt: ChannelRuntime, merchant_id: int) -> int:
+    """Pass on what was in somebody's hands while its way was removed, and came back to it; the number of messages."""
+    with rt.engine.connect() as db:
+        ended = db.execute(_STRANDED, {"m": merchant_id}).all()
+    count = 0
+    for row in ended:
+        with transaction(rt.engine) as db:
+            count += pass_on(db, merchant_id, _medium(row.adapter), row.id, rt.now())
+    return count
+
+
+def _take_over(db: sa.Connection, merchant_id: int, adapter: str, connection_id: int) -> None:
+    """What waits for the installation's own way, which may have none, goes by the merchant's."""
+    medium = _medium(adapter)
+    if medium == "event":
+        return
+    waiting = _withdrawn(db, merchant_id, medium, 0)
+    enqueue(db, merchant_id, [one._replace(connection_id=connection_id) for one in waiting])
+
+
+def _withdrawn(db: sa.Connection, merchant_id: int, medium: str, connection_id: int) -> list[Intent]:
+    return [
+        Intent(topic, one.subject, connection_id, one.lane, group_key=one.group_key)
+        for topic in ALL_TOPICS[medium]
+        for one in withdraw(db, merchant_id, topic, connection_id)
+    ]
+
+
+def _medium(adapter: str) -> str:
+    return manifest("channels", adapter).medium or ""
 
 
 def _checked(

@@ -23,6 +23,15 @@ ADAPTERS: Mapping[str, tuple[str, ...]] = {
 
 EMAIL, SMS, PUSH, EVENT = "message.email", "message.sms", "message.push", "message.event"
 TOPICS: Mapping[str, str] = {"email": EMAIL, "sms": SMS, "push": PUSH}
+ORDER = "message.order"
+"""To customers, about their orders: by mail."""
+ALL_TOPICS: Mapping[str, tuple[str, ...]] = {
+    "email": (EMAIL, ORDER),
+    "sms": (SMS,),
+    "push": (PUSH,),
+    "event": (EVENT,),
+}
+"""Everything that goes by a medium."""
 
 
 def ways(db: sa.Connection, merchant_id: int, medium: str) -> list[int]:

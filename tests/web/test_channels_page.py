@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from connector import i18n
 from connector.bootstrap import Runtime
-from connector.outbox.messages import Intent, enqueue
+from connector.outbox.messages import Again, Intent, Turn, claim, enqueue, settle
+from connector.ports.errors import Misconfigured
 from connector.registry import ADAPTERS, Environment, manifest
 from connector.shoppers import addresses, channels
 from connector.web.channel_words import channel_words
@@ -181,6 +182,70 @@ def test_what_waits_for_a_removed_way_goes_by_the_next_one(
             assert (waits, note.status) == ([second], "waiting")
     assert removed == [True, True]
     assert (waits, tuple(note)) == ([], ("failed", channels.REMOVED_NOTE))
+
+
+def waiting_text(shop: Shop, way: int) -> int:
+    """An SMS that waits to be sent by a way, and nothing else; its message."""
+    message_id = shop.messages["failed"]
+    with shop.engine.begin() as db:
+        given = {"g": message_id}
+        db.execute(sa.text("update message set channel = 'sms', status = 'waiting' where id = :g"), given)
+        enqueue(db, shop.merchant_id, [Intent("message.sms", str(message_id), way)])
+    return message_id
+
+
+def waits_at(shop: Shop) -> list[tuple[str, int]]:
+    statement = "select status, connection_id from outbox_message where topic = 'message.sms' order by id"
+    with shop.engine.connect() as db:
+        return [tuple(row) for row in db.execute(sa.text(statement))]
+
+
+def test_nothing_leaves_by_a_paused_way_not_even_what_waited_for_it(
+    owner: Person, shop: Shop, twilio: TwilioServer, rt: Runtime
+) -> None:
+    way = connected(shop, owner, twilio)
+    waiting_text(shop, way)
+    owner.post(f"/channels/{way}/pause")
+    served = rt.serve(Turn(shop.merchant_id, "message.sms", way))
+    assert served is not None and isinstance(served.error, Misconfigured)
+    assert waits_at(shop) == [("pending", way)]
+    assert kept(shop)[0][3] == "paused"
+    # One that was paused because it refused us is tried from time to time.
+    with rt.engine.begin() as db:
+        db.execute(
+            sa.text("update connection set status_reason = 'The account is refused.' where id = :c"),
+            {"c": way},
+        )
+    assert rt.channel(shop.merchant_id, way)
+
+
+def test_what_found_no_way_goes_by_the_one_that_is_connected_or_resumed(
+    owner: Person, shop: Shop, twilio: TwilioServer, rt: Runtime
+) -> None:
+    waiting_text(shop, 0)
+    way = connected(shop, owner, twilio)
+    assert waits_at(shop) == [("pending", way)]
+    owner.post(f"/channels/{way}/pause")
+    with rt.engine.begin() as db:
+        db.execute(sa.text("update outbox_message set connection_id = 0 where topic = 'message.sms'"))
+    owner.post(f"/channels/{way}/resume")
+    assert waits_at(shop) == [("pending", way)]
+
+
+def test_what_came_back_to_a_way_that_was_removed_meanwhile_is_passed_on(
+    owner: Person, shop: Shop, twilio: TwilioServer, rt: Runtime
+) -> None:
+    first, second = connected(shop, owner, twilio), connected(shop, owner, twilio)
+    waiting_text(shop, first)
+    turn = Turn(shop.merchant_id, "message.sms", first)
+    held = claim(rt.engine, turn, 10)
+    owner.post(f"/channels/{first}/remove")
+    assert held is not None
+    with rt.engine.begin() as db:
+        settle(db, held, {held.messages[0].id: Again(5.0, "too many")})
+    assert (waits_at(shop), channels.find_stranded(rt, shop.merchant_id + 1)) == ([("pending", first)], 0)
+    assert channels.find_stranded(rt, shop.merchant_id) == 1
+    assert waits_at(shop) == [("pending", second)]
 
 
 def test_another_merchant_reaches_none_of_it(

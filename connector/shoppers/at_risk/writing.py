@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import sqlalchemy as sa
 
-from connector.accounts.tables import Connection
 from connector.db import transaction
 from connector.i18n import best_locale
 from connector.outbox.messages import Again, Claim, Done, Failed, Intent, Outcome, Unknown, settle
@@ -32,13 +32,12 @@ from connector.shoppers.at_risk.choosing import find
 from connector.shoppers.at_risk.looking import history, today_of
 from connector.shoppers.at_risk.rules import rule_of
 from connector.shoppers.at_risk.wording import facts_of, render_order
+from connector.shoppers.media import ORDER, ways
 from connector.shoppers.runtime import ShopperRuntime
 
-ORDER_MESSAGE = "message.order"
+ORDER_MESSAGE = ORDER
 """The outbox topic; its subject is the message's id."""
 LOST_NOTE = "The process ended while this was being sent: it may have arrived. It is not repeated."
-
-_CONNECTION = Connection.__table__  # type: ignore[attr-defined]
 
 
 class OrderRuntime(ShopperRuntime, Protocol):
@@ -58,19 +57,9 @@ def write_order_message(
         """),
         {"m": merchant_id, "r": risk_id, "k": kind, "id": f"{uuid4().hex}@order", "now": rt.now()},
     ).scalar_one()
-    own = db.scalar(
-        sa.select(_CONNECTION.c.id)
-        .where(
-            _CONNECTION.c.merchant_id == merchant_id,
-            _CONNECTION.c.kind == "channel",
-            _CONNECTION.c.adapter == "email",
-            _CONNECTION.c.status == "active",
-        )
-        .order_by(_CONNECTION.c.id)
-        .limit(1)
-    )
+    own = ways(db, merchant_id, "email")
     # Before every alert: somebody's money and parcel hang on it.
-    return Intent(ORDER_MESSAGE, str(number), own or 0, 3, group_key=f"{number:019}")
+    return Intent(ORDER_MESSAGE, str(number), own[0] if own else 0, 3, group_key=f"{number:019}")
 
 
 def is_written(db: sa.Connection, merchant_id: int, risk_id: int) -> bool:
@@ -174,19 +163,23 @@ def _look(
     risk = find(db, merchant_id, message.risk_id)
     if message.status != "waiting" or risk is None:
         return Done()
-    if message.kind == "at_risk" and risk.status not in ("open", "asked"):
-        _end(db, message, "skipped", "It was settled before it was sent.", rt.now())
-        return Done()
-    if message.kind == "waits" and risk.closed_by != "wait":
-        _end(db, message, "skipped", "The customer chose otherwise before it was sent.", rt.now())
-        return Done()
-    if risk.store_status == "ended":
-        _end(db, message, "skipped", "The store left before it was sent.", rt.now())
+    untrue = _why_not(message, risk)
+    if untrue:
+        _end(db, message, "skipped", untrue, rt.now())
         return Done()
     is_frozen = db.scalar(sa.text("select is_frozen from merchant where id = :m"), {"m": merchant_id})
     if is_frozen:
         return Again(60, "Everything is frozen by the merchant.")
     return message, risk
+
+
+def _why_not(message: Any, risk: Any) -> str:
+    """Why this message is not to be sent any more; "" where it is."""
+    if message.kind == "at_risk" and risk.status not in ("open", "asked"):
+        return "It was settled before it was sent."
+    if message.kind == "waits" and risk.closed_by != "wait":
+        return "The customer chose otherwise before it was sent."
+    return "The store left before it was sent." if risk.store_status == "ended" else ""
 
 
 def _begin(
@@ -201,6 +194,12 @@ def _begin(
     message = _row(db, merchant_id, message_id)
     now = rt.now()
     if message is None or message.status != "waiting":
+        return None
+    # Once more, now under its lock: the store was asked in between, and the customer or the merchant was faster.
+    risk = find(db, merchant_id, message.risk_id, lock=True)
+    untrue = "It is gone." if risk is None else _why_not(message, risk)
+    if untrue:
+        _end(db, message, "skipped", untrue, now)
         return None
     rule = rule_of(db, merchant_id)
     if message.kind == "at_risk":
@@ -228,7 +227,7 @@ def _begin(
         """),
         {"m": merchant_id, "id": message_id, "now": now},
     )
-    host = rt.base_url.partition("://")[2].partition(":")[0] or "localhost"
+    host = urlsplit(rt.base_url).hostname or "localhost"
     return OutgoingMessage(
         message_id=f"{message.message_id.partition('@')[0]}@{host}",
         to=person.address,
@@ -261,12 +260,17 @@ def _end(db: sa.Connection, message: Any, status: str, note: str, now: datetime)
     )
     db.execute(
         sa.text("""
-            update order_risk set history = history || cast(:entry as jsonb)
+            update order_risk
+               set history = history || cast(:entry as jsonb),
+                   -- A day that nobody was told binds nobody: whoever is written to later has all of the time.
+                   answer_by = case when status = 'open' and cast(:s as text) in ('failed', 'by_hand', 'skipped')
+                                    then null else answer_by end
              where merchant_id = :m and id = :r
         """),
         {
             "m": message.merchant_id,
             "r": message.risk_id,
+            "s": status,
             "entry": history(now, "dispo", f"message {status}", message.kind),
         },
     )

@@ -18,10 +18,9 @@ from connector.accounts.connections import (
     connection,
     connections,
     pause,
-    resume,
 )
 from connector.db import transaction
-from connector.outbox.upkeep import pending_counts, wake
+from connector.outbox.upkeep import pending_counts
 from connector.ports.channels import OutgoingEvent, OutgoingMessage, OutgoingText
 from connector.ports.errors import Misconfigured, PortError
 from connector.registry import ADAPTERS, Field, Manifest, manifest
@@ -246,8 +245,7 @@ def act(connection_id: int, what: str) -> Response:
             pause(db, g.merchant_id, connection_id, PAUSED_BY_PERSON)
             said = _("%(name)s is paused.", name=row.name)
         else:
-            resume(db, g.merchant_id, connection_id)
-            wake(db, g.merchant_id, connection_id)
+            channels.resume(db, g.merchant_id, connection_id)
             said = _("%(name)s works again.", name=row.name)
         if what != "remove":
             record(db, g.merchant_id, now, actor, f"channel.{what}", f"connection {connection_id}")
