@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from calendar import monthrange
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -231,8 +232,15 @@ def _from_words(text: str, folded: str, today: date) -> date | None:
     found = _WORDED.fullmatch(folded)
     month = _MONTH_OF.get(_plain(found[2])) if found else None
     if found and month is not None:
-        years = (int(found[3]),) if found[3] else (today.year - 1, today.year, today.year + 1)
-        days = [day for year in years if (day := _worded_day(text, found[1], month, year)) is not None]
+        if found[3]:
+            return _worded_day(text, found[1], month, int(found[3]))
+        # Only one year in four has a 29 February: those without it are no candidates.
+        years = [
+            year
+            for year in (today.year - 1, today.year, today.year + 1)
+            if not found[1] or 1 <= int(found[1]) <= monthrange(year, month)[1]
+        ]
+        days = [day for year in years or (today.year,) if (day := _worded_day(text, found[1], month, year))]
         return min(days, key=lambda day: abs(day - today)) if days else None
     try:
         # What is left is English prose ("Mon, 7 Dec 2026 10:00"); two defaults show whether the text
@@ -249,6 +257,8 @@ def _from_words(text: str, folded: str, today: date) -> date | None:
 def _worded_day(text: str, day: str | None, month: int, year: int) -> date | None:
     if day:
         return _day(text, year, month, int(day))
+    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        return None
     return date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
 
 

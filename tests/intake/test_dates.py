@@ -183,3 +183,26 @@ def test_a_lead_time_that_cannot_be_told_is_a_fault(text: str) -> None:
     with pytest.raises(CellFault) as caught:
         read_lead_time(text)
     assert caught.value.code == "bad_lead_time"
+
+
+@pytest.mark.parametrize(
+    ("today", "expected"),
+    [
+        (date(2027, 12, 1), date(2028, 2, 29)),
+        (date(2028, 1, 10), date(2028, 2, 29)),
+        (date(2029, 1, 5), date(2028, 2, 29)),
+    ],
+)
+def test_a_leap_day_without_a_year_is_that_of_the_leap_year_beside_today(today: date, expected: date) -> None:
+    assert expected == read_date("29 February", "", today)
+
+
+def test_a_leap_day_far_from_any_is_a_fault() -> None:
+    with pytest.raises(CellFault, match="is not a day of the calendar") as fault:
+        read_date("29. Feb", "", date(2026, 6, 1))
+    assert "bad_date" == fault.value.code
+
+
+@pytest.mark.parametrize("text", ["December 9999", "dez 0000", "31 December 9999"])
+def test_a_month_of_no_real_year_is_a_placeholder(text: str) -> None:
+    assert read_date(text, "", date(2026, 6, 1)) is None
