@@ -101,12 +101,26 @@ def take(rt: Runtime, merchant_id: int, source_id: int) -> list[Outcome]:
             outcomes.append(
                 runs.run(rt, merchant_id, source_id, trigger="upload", run_id=found.run_id, feed=feed)
             )
+        except Exception:
+            # The promised run says how it failed and is over. The file is still here and gets a run of its own:
+            # taken for the old one's, it would be thrown away unread.
+            with transaction(rt.engine) as db:
+                db.execute(_RELEASE, {"m": merchant_id, "id": found.id})
+            raise
         finally:
             shutil.rmtree(directory, ignore_errors=True)
         with transaction(rt.engine) as db:
             gone = sa.text("delete from upload where merchant_id = :m and id = :id")
             db.execute(gone, {"m": merchant_id, "id": found.id})
     return outcomes
+
+
+_RELEASE = sa.text("""
+    update upload u set run_id = null
+      from run r
+     where u.merchant_id = :m and u.id = :id and r.merchant_id = u.merchant_id and r.id = u.run_id
+       and r.status = 'failed'
+""")
 
 
 def from_disk(path: Path) -> Feed:

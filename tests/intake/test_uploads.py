@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from connector.intake import uploads
-from connector.intake.records import Outcome
+from connector.intake import runs, uploads
+from connector.intake.records import Outcome, request_run
 from connector.intake.sources import BY_HAND
 from connector.ports.errors import Misconfigured
 from connector.registry import Environment, manifest
@@ -75,6 +75,26 @@ def test_a_kill_between_run_and_forgetting_takes_the_file_again_without_harm(by_
 
     assert ["unchanged"] == [one.status for one in take(by_hand)]
     assert {"A-1": 4} == by_hand.available()
+
+
+def test_a_file_whose_promised_run_failed_by_accident_is_run_again(
+    by_hand: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = request_run(by_hand.engine, MERCHANT, SOURCE, trigger="push", now=by_hand.rt.clock())
+    upload_id = hand_over(by_hand, b"sku,stock\nA-1,4\n")
+    with by_hand.engine.begin() as db:
+        db.exec_driver_sql("update upload set run_id = %s where id = %s", (run_id, upload_id))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "examine", lambda *_a, **_b: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            take(by_hand)
+    assert ["applied"] == [one.status for one in take(by_hand)]
+
+    assert {"A-1": 4} == by_hand.available()
+    assert [(run_id, "failed"), (run_id + 1, "applied")] == by_hand.all(
+        "select id, status from run order by id"
+    )
 
 
 def test_a_fetch_of_a_supplier_without_an_address_says_what_to_do(by_hand: Shop) -> None:
