@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Literal
 
+from connector.intake.lexicon import CURRENCIES
 from connector.intake.words import STOCK_NOUNS, STOCK_WORDS, UNKNOWN_WORDS, Meaning, fold, stock_word
 
 Sign = Literal["", ".", ","]
@@ -257,12 +258,17 @@ def _finish(
     return Quantity(units, is_at_least, note="fraction_floored" if units != value else note)
 
 
-_MONEY_NOISE = re.compile(r"[€$£¥]|\b(?:eur|usd|gbp|chf|pln|cad|aud|zł)\b|zł")
+_LETTER = r"[^\W\d_]"
+_MONEY_NOISE = re.compile(
+    # A code, or what people write for it, beside the number or right at it; "us$" and its kind with their sign.
+    rf"(?<!{_LETTER})(?:{'|'.join(sorted(CURRENCIES))}|zł|kč|kr|ft|lei|fr|(?:us|ca?|au?|nz|hk|s|mx|r)\$)\.?(?!{_LETTER})"
+    r"|[€$£¥₹]"
+)
 _CENT = Decimal("0.0001")
 
 
 def read_cost(text: str, decimal: Sign = "") -> Decimal | None:
-    """A price or cost with up to four decimals; None when blank. Currency signs are dropped.
+    """A price or cost with up to four decimals; None when blank. Currency signs and codes are dropped.
 
     Raises CellFault: the number's faults, and bad_cost when negative or above 9,999,999,999.
     """

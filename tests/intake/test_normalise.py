@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.intake.lexicon import CURRENCIES
 from connector.intake.normalise import (
     ABSURD_UNITS,
     CellFault,
@@ -232,3 +233,31 @@ def test_no_form_promises_more_than_it_says(units: int, form: str) -> None:
 
     assert read.units is not None
     assert read.units <= units
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1200 SEK",
+        "SEK 1200.00",
+        "1 200 Kč",
+        "₹ 1,200.00",
+        "1200 kr.",
+        "US$ 1200",
+        "1200.00USD",
+        "CHF1200.00",
+        "Fr. 1’200.00",
+    ],
+)
+def test_every_currency_that_a_list_may_name_is_no_part_of_the_number(text: str) -> None:
+    assert Decimal(1200) == read_cost(text)
+
+
+@pytest.mark.parametrize("code", sorted(CURRENCIES))
+def test_a_cost_is_read_in_each_currency_that_is_recognised(code: str) -> None:
+    assert Decimal("12.5") == read_cost(f"12.50 {code.upper()}") == read_cost(f"{code.upper()}12.50")
+
+
+def test_a_word_that_only_begins_like_a_currency_is_no_number() -> None:
+    with pytest.raises(CellFault, match="is not a number"):
+        read_cost("seks 12")
