@@ -12,7 +12,9 @@ import pytest
 from connector.crypto import Keyring
 from connector.ports.stores import StoreOrder, StoreOrderLine
 from connector.positions.sales import record_orders
+from connector.shoppers import attribution
 from connector.shoppers.attribution import Bought, bought_of, matches, settle
+from connector.shoppers.clicks import follow
 from connector.shoppers.marks import marked, marks
 from tests.shoppers.world import FERNET, World
 from tests.support import ManualClock
@@ -97,6 +99,13 @@ def test_a_mark_keeps_the_query_and_the_fragment() -> None:
     assert f"https://shop.test/m/?{ours}" == marked("https://shop.test/m/", "00112233445566aa")
 
 
+def clicked(world: World, invitation_id: int) -> None:
+    """Whoever has the mark followed the link of the message."""
+    (message,) = world.rows("select id from message where invitation_id = :i", i=invitation_id)
+    with world.engine.begin() as db:
+        assert follow(db, world.merchant_id, message.id, world.now())
+
+
 def heard(world: World, *orders: StoreOrder) -> int:
     """Record these orders and tell the shoppers' room of them."""
     with world.engine.begin() as db:
@@ -137,9 +146,31 @@ def test_a_claim_is_made_once_follows_edits_and_is_taken_back(world: World, cloc
     assert heard(world, gone) == 1
     assert said() == [("", None, 0, 0, "EUR"), nobody]
     # Another order of hers, by the link in the message this time.
+    clicked(world, 1)
     again = order("w-2", click_mark=marks(world.keyring, 1, 1)[0], placed_at=now, updated_at=now)
     assert heard(world, again) == 1
     assert said() == [("w-2", now, 2, 3998, "EUR"), nobody]
     # Nothing of the order's address is kept with it.
     kept = world.row("select string_agg(t::text, ' ') as text from store_order t").text
     assert "example.com" not in kept
+
+
+def test_of_a_crowd_only_those_are_looked_at_whom_an_order_can_mean(
+    world: World, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.waiting(*(f"p{number:02}@example.com" for number in range(20)))
+    world.set_stock(100)
+    world.run()
+    clicked(world, 5)
+    looked_at: list[list[int]] = []
+
+    def seen(keyring: Any, merchant_id: int, bought: Any, invited: Any) -> Any:
+        looked_at.append([row.id for row in invited])
+        return matches(keyring, merchant_id, bought, invited)
+
+    monkeypatch.setattr(attribution, "matches", seen)
+    at: dict[str, Any] = {"placed_at": clock.now(), "updated_at": clock.now()}
+    assert heard(world, order("a", contact="P07@example.com", **at)) == 1
+    assert heard(world, order("b", click_mark=marks(world.keyring, 1, 5)[0], **at)) == 1
+    assert heard(world, order("c", contact="nobody@example.com", **at)) == 0
+    assert looked_at == [[8], [5], []]
