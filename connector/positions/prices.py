@@ -41,6 +41,7 @@ NOTHING_SAID = Proposal("no_rule")
 NO_RULE = PriceRule()
 
 _RULES = sa.text("select level, subject, says from price_rule where merchant_id = :m")
+_TODAY = sa.text("select cast(now() at time zone timezone as date) from merchant where id = :m")
 
 _LISTINGS = """
     select l.id, l.variant_id, v.sku, v.title, v.collections, l.price_minor, c.name as store,
@@ -155,7 +156,7 @@ def judged(
     else:
         query = _ALL
     stated = stated_currencies(db, merchant_id)
-    worth_of = worth(db, merchant_id, db.execute(sa.select(sa.func.current_date())).scalar_one())
+    worth_of = worth(db, merchant_id, db.execute(_TODAY, {"m": merchant_id}).scalar_one())
     named = book.merchant.get("cost_currency") or {}
     currencies = {source: named.get(str(source)) or code for source, code in stated.items()}
     after = 0

@@ -124,6 +124,20 @@ def test_a_cost_in_another_currency_counts_at_the_rate_of_today(world: World) ->
     assert found.is_below
 
 
+@pytest.mark.parametrize("place", ["Pacific/Kiritimati", "Pacific/Pago_Pago"])
+def test_the_day_of_a_rate_is_that_of_the_merchants_place(world: World, place: str) -> None:
+    # At any hour one of the two places has another day than the database's clock.
+    item(world, "A-1", world.store(config={"currency": "CHF"}), 1000, "5.00")
+    world.execute("update merchant set timezone = :tz where id = :m", tz=place)
+    world.execute(
+        "insert into exchange_rate (merchant_id, base, currency, rate, valid_from, actor, changed_at)"
+        " select :m, 'EUR', 'CHF', n.rate, cast(now() at time zone :tz as date) + n.days, 'me', now()"
+        " from (values (4, -1), (2, 0), (1, 1)) as n(rate, days)",
+        tz=place,
+    )
+    assert [D("2.5")] == [one.cost for one in all_of(world)]
+
+
 def test_a_preview_counts_and_shows_the_largest_changes_first(world: World) -> None:
     store = world.store()
     for number, price in enumerate((1500, 1400, 1000)):
