@@ -54,6 +54,8 @@ def decide(facts: VariantFacts) -> Decision:
     moments = [at for _, _, at in counted if at is not None]
     if choice is not None and choice.recheck_at is not None:
         moments.append(choice.recheck_at)
+    if choice is not None and facts.rates_until is not None:
+        moments.append(facts.rates_until)
     everywhere = total if choice is None else sum(units for _, units, _ in counted)
     return Decision(
         variant_id=facts.variant_id,

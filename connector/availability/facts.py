@@ -138,7 +138,8 @@ class VariantFacts:
     `incoming` is what is on its way, in any order. `shown` is the date shoppers see now, None without one.
     `lateness` has the corrections by (connection, kind of evidence); without one a date is taken as it is.
     `sourcing` is what the last decision remembered of its suppliers. `booked_in` is the calendar that restock dates
-    keep, None where every day counts. `rates` say what one unit of each currency is worth in the merchant's own.
+    keep, None where every day counts. `rates` say what one unit of each currency is worth in the merchant's own, until
+    another of them comes into force (`rates_until`; None: none is known to come).
     """
 
     variant_id: int
@@ -154,6 +155,7 @@ class VariantFacts:
     sourcing: Sourcing = NOTHING_KNOWN
     booked_in: BookedIn | None = None
     rates: Mapping[str, Decimal] = field(default_factory=dict)
+    rates_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

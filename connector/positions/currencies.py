@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import TypeVar
 
@@ -42,6 +42,14 @@ _RATES = sa.text("""
      where x.merchant_id = :m and x.valid_from <= :on
      order by x.currency, x.valid_from desc
 """)
+
+
+_NEXT = sa.text("""
+    select min(x.valid_from) from exchange_rate x join merchant m on m.id = x.merchant_id and m.currency = x.base
+     where x.merchant_id = :m and x.valid_from > :on
+""")
+MOST_YEARS = 10
+"""A rate that is to hold so far ahead is looked at by whatever is decided meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +116,14 @@ def with_currencies(
     if len(set(currencies.values())) < 2:
         return found
     rates = worth(db, merchant_id, found[0][1].today)
+    until = _next_rate(db, merchant_id, found[0][1])
     return [
         (
             row,
             replace(
                 facts,
                 rates=rates,
+                rates_until=until,
                 sources=tuple(
                     replace(source, currency=currencies.get(source.source_id, "")) for source in facts.sources
                 ),
@@ -121,6 +131,14 @@ def with_currencies(
         )
         for row, facts in found
     ]
+
+
+def _next_rate(db: sa.Connection, merchant_id: int, facts: VariantFacts) -> datetime | None:
+    """When the next rate comes into force, at the merchant's place; None where none is known to come."""
+    on = db.execute(_NEXT, {"m": merchant_id, "on": facts.today}).scalar()
+    if on is None or on.year > facts.today.year + MOST_YEARS:
+        return None
+    return datetime.combine(on, time(), tzinfo=facts.place).astimezone(UTC)
 
 
 def checked_rate(currency: str, rate: str, valid_from: str, own: str) -> Rate:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -82,3 +82,17 @@ def test_what_the_merchant_names_goes_before_what_the_list_names(two: Two) -> No
         assert {two.dollars: "EUR", two.euros: "EUR"} == currencies_of(db, two.world.merchant_id)
     assert two.euros == two.sells()
     assert not any("exchange rate" in line for line in two.told())
+
+
+def test_a_rate_that_comes_into_force_tomorrow_is_looked_at_then(two: Two) -> None:
+    two.rate("USD", "0.95")
+    assert two.euros == two.sells()
+    assert two.world.position(two.variant).recheck_at is None
+
+    two.world.execute("update merchant set timezone = 'America/New_York' where id = :m")
+    two.rate("USD", "0.9", TODAY + timedelta(days=1))
+    two.rate("USD", "2", date(2999, 1, 1))
+    assert two.euros == two.sells()
+    # Midnight in New York, and a second.
+    expected = datetime.combine(TODAY + timedelta(days=1), time(5, 0, 1), tzinfo=UTC)
+    assert expected == two.world.position(two.variant).recheck_at
