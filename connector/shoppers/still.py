@@ -68,7 +68,12 @@ def answer(rt: ShopperRuntime, merchant_id: int, subscription_id: int) -> bool:
     with transaction(rt.engine) as db:
         db.execute(
             sa.update(_SUBSCRIPTION)
-            .where(its_key, _SUBSCRIPTION.c.status == "waiting", _SUBSCRIPTION.c.asked_again_at.is_not(None))
+            .where(
+                its_key,
+                # Also of somebody invited at this moment, who waits again when it sells out before the message leaves.
+                _SUBSCRIPTION.c.status.in_(("waiting", "invited")),
+                _SUBSCRIPTION.c.asked_again_at.is_not(None),
+            )
             .values(confirmed_at=rt.now(), asked_again_at=None)
         )
         status = db.scalar(sa.select(_SUBSCRIPTION.c.status).where(its_key))
@@ -92,6 +97,7 @@ def end_unanswered(db: sa.Connection, merchant_id: int, now: datetime) -> int:
             address_key="",
             consent_text="",
             marketing_text="",
+            push_keys={},
         )
     )
     return ended.rowcount

@@ -133,7 +133,12 @@ def wait_again(rt: ShopperRuntime, person: Person) -> bool:
         )
         if db.execute(others).first() is not None:
             return False
-        db.execute(sa.update(_SUBSCRIPTION).where(is_there).values(status="waiting"))
+        now = rt.now()
+        values: dict[str, object] = {"status": "waiting"}
+        if row.asked_again_at is not None:
+            # This is as good an answer as the other button's: the twelve months begin anew.
+            values |= {"confirmed_at": now, "asked_again_at": None}
+        db.execute(sa.update(_SUBSCRIPTION).where(is_there).values(**values))
         if stock_of(db, row.merchant_id, row.variant_id).free_units == 0:
             # The restock after this one is another episode, even if nobody looked in between.
             db.execute(
@@ -143,7 +148,7 @@ def wait_again(rt: ShopperRuntime, person: Person) -> bool:
                     _EPISODE.c.variant_id == row.variant_id,
                     _EPISODE.c.closed_at.is_(None),
                 )
-                .values(closed_at=rt.now(), closed_by="sold out")
+                .values(closed_at=now, closed_by="sold out")
             )
         enqueue(db, person.merchant_id, [Intent(SHOPPERS, str(row.variant_id))])
     return True

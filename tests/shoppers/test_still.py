@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connector.shoppers import still
+from connector.shoppers.unsubscribe import Person, find_person, wait_again
 from tests.shoppers.parameters import counted
 from tests.shoppers.world import World
 from tests.support import ManualClock
@@ -75,3 +76,51 @@ def test_what_leaves_unconfirmed_is_never_named_one_by_one(world: World, clock: 
         assert still.expire(db, world.merchant_id, world.now()) == 20
     assert max(values) < 20
     assert [world.row(f"select count(*) as n from {one}").n for one in ("subscription", "message")] == [0, 0]
+
+
+def person(world: World, subscription_id: int) -> Person:
+    with world.engine.connect() as db:
+        found = find_person(db, world.merchant_id, subscription_id)
+    assert found is not None
+    return found
+
+
+def test_who_was_asked_and_then_says_wait_again_needs_no_other_answer(
+    world: World, clock: ManualClock
+) -> None:
+    (ann,) = world.waiting("ann@example.com")
+    clock.advance(days=335)
+    still.ask(world, world.merchant_id)
+    world.set_stock(1)
+    world.run()
+    assert world.statuses() == ["fulfilled"]
+    world.set_stock(0)
+    world.run()
+    clock.advance(days=5)
+    assert wait_again(world, person(world, ann))
+    clock.advance(days=30)
+    assert (ended(world), world.statuses()) == (0, ["waiting"])
+
+
+def test_a_yes_counts_also_while_an_invitation_is_on_its_way(world: World, clock: ManualClock) -> None:
+    (ann,) = world.waiting("ann@example.com")
+    clock.advance(days=335)
+    still.ask(world, world.merchant_id)
+    with world.engine.begin() as db:
+        db.exec_driver_sql("update subscription set status = 'invited'")
+    assert still.answer(world, world.merchant_id, ann)
+    with world.engine.begin() as db:
+        db.exec_driver_sql("update subscription set status = 'waiting'")  # it sold out before it was sent
+    clock.advance(days=30)
+    assert (ended(world), world.statuses()) == (0, ["waiting"])
+
+
+def test_a_devices_keys_leave_with_its_address(world: World, clock: ManualClock) -> None:
+    world.waiting("ann@example.com")
+    with world.engine.begin() as db:
+        db.exec_driver_sql("""
+            update subscription set channel = 'push', push_keys = '{"p256dh": "B", "auth": "a"}', asked_again_at = %s
+        """, (clock.now(),))  # fmt: skip
+    clock.advance(days=30)
+    assert ended(world) == 1
+    assert tuple(world.row("select address, push_keys from subscription")) == ("", {})
