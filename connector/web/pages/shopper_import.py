@@ -34,9 +34,15 @@ def index() -> Response:
     return _page("", 200)
 
 
-def _page(problem: str, status: int, *, typed: Choices | None = None, in_stock: int = 0) -> Response:
-    """The page; `typed` are columns as somebody chose them in vain, `in_stock` people whose product came back since
-    they were looked at."""
+def _page(
+    problem: str,
+    status: int,
+    *,
+    typed: tuple[dict[int, str], Choices] | None = None,
+    in_stock: int = 0,
+) -> Response:
+    """The page; `typed` is what somebody chose in vain (the fields by place, and the rest), `in_stock` people whose
+    product came back since they were looked at."""
     number = number_arg("import") or _number("import")
     with reading() as db:
         one = importing.find(db, g.merchant_id, number) if number else None
@@ -73,11 +79,12 @@ def _page(problem: str, status: int, *, typed: Choices | None = None, in_stock: 
     )
 
 
-def _columns(one: Any, typed: Choices | None) -> dict[str, Any]:
+def _columns(one: Any, typed: tuple[dict[int, str], Choices] | None) -> dict[str, Any]:
     """What the columns of a file are, are proposed to be or were chosen as, with values for example."""
     table, choices = import_sealed.held(runtime(), one)
-    choices = typed or choices
     field_of = {place: name for name, place in choices.columns.items()}
+    if typed is not None:
+        field_of, choices = typed
     return {
         "columns": [
             {"place": place, "name": name, "field": field_of.get(place, ""), "examples": examples}
@@ -143,7 +150,7 @@ def choose() -> Response:
         with transaction(rt.engine) as db:
             importing.look(rt, db, g.merchant_id, number, choices)
     except ColumnsRefused as refused:
-        return _page(str(refused), 422, typed=Choices(dict(pairs), **said))
+        return _page(str(refused), 422, typed=({place: name for name, place in pairs}, Choices(**said)))
     except ImportRefused as refused:
         return _page(str(refused), 409)
     return redirect(f"{HOME}?import={number}", 303)
