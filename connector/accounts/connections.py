@@ -131,6 +131,8 @@ def connections(db: sa.Connection, merchant_id: int, kind: str = "") -> list[Con
 def by_public_key(db: sa.Connection, public_key: str) -> ConnectionRow | None:
     """The connection behind a public address, None when there is none: the only look-up without a
     merchant, because the address is what names the merchant."""
+    if "\0" in public_key:  # PostgreSQL has no such text
+        return None
     row = db.execute(
         sa.text(f"select {_COLUMNS} from connection where public_key = :k"),  # noqa: S608
         {"k": public_key},

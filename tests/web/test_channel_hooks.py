@@ -100,7 +100,7 @@ def test_an_unknown_address_a_store_s_and_a_removed_one_are_none(
             sa.text("select public_key from connection where id = :c"), {"c": shop.store_id}
         ).scalar_one()
         db.execute(sa.text("update connection set status = 'ended' where kind = 'channel'"))
-    for path in ("/hooks/channels/nobody", f"/hooks/channels/{store}", way):
+    for path in ("/hooks/channels/nobody", "/hooks/channels/%00", f"/hooks/channels/{store}", way):
         assert anybody.client.post(path, data=b"{}").status_code == 404
 
 
