@@ -2,7 +2,8 @@
 
 Each measurement runs in a process of its own: fetch from a directory, open, digests, and every row. `value`
 is that process's peak memory in MB, of its children the largest counted apart (`child_mb`: the reader of
-workbooks), `reference` the aim. A workbook holds at most 1,048,576 rows; there 500,000 are read. `python -m
+workbooks), `reference` the aim. A workbook holds at most 1,048,576 rows; there 500,000 are read. In the nested ones a
+quarter of a million products list a million variants, each of which is a row (200 MB and more). `python -m
 benchmarks.feed_memory` prints one JSON line for each.
 """
 
@@ -18,14 +19,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 from connector.ports.suppliers import Feed, ReadOptions
 from connector.registry import Environment, manifest
 
 ROWS = 2_000_000
 WORKBOOK_ROWS = 500_000
+NESTED_ROWS = 1_000_000
+VARIANTS_EACH = 4
 AIM_MB = 400
 
 
@@ -71,6 +76,52 @@ def _write_xml(path: Path, count: int) -> None:
         file.write("</items>\n")
 
 
+def _products(count: int) -> Iterator[tuple[dict[str, str], list[tuple[str, str, str, str]]]]:
+    """Products with what is said of them once, and their variants."""
+    rows = _rows(count)
+    for n in range(-(-count // VARIANTS_EACH)):
+        said = {
+            "title": f"Bench “Aurora” {n}",
+            "brand": "Nordlicht",
+            "category": "Garden > Furniture > Benches",
+            "description": f"Solid teak, oiled, {n % 40 + 80} cm. " * 8,
+        }
+        yield said, list(islice(rows, VARIANTS_EACH))
+
+
+def _nested(said: dict[str, str], variants: list[tuple[str, str, str, str]]) -> str:
+    names = ("sku", "quantity", "cost", "eta")
+    listed = [dict(zip(names, row, strict=True)) for row in variants]
+    return json.dumps({**said, "variants": listed}, ensure_ascii=False)
+
+
+def _write_nested_jsonl(path: Path, count: int) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(_nested(*one) + "\n" for one in _products(count))
+
+
+def _write_nested_json(path: Path, count: int) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write('{"products":[')
+        for at, one in enumerate(_products(count)):
+            file.write(("," if at else "") + _nested(*one))
+        file.write("]}")
+
+
+def _write_nested_xml(path: Path, count: int) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write('<?xml version="1.0" encoding="UTF-8"?>\n<products>\n')
+        for said, variants in _products(count):
+            file.write("<product>")
+            file.writelines(f"<{name}>{escape(text)}</{name}>" for name, text in said.items())
+            file.write("<variants>")
+            for sku, quantity, cost, eta in variants:
+                stock = f'<stock quantity="{quantity}"/>'
+                file.write(f"<variant><sku>{sku}</sku>{stock}<cost>{cost}</cost><eta>{eta}</eta></variant>")
+            file.write("</variants></product>\n")
+        file.write("</products>\n")
+
+
 def _write_x12(path: Path, count: int) -> None:
     with path.open("w", encoding="ascii") as file:
         isa = "ISA*00*{0:10}*00*{0:10}*ZZ*{1:15}*ZZ*{2:15}*261122*0400*U*00401*000000001*0*P*>".format(
@@ -112,6 +163,9 @@ WRITERS: dict[str, Callable[[Path, int], None]] = {
     "xml": _write_xml,
     "xml_gz": _gzipped(_write_xml),
     "x12": _write_x12,
+    "nested_json": _write_nested_json,
+    "nested_jsonl": _write_nested_jsonl,
+    "nested_xml": _write_nested_xml,
     "xlsx": _write_xlsx,
 }
 
@@ -148,7 +202,8 @@ def _peak_mb(who: int) -> int:
 
 def feed_memory(kind: str, rows: int = ROWS) -> dict[str, Any]:
     """Peak memory of reading one format."""
-    count = min(rows, WORKBOOK_ROWS) if kind == "xlsx" else rows
+    most = {"xlsx": WORKBOOK_ROWS}.get(kind, NESTED_ROWS if kind.startswith("nested") else rows)
+    count = min(rows, most)
     with tempfile.TemporaryDirectory(prefix="dispo-feed-") as name:
         path, inbox = Path(name) / "feeds" / "stock.dat", Path(name) / "inbox"
         path.parent.mkdir()

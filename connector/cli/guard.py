@@ -36,15 +36,20 @@ def guard() -> None:
     show_default=True,
     help="What a missing row means at this supplier.",
 )
+@click.option(
+    "--variants-path", default="", help="Each variant there is a row, as variants; -: each product."
+)
 @json_option
-def evaluate_command(directory: Path, side: Path | None, missing: str, as_json: bool) -> None:
+def evaluate_command(
+    directory: Path, side: Path | None, missing: str, variants_path: str, as_json: bool
+) -> None:
     """Judge a folder of daily files in the order of their names, as if they came one a day.
 
     Needs no database and keeps nothing. With a side file it also says how many glitches were held and how many
     ordinary days were held for nothing.
     """
     try:
-        feeds = evaluate(directory, side, missing_policy=missing)
+        feeds = evaluate(directory, side, missing_policy=missing, variants_path=variants_path)
     except Misconfigured as error:
         raise click.ClickException(str(error)) from error
     days = [day for feed in feeds for day in feed]

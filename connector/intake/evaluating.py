@@ -69,10 +69,12 @@ class _Pending:
     taken: dict[str, int]
 
 
-def evaluate(directory: Path, side: Path | None = None, *, missing_policy: str = "keep") -> list[list[Day]]:
-    """The days of each supplier in `directory`, in the order of their names: a folder of files is one supplier,
-    and so is a folder of dated folders with one file each. Raises Misconfigured for a folder without files or
-    a side file that cannot be read."""
+def evaluate(
+    directory: Path, side: Path | None = None, *, missing_policy: str = "keep", variants_path: str = ""
+) -> list[list[Day]]:
+    """The days of each supplier in `directory`, in the order of their names: a folder of files is one supplier, and so
+    is a folder of dated folders with one file each. `variants_path` as in `ReadOptions`. Raises Misconfigured for a
+    folder without files or a side file that cannot be read."""
     if not directory.is_dir():
         raise _wrong(directory.name, "It is no folder.", "Name the folder that holds the daily files.")
     side = side or next((path for path in sorted(directory.iterdir()) if _is_side(path)), None)
@@ -87,7 +89,13 @@ def evaluate(directory: Path, side: Path | None = None, *, missing_policy: str =
         if own is None:
             inside = next((p for p in sorted(paths[0].parent.iterdir()) if _is_side(p)), None)
             own = read_side(inside) if inside else None
-        found.append(list(_days(supplier, directory, paths, own, missing_policy)))
+        found.append(
+            list(
+                _days(
+                    supplier, directory, paths, own, missing_policy, ReadOptions(variants_path=variants_path)
+                )
+            )
+        )
     return found
 
 
@@ -262,6 +270,7 @@ def _days(
     paths: Sequence[Path],
     labels: Mapping[str, str] | None,
     missing_policy: str,
+    options: ReadOptions,
 ) -> Iterator[Day]:
     trial = Trial(paths[0].parent.name, missing_policy=missing_policy)
     days: list[Day] = []
@@ -274,7 +283,7 @@ def _days(
         days.append(day)
         is_glitch = label not in (None, NORMAL)
         try:
-            look = trial.look(supplier.open(uploads.from_disk(path), ReadOptions()), at)
+            look = trial.look(supplier.open(uploads.from_disk(path), options), at)
         except (FileFault, Misconfigured) as fault:
             day.verdict, day.reasons = "rejected", [f"{fault.cause} {fault.remedy}".strip()]
             day.codes = [fault.code if isinstance(fault, FileFault) else "misconfigured"]

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from connector.intake import staging
+from connector.intake import row_choice, staging
 from connector.intake.guard import Evidence, Limits, Verdict, judge
 from connector.intake.history import Entry, content_of, entry_of, garbled_before, learn, seen_on
 from connector.intake.learning import allowed_of, notes, read_history, tail_of
@@ -144,14 +144,15 @@ def read_snapshot(db: sa.Connection, place: Place) -> SnapshotRow:
 
 def mapping_for(source: SourceRow, table: Table) -> Mapping:
     """The mapping that the table itself knows, else the source's, else a sure guess. Raises FileFault:
-    mapping_needed, missing_column."""
+    rows_unclear, mapping_needed, missing_column."""
+    row_choice.require(table.shape, source.name)
     mapping = source.mapping
     columns = table.shape.columns
     if table.shape.fields:
         mapping = _told(mapping, table)
     elif not mapping.columns:
         sample = [row.cells for row in islice(table.rows(), SAMPLE_ROWS)]
-        guessed = mapping_from(guess(columns, sample))
+        guessed = mapping_from(guess(columns, sample, table.shape.item_columns()))
         if guessed is None:
             raise FileFault(
                 "intake",
@@ -191,11 +192,10 @@ def _told(mapping: Mapping, table: Table) -> Mapping:
     )
 
 
-def notes_of(table: Table) -> list[Issue]:
+def notes_of(table: Table, read_options: MappingOf[str, Any]) -> list[Issue]:
     """What the file as a whole makes worth knowing (a sheet left out, codes that lost their zeros)."""
-    return [
-        Issue(note.line, note.column, note.code, note.reason, [], is_note=True) for note in table.shape.notes
-    ]
+    found = (*table.shape.notes, *row_choice.notes(table.shape, read_options))
+    return [Issue(note.line, note.column, note.code, note.reason, [], is_note=True) for note in found]
 
 
 def version_of(source: SourceRow, mapping: Mapping, table: Table) -> str:
@@ -214,8 +214,7 @@ def version_of(source: SourceRow, mapping: Mapping, table: Table) -> str:
 
 def options_of(source: SourceRow) -> ReadOptions:
     """What the merchant fixed about reading this source's files."""
-    names = ReadOptions.__dataclass_fields__
-    return ReadOptions(**{name: value for name, value in source.read_options.items() if name in names})
+    return row_choice.options_of(source.read_options, is_mapped=bool(source.mapping.columns))
 
 
 def examine(
@@ -258,7 +257,7 @@ def examine(
         # The other line of these items did not change, so it was not read: read it too.
         staging.load(db, table, reader, file[~is_in(file, twins)], lambda rows: tell("read", rows))
     issues = reader.issues
-    issues.begin_with(notes_of(table))
+    issues.begin_with(notes_of(table, source.read_options))
     read: Digests | None = _sorted(reader.digests)
     items = len(distinct(_sorted(reader.key_hashes)))
     duplicates = 0
@@ -311,7 +310,7 @@ def examine(
             seen_on=seen_on(history, content),
             columns=table.shape.columns,
             columns_before=history[-1].columns if history else (),
-            has_header=table.shape.header_line > 0 or bool(table.shape.fields),
+            has_header=table.shape.has_names,
         ),
         limits.zero_items,
     )

@@ -28,6 +28,7 @@ KEYS = ("sku", "gtin", "supplier_sku")
 
 _NUMBERED = re.compile(r"(?:column |#)?\d*")
 _PRIOR = -2.2
+_NEVER = -9.0
 _CANDIDATES = 3
 
 
@@ -56,21 +57,25 @@ class Column:
     candidates: tuple[tuple[str, float], ...] = ()
 
 
-def guess(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Guess]:
+def guess(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], items: frozenset[int] | None = None
+) -> list[Guess]:
     """The best column for each field, at most one field per column, most certain first.
 
-    `rows` are sample cells (20 are enough, more are better).
+    `rows` are sample cells (20 are enough, more are better); `items` as in `TableShape.item_columns`.
     """
     found = [
         Guess(one.field, one.column, one.confidence, one.reason, one.index)
-        for one in with_column_names(judge_columns(columns, rows))
+        for one in with_column_names(judge_columns(columns, rows, items))
         if one.field and one.confidence >= MENTION
     ]
     return sorted(found, key=lambda one: (-one.confidence, one.index))
 
 
-def judge_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[Column]:
-    """What each column is, in the order of the file, with how sure that is and why."""
+def judge_columns(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], items: frozenset[int] | None = None
+) -> list[Column]:
+    """What each column is, in the order of the file, with how sure that is and why; `items` as in `guess`."""
     seen = [_look(index, column, rows) for index, column in enumerate(columns)]
     table = [[_score(name, one) for name in FIELDS] for one in seen]
     if all(_NUMBERED.fullmatch(column.strip()) for column in columns):
@@ -80,6 +85,12 @@ def judge_columns(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list
                 if name in ("quantity", "cost", "price") and scores[place] > -1.5:
                     scores[place] = min(0.8, scores[place] + 0.7)
     weigh_together(seen, table)
+    if items is not None:
+        # A product's code is that of all its variants, and its quantity their sum: no row's own.
+        for index in set(range(len(table))) - items:
+            for place, name in enumerate(FIELDS):
+                if name in (*KEYS, "quantity"):
+                    table[index][place] = min(table[index][place], _NEVER)
     chosen = _assign(table)
     answer = []
     for index, one in enumerate(seen):

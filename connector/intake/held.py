@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
 from connector.catalog.keys import sku_key
-from connector.intake import apply, staging
+from connector.intake import apply, row_choice, staging
 from connector.intake import runtime as needs
 from connector.intake.examine import SourceRow, read_snapshot, read_source
 from connector.intake.mapping import Mapping
@@ -306,6 +306,9 @@ def _digests_of_missing(db: sa.Connection, place: Place) -> Digests:
 def _accept_file(db: sa.Connection, source: SourceRow, run: Any) -> None:
     """Move the source to the file that was held: its time, its mark and, the first time, its mapping."""
     mapping = Mapping.from_json(run.shape.get("mapping") or {})
+    options = row_choice.settled(source.read_options, run.shape.get("nested"))
+    source = replace(source, read_options=options)
+    row_choice.keep(db, source.place.merchant_id, source.place.source_id, options)
     mark = {
         **(run.shape.get("mark") or {}),
         "file_as_of": run.shape.get("file_as_of"),

@@ -38,7 +38,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What was made of a file. `mapping` is what a first run would read it under, None when it would ask.
+    """What was made of a file. `mapping` is what a first run would read it under, None when it would ask about
+    columns; where it would ask what a row is, ROWS_QUESTION is among the `questions`.
 
     `unknown_words` are texts of the quantity column that are neither a number nor a known stock word, with
     how often they came in the `rows` looked at.
@@ -51,6 +52,11 @@ class Judged:
     questions: tuple[Question, ...]
     unknown_words: tuple[tuple[str, int], ...]
     sample: tuple[tuple[str, ...], ...]
+
+
+ROWS_QUESTION = Question(
+    "Is a row a product, or each variant that it lists?", "rows", "", ("product", "variant")
+)
 
 
 def judge_file(path: Path, options: ReadOptions | None = None, *, rows: int = SAMPLE_ROWS) -> Judged:
@@ -70,17 +76,19 @@ def judge_table(table: Table, *, rows: int = SAMPLE_ROWS) -> Judged:
     """The same for a table that is open. Where the source names its own columns nothing is guessed."""
     shape = table.shape
     sample = [row.cells for row in islice(table.rows(), rows)]
-    columns = with_column_names(judge_columns(shape.columns, sample))
+    columns = with_column_names(judge_columns(shape.columns, sample, shape.item_columns()))
     if shape.fields:
         known = {column: field for field, column in shape.fields}
         columns = [_told(one, known.get(shape.columns[one.index], "")) for one in columns]
     guesses = [Guess(c.field, c.column, c.confidence, c.reason, c.index) for c in columns if c.field]
+    # Which of the two are the items is asked before anything is read.
+    is_asked = shape.nested is not None and shape.nested.is_asked
     return Judged(
         shape=shape,
         rows=len(sample),
         columns=tuple(columns),
         mapping=mapping_from(guesses),
-        questions=tuple(_questions(columns)),
+        questions=(*((ROWS_QUESTION,) if is_asked else ()), *_questions(columns)),
         unknown_words=_unknown_words(columns, sample),
         sample=tuple(tuple(cells) for cells in sample),
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from connector.catalog.keys import KEY_FIELDS, NO_RULES, KeyRules
@@ -78,6 +78,10 @@ class Mapping:
             "locations": list(self.locations),
             "keys": self.keys.to_json(),
         }
+
+    def without_columns(self) -> Mapping:
+        """The same choices for a table with other columns."""
+        return replace(self, columns={})
 
     @property
     def key_field(self) -> str:

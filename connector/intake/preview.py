@@ -187,14 +187,18 @@ def _look(
     sample = list(islice(table.rows(), SAMPLE_ROWS))
     guesses = [Guess(name, column, 1.0, "its source says so") for name, column in table.shape.fields]
     if not guesses:
-        guesses = guess(table.shape.columns, [row.cells for row in sample])
+        guesses = guess(table.shape.columns, [row.cells for row in sample], table.shape.item_columns())
     first = sample[:PREVIEW_ROWS]
     try:
         mapping_for(source, table)
     except FileFault as fault:
         cells = [PreviewRow(row.line, row.cells, None, None) for row in first]
         return Preview(
-            table.shape, guesses, cells, problem=f"{fault.cause} {fault.remedy}", issues=notes_of(table)
+            table.shape,
+            guesses,
+            cells,
+            problem=f"{fault.cause} {fault.remedy}",
+            issues=notes_of(table, source.read_options),
         )
     with db.begin() as transaction:
         try:

@@ -8,12 +8,13 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from connector.intake import row_choice
 from connector.intake.examine import options_of, read_source
 from connector.intake.judging import Judged, judge_table
 from connector.intake.mapping import FIELDS, Mapping
@@ -25,7 +26,10 @@ from connector.ports.suppliers import Feed, FetchMark, Table
 
 LOOKED_AT = 20_000
 """Records that are searched for unknown stock words."""
+TWICE_BYTES = 50_000_000
+"""A larger file is not read a second time to show what its other reading would look like."""
 _LISTED_WORDS = 50
+_EXAMPLES = 3
 _LONGEST_WORD = 60
 
 
@@ -38,9 +42,22 @@ class MappingRefused(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Rows:
+    """One way to read records that list variants: `path` as in `row_choice.choose`, `count` rows. `examples` are
+    (code, quantity) of the first, empty where the columns are not sure or the file is too large to read twice."""
+
+    path: str
+    count: int
+    examples: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Looked:
     """The last file of a source: what was made of it, and what is remembered. `unknown` are texts of the
-    quantity column that wait for the merchant, with how often they came."""
+    quantity column that wait for the merchant, with how often they came.
+
+    Where its records list variants, `rows` are both readings, products first; `shown` is the path of the one that
+    was judged, "" where nobody chose one yet, and `chosen` the one that is kept ("": none)."""
 
     name: str
     connection_id: int
@@ -48,23 +65,27 @@ class Looked:
     judged: Judged
     mapping: Mapping
     unknown: tuple[tuple[str, int], ...]
+    rows: tuple[Rows, ...] = ()
+    shown: str = ""
+    chosen: str = ""
 
 
-def look(rt: Runtime, merchant_id: int, source_id: int) -> Looked:
-    """Open the last file kept of this source and judge it; asks the supplier nothing and keeps nothing.
+def look(rt: Runtime, merchant_id: int, source_id: int, rows: str = "") -> Looked:
+    """Open the last file kept of this source and judge it; asks the supplier nothing and keeps nothing. `rows`:
+    read as if this were chosen (see `row_choice.choose`).
 
     Raises LookupError for an unknown source, FileFault for a file that is no table or where none is kept.
     """
     with rt.engine.connect() as db:
         source = read_source(db, merchant_id, source_id)
-        rows = db.execute(
+        runs = db.execute(
             sa.text("""
                 select feed_path, file_name from run
                  where merchant_id = :m and source_id = :s and feed_path <> '' order by id desc limit 20
             """),
             {"m": merchant_id, "s": source_id},
         ).all()
-    kept = next((row for row in rows if (rt.data_dir / row.feed_path).is_file()), None)
+    kept = next((row for row in runs if (rt.data_dir / row.feed_path).is_file()), None)
     if kept is None:
         raise FileFault(
             "intake",
@@ -79,11 +100,53 @@ def look(rt: Runtime, merchant_id: int, source_id: int) -> Looked:
             shutil.copyfileobj(packed, out, 4 << 20)
         supplier = rt.supplier(merchant_id, source.connection_id)
         feed = Feed(path, path.name, path.stat().st_size, FetchMark(), None)
-        table = supplier.open(feed, options_of(source))
+        options = options_of(source)
+        if rows:
+            options = replace(options, variants_path=rows)
+        table = supplier.open(feed, options)
         judged = judge_table(table)
-        used = source.mapping if source.mapping.columns else judged.mapping
-        unknown = _unknown(table, used, source.mapping) if used else ()
-    return Looked(source.name, source.connection_id, path.name, judged, source.mapping, unknown)
+        own = source.mapping if options == options_of(source) else source.mapping.without_columns()
+        used = own if own.columns else judged.mapping
+        unknown = _unknown(table, used, own) if used else ()
+        nested = judged.shape.nested
+        both: tuple[Rows, ...] = ()
+        if nested is not None:
+            other = row_choice.PRODUCTS if nested.is_expanded else nested.path
+            again = None
+            if feed.size_bytes <= TWICE_BYTES:
+                again = judge_table(supplier.open(feed, replace(options, variants_path=other)))
+            whole, expanded = (again, judged) if nested.is_expanded else (judged, again)
+            both = (
+                Rows(row_choice.PRODUCTS, nested.products, _examples(whole)),
+                Rows(nested.path, nested.variants, _examples(expanded)),
+            )
+    shown = ""
+    if nested is not None and not nested.is_asked:
+        shown = nested.path if nested.is_expanded else row_choice.PRODUCTS
+    return Looked(
+        source.name,
+        source.connection_id,
+        path.name,
+        judged,
+        own,
+        unknown,
+        both,
+        shown,
+        row_choice.chosen(source.read_options),
+    )
+
+
+def _examples(judged: Judged | None) -> tuple[tuple[str, str], ...]:
+    """Code and quantity of the first rows."""
+    mapping = judged.mapping if judged else None
+    if judged is None or mapping is None:
+        return ()
+    places = [mapping.place(name, judged.shape.columns) for name in (mapping.key_field, "quantity")]
+    if None in places or -1 in places:
+        return ()
+    code, quantity = (place or 0 for place in places)
+    width = max(code, quantity)
+    return tuple((cells[code], cells[quantity]) for cells in judged.sample[:_EXAMPLES] if len(cells) > width)
 
 
 def remember(
@@ -92,9 +155,11 @@ def remember(
     source_id: int,
     columns: MappingOf[str, str],
     words: MappingOf[str, int],
+    rows: str = "",
 ) -> Mapping:
     """Keep field → column and word → units for this source; other settings of its mapping stay, and words that
-    were given before are kept beside the new ones. The next run reads the whole file again under it.
+    were given before are kept beside the new ones. `rows`: what a row is from now on (see `row_choice.choose`), ""
+    where the file leaves no choice. The next run reads the whole file again under it.
 
     Raises MappingRefused, LookupError.
     """
@@ -114,6 +179,11 @@ def remember(
     for word, units in words.items():
         if not 0 <= units <= ABSURD_UNITS or not fold(word) or len(word) > _LONGEST_WORD:
             raise MappingRefused("words", f"“{word[:_LONGEST_WORD]}” cannot mean {units} units.")
+    if rows:
+        try:
+            row_choice.choose(db, merchant_id, source_id, rows)
+        except ValueError as refused:
+            raise MappingRefused("rows", str(refused)) from refused
     kept = {**before.words, **{fold(word): units for word, units in words.items()}}
     mapping = Mapping.from_json({**before.to_json(), "columns": dict(columns), "words": kept})
     db.execute(

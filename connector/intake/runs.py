@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping as MappingOf
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from connector.db import transaction
-from connector.intake import apply, archive, incoming, interrupted, pins, staging
+from connector.intake import apply, archive, incoming, interrupted, pins, row_choice, staging
 from connector.intake import runtime as needs
 from connector.intake.examine import (
     Examined,
@@ -214,6 +214,7 @@ class _Work:
             self._decide(affected, "unchanged")
 
     def _take(self, source: SourceRow, snapshot: SnapshotRow, fetched: Feed, table: Table) -> None:
+        source = replace(source, read_options=row_choice.settled(source.read_options, table.shape.nested))
         with self.db.begin():
             found = examine(
                 self.db,
@@ -291,6 +292,7 @@ class _Work:
                 "mapping": json.dumps(found.mapping.to_json()),
             },
         )
+        row_choice.keep(db, place.merchant_id, place.source_id, source.read_options)
         if source.as_of is not None and self._as_of(fetched) < source.as_of:
             # An older file: what was sold since it was made is not in its numbers, and counts again.
             affected.update(variants_with_open_deductions(db, self.merchant_id, self.source_id))

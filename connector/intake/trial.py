@@ -100,7 +100,7 @@ class Trial:
             seen_on=seen_on(self.history, content),
             columns=table.shape.columns,
             columns_before=self.history[-1].columns if self.history else (),
-            has_header=table.shape.header_line > 0 or bool(table.shape.fields),
+            has_header=table.shape.has_names,
         )
         limits = learn(self.history, at, self.rows)
         verdict = judge(evidence, limits, self.allowed)

@@ -76,13 +76,26 @@ class TableNote:
 
 
 @dataclass(frozen=True, slots=True)
+class Nested:
+    """Variants that the records list inside them, at `path`: `products` records with `variants` rows, were each
+    variant one. `is_expanded`: that is how the table was read. `is_asked`: both readings are possible and nobody
+    chose one, so that the table has a row for each product until somebody does."""
+
+    path: str
+    products: int
+    variants: int
+    is_expanded: bool
+    is_asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TableShape:
     """How the file was read: stable words for the preview and for the mapping remembered.
 
     `fields` are pairs (field of `intake.mapping`, column) where the source itself knows what its columns
     mean, as an API does: then nothing is guessed and nobody is asked. Its numbers have "." for decimals and
     its dates are ISO. Empty for files, whose columns mean what their supplier thinks. `notes` are shown with
-    the preview and with the run; they never change what is read.
+    the preview and with the run; they never change what is read. `nested` is None where records list no variants.
     """
 
     format: str
@@ -92,6 +105,26 @@ class TableShape:
     columns: tuple[str, ...]
     notes: tuple[TableNote, ...] = ()
     fields: tuple[tuple[str, str], ...] = ()
+    nested: Nested | None = None
+
+    @property
+    def has_names(self) -> bool:
+        """Whether the source names its columns, in a header or in each record: then their order says nothing."""
+        if self.header_line > 0 or self.fields:
+            return True
+        return any(name != f"column {number}" for number, name in enumerate(self.columns, 1))
+
+    def item_columns(self) -> frozenset[int] | None:
+        """The places of the columns that name a row's item: where each variant is a row its own, and not its
+        product's; None where it may be any."""
+        if self.nested is None or not self.nested.is_expanded:
+            return None
+        path = self.nested.path
+        return frozenset(
+            place
+            for place, name in enumerate(self.columns)
+            if name.startswith(path) and name[len(path) : len(path) + 1] in ("", ".", "/")
+        )
 
 
 class Table(Protocol):
@@ -108,9 +141,10 @@ class Table(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What the merchant fixed; empty means "detect". `records_path` is a dotted path in JSON and one with
-    slashes in XML, `variants_path` a dotted path inside a JSON record ("-": it holds no variants), `sheet` the
-    name of a workbook's sheet, `member` a pattern for the names of the files in an archive ("stock*.csv")."""
+    """What the merchant fixed; empty means "detect". `records_path` is a dotted path in JSON and one with slashes in
+    XML, `variants_path` such a path inside a record: each variant there is a row ("-": each record is one; "": each
+    variant where only variants can be items, else each record, see `Nested`), `sheet` the name of a workbook's
+    sheet, `member` a pattern for the names of the files in an archive ("stock*.csv")."""
 
     format: str = ""
     encoding: str = ""

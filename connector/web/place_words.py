@@ -56,8 +56,8 @@ def place_words(_: Callable[..., str]) -> Mapping[str, str]:
         "Header line": _("Header line"),
         "List of records": _("List of records"),
         "Variants inside a record": _("Variants inside a record"),
-        "JSON as in variants; empty to find them, - to leave products whole.": _(
-            "JSON as in variants; empty to find them, - to leave products whole."
+        "JSON as in variants, XML as in variants/variant; - for a row for each product; empty to find it out.": _(
+            "JSON as in variants, XML as in variants/variant; - for a row for each product; empty to find it out."
         ),
         "Sheet": _("Sheet"),
         "File in the archive": _("File in the archive"),

@@ -97,6 +97,7 @@ class Words:
             "mapping_needed": _("The columns must be named first"),
             "missing_column": _("A column is missing"),
             "no_table": _("There is no table in the file"),
+            "rows_unclear": _("Say whether a row is a product or a variant"),
             "too_large": _("The file is too large"),
             "truncated": _("The file is cut off"),
             "unsupported_format": _("This kind of file is not known"),

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from connector.cli import cli
 from connector.cli.mapping import ASKS
+from tests.cli.conftest import Dispo
 
 
 def _guess(path: Path, *options: str) -> tuple[int, str]:
@@ -54,3 +55,41 @@ def test_a_table_for_people(tmp_path: Path) -> None:
     assert code == 0
     assert output.splitlines()[0] == "stock.csv: csv, utf-8 encoding, delimiter ',', header in line 1."
     assert "It would be read without a question" in output
+
+
+_SETS = [{"sku": f"SET-{n}", "stock": 5, "variants": [{"sku": f"S-{n}", "stock": n}]} for n in range(9)]
+
+
+def test_products_and_variants_that_could_both_be_items_are_asked_about(tmp_path: Path) -> None:
+    path = tmp_path / "stock.json"
+    path.write_text(json.dumps(_SETS))
+
+    code, output = _guess(path, "--json")
+    found = json.loads(output)
+    assert (code, found["ready"]) == (ASKS, False)
+    assert [question["field"] for question in found["questions"]] == ["rows"]
+    assert found["variants"] == {"path": "variants", "products": 9, "variants": 9, "read_as": None}
+
+    code, output = _guess(path, "--json", "--variants-path", "variants")
+    found = json.loads(output)
+    assert (code, found["ready"], found["variants"]["read_as"]) == (0, True, "variant")
+    assert found["mapping"] == {"sku": "variants.sku", "quantity": "variants.stock"}
+
+
+def test_what_a_row_is_is_shown_and_chosen_for_a_supplier(
+    dispo: Dispo, merchant: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "stock.json"
+    path.write_text(json.dumps(_SETS))
+    source = str(dispo("supplier", "connect", "upload", "Nord", "--json").json["supplier"])
+    asked = dispo("supplier", "upload", source, str(path))
+    assert (asked.code, "say once whether a row is a product or a variant" in asked.out) == (1, True)
+
+    shown = dispo("mapping", "rows", source, "--json").json
+    assert (shown["chosen"], shown["read_as"]) == (None, None)
+    assert [("product", 9), ("variant", 9)] == [(one["each"], one["rows"]) for one in shown["rows"]]
+    assert "Nothing is read before you choose" in dispo("mapping", "rows", source).out
+
+    assert dispo("mapping", "rows", source, "--each", "variant", "--json").json["chosen"] == "variant"
+    assert "applied" in dispo("supplier", "upload", source, str(path)).out
+    assert dispo("mapping", "rows", "99").code == 1

@@ -33,7 +33,7 @@ def test_a_note_on_the_file_stands_before_the_issues_of_rows_and_is_never_left_o
     issues = Issues()
     for line in range(STORED_ISSUES + 1):
         issues.add(Issue(line, "Qty", "unknown_quantity", "“x”", ["A", "x"]))
-    issues.begin_with(notes_of(Sheet()))  # type: ignore[arg-type]
+    issues.begin_with(notes_of(Sheet(), {}))  # type: ignore[arg-type]
     first = issues.kept[0]
     assert (first.line, first.column, first.code, first.is_note) == (3, "SKU", "mixed_codes", True)
     assert (issues.notes["mixed_codes"], issues.faults["unknown_quantity"]) == (1, STORED_ISSUES + 1)

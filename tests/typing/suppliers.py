@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adapters.suppliers.file_feed.adapter import FileFeed
-from adapters.suppliers.file_feed.json_table import JsonTable
+from adapters.suppliers.file_feed.object_table import ObjectTable
 from adapters.suppliers.file_feed.spool import SpooledTable
 from adapters.suppliers.file_feed.text_table import LineTable
 from connector.ports.suppliers import Supplier, Table
@@ -21,5 +21,5 @@ def spooled_table(table: SpooledTable) -> Table:
     return table
 
 
-def json_table(table: JsonTable) -> Table:
+def object_table(table: ObjectTable) -> Table:
     return table

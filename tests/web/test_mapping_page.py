@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from typing import Any
 
 import pytest
@@ -93,4 +94,53 @@ def test_a_stranger_has_no_such_page(stranger: Person, shop: Shop, here: str) ->
     before = _mapping(shop, here)
     assert stranger.get(here).status_code == 404
     assert stranger.post(here, _GOOD).status_code == 404
+    assert _mapping(shop, here) == before
+
+
+_SETS = [
+    {"sku": f"SET-{n}", "stock": 5, "variants": [{"sku": f"S-{n}-{k}", "stock": n + k} for k in (1, 2)]}
+    for n in range(1, 7)
+]
+_VARIANTS = {
+    "column-0": "variants.sku",
+    "field-0": "sku",
+    "column-1": "variants.stock",
+    "field-1": "quantity",
+}
+
+
+def _bring(rt: Runtime, products: list[dict[str, Any]]) -> None:
+    path = rt.data_dir / "feeds" / "stock.gz"
+    path.write_bytes(gzip.compress(json.dumps({"products": products}).encode()))
+
+
+def test_what_a_row_is_must_be_chosen_where_products_and_variants_could_both_be_items(
+    owner: Person, shop: Shop, rt: Runtime, here: str
+) -> None:
+    with shop.engine.begin() as db:
+        db.execute(sa.text("update source set mapping = '{}' where connection_id = :c"),
+                   {"c": int(here.split("/")[2])})  # fmt: skip
+    _bring(rt, _SETS)
+
+    text = owner.get(here).text
+    assert "What is a row?" in text
+    assert "SET-1: 5" in text
+    assert "S-1-2: 3" in text
+    assert "Keep it so" not in text, "no columns before it is said what a row is"
+
+    text = owner.get(f"{here}?rows=variants").text
+    assert "Keep it so" in text
+    assert '<input type="hidden" name="rows" value="variants">' in text
+    assert "Kept" not in text.split("columns-title")[0]
+
+    assert owner.post(here, {**_VARIANTS, "rows": "variants"}).status_code == 303
+    with shop.engine.connect() as db:
+        found = sa.text("select read_options from source where connection_id = :c")
+        assert db.execute(found, {"c": int(here.split("/")[2])}).scalar_one() == {"variants_path": "variants"}
+    assert "You can choose again at any time" in owner.get(here).text
+
+
+def test_a_path_that_is_too_long_to_be_one_changes_nothing(owner: Person, shop: Shop, here: str) -> None:
+    before = _mapping(shop, here)
+    assert owner.post(here, {**_GOOD, "rows": "x" * 300}).status_code == 422
     assert _mapping(shop, here) == before

@@ -277,7 +277,7 @@ MANIFEST = Manifest(
             "variants_path",
             "Variants inside a record",
             is_required=False,
-            help="JSON as in variants; empty to find them, - to leave products whole.",
+            help="JSON as in variants, XML as in variants/variant; - for a row for each product; empty to find it out.",
         ),
         Field(
             "sheet", "Sheet", is_required=False, help="Workbooks only: the name of the sheet with the list."

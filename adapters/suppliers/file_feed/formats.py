@@ -12,7 +12,7 @@ from pathlib import Path
 from adapters.suppliers.file_feed import archives, encodings, joined
 from adapters.suppliers.file_feed.edi import edi_kind, open_edi
 from adapters.suppliers.file_feed.faults import empty, too_large, truncated, unsupported
-from adapters.suppliers.file_feed.json_table import JsonTable
+from adapters.suppliers.file_feed.json_table import open_json
 from adapters.suppliers.file_feed.packing import gunzip
 from adapters.suppliers.file_feed.records import ADAPTER
 from adapters.suppliers.file_feed.spreadsheets import open_workbook, workbook_kind
@@ -22,7 +22,8 @@ from adapters.suppliers.file_feed.text_table import (
     open_delimited,
     open_json_lines,
 )
-from adapters.suppliers.file_feed.xml_table import declared_encoding, open_xml
+from adapters.suppliers.file_feed.xml_document import declared_encoding
+from adapters.suppliers.file_feed.xml_table import open_xml
 from connector.ports.errors import FileFault, Misconfigured
 from connector.ports.suppliers import Feed, ReadOptions, Table
 
@@ -120,7 +121,7 @@ def _open_text(path: Path, subject: str, options: ReadOptions, max_bytes: int) -
     start = _start(path, encoding)
     _refuse_page(start, subject)
     if wanted == "xml" or (not wanted and _XML.match(start)):
-        return open_xml(path, encoding, used, options.records_path, subject, max_bytes)
+        return open_xml(path, encoding, used, options, subject, max_bytes)
     edi = edi_kind(start)
     if edi or wanted in {"x12", "edifact"}:
         _require_format(options, edi, subject)
@@ -132,8 +133,8 @@ def _open_text(path: Path, subject: str, options: ReadOptions, max_bytes: int) -
         encoding = encodings.Encoding("utf-8")
     if wanted in {"json", "jsonl"} or (not wanted and start.lstrip()[:1] in {"{", "["}):
         if wanted == "jsonl" or (wanted == "" and not options.records_path and is_json_lines(start)):
-            return open_json_lines(path, encoding, used, subject)
-        return JsonTable(path, encoding.offset, used, options.records_path, subject, options.variants_path)
+            return open_json_lines(path, encoding, used, subject, options.variants_path)
+        return open_json(path, encoding.offset, used, options.records_path, subject, options.variants_path)
     return open_delimited(path, encoding, used, options, subject)
 
 

@@ -18,8 +18,8 @@ import numpy as np
 from adapters.suppliers.file_feed import records
 from adapters.suppliers.file_feed.faults import no_table, too_large
 from adapters.suppliers.file_feed.header import column_names
-from adapters.suppliers.file_feed.json_table import MOST_COLUMNS
-from connector.ports.suppliers import Digests, RawRow, TableNote, TableShape
+from adapters.suppliers.file_feed.object_table import MOST_COLUMNS
+from connector.ports.suppliers import Digests, Nested, RawRow, TableNote, TableShape
 
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
@@ -108,6 +108,7 @@ class Spool:
         order: Sequence[str] = (),
         notes: Sequence[TableNote] = (),
         renamed: Mapping[str, str] | None = None,
+        nested: Nested | None = None,
     ) -> SpooledTable:
         """The records added by name as a table whose columns stand in `order`, the others after them; `renamed`
         gives columns another name (which the digests do not see: it must follow from the names alone)."""
@@ -115,7 +116,7 @@ class Spool:
         first = [name for name in order if name in self._columns]
         names = [*first, *(name for name in self._columns if name not in set(first))]
         shown = column_names([(renamed or {}).get(name, name) for name in names])
-        shape = TableShape(kind, encoding, "", 0, shown, tuple(notes))
+        shape = TableShape(kind, encoding, "", 0, shown, tuple(notes), nested=nested)
         return SpooledTable(
             self.path, shape, self._lines, self._digests, [self._columns[name] for name in names]
         )

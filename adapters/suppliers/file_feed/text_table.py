@@ -5,14 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from adapters.suppliers.file_feed import delimiters, encodings, records
 from adapters.suppliers.file_feed.faults import empty
 from adapters.suppliers.file_feed.header import find_header
-from adapters.suppliers.file_feed.json_table import json_cells, json_columns, record_of
+from adapters.suppliers.file_feed.object_table import (
+    LOOK_AT_RECORDS,
+    ObjectTable,
+    json_cells,
+    json_columns,
+    record_of,
+)
 from adapters.suppliers.file_feed.records import ADAPTER, Splitter
+from adapters.suppliers.file_feed.variants import count, find, reading_of
 from connector.ports.errors import FileFault
 from connector.ports.suppliers import Digests, RawRow, ReadOptions, TableShape
 
@@ -121,42 +129,77 @@ def open_delimited(
     return LineTable(splitter, encoding.offset, shape, header.data_from, parse, blanks)
 
 
-def open_json_lines(path: Path, encoding: encodings.Encoding, used: str, subject: str) -> LineTable:
-    """The objects in a text of one JSON object a line. Raises FileFault("bad_json") when there is none."""
+def open_json_lines(
+    path: Path, encoding: encodings.Encoding, used: str, subject: str, variants_path: str = ""
+) -> LineTable | ObjectTable:
+    """The objects in a text of one JSON object a line; `variants_path` as in `ReadOptions`, and where variants are
+    rows lines count these rows. Raises FileFault: bad_json when there is none; of variants no_table."""
     splitter = Splitter(path, ",", has_quotes=False)
-    first: list[dict[str, str]] = []
+    first: list[dict[str, Any]] = []
     for block in splitter.blocks(encoding.offset, limit_bytes=delimiters.SAMPLE_BYTES):
-        for record in block.records[: delimiters.SAMPLE_RECORDS]:
-            found = _json_line(record, encoding.name)
-            if found:
-                first.append(found)
+        values = (_json_line(record, encoding.name) for record in block.records[: delimiters.SAMPLE_RECORDS])
+        first += [value for value in values if value]
     if not first:
-        raise FileFault(
-            ADAPTER,
+        raise _no_object(subject)
+    reading = reading_of(find(first[:LOOK_AT_RECORDS]), variants_path)
+
+    def items() -> Iterator[Any]:
+        for block in splitter.blocks(encoding.offset):
+            for record in block.records:
+                if record.strip():
+                    value = _json_line(record, encoding.name)
+                    yield record.decode(encoding.name) if value is None else value
+
+    if reading.is_expanded:
+        return ObjectTable(
+            items,
+            "jsonl",
+            used,
             subject,
-            "None of its first lines is a JSON object.",
-            "Ask the supplier for one object a line.",
-            code="bad_json",
+            reading.path,
+            lambda: _no_object(subject),
+            lambda: _no_object(subject),
         )
-    columns = json_columns(first)
+    columns = json_columns(flat for value in first if (flat := _flat(value)))
 
     def parse(found: list[bytes], strays: frozenset[int]) -> list[list[str]]:
-        values = [(record, _json_line(record, encoding.name)) for record in found]
+        values = [(record, _flat(_json_line(record, encoding.name))) for record in found]
         # A line that is no object keeps its text, as one cell too few for any table.
         return [
             [record.decode(encoding.name)] if value is None else json_cells(value, columns)
             for record, value in values
         ]
 
-    shape = TableShape("jsonl", used, "", 0, columns)
+    nested = None
+    if reading.path:
+        listed = [count(value, reading.path) if isinstance(value, dict) else 1 for value in items()]
+        nested = reading.nested(len(listed), sum(listed))
+    shape = TableShape("jsonl", used, "", 0, columns, nested=nested)
     return LineTable(splitter, encoding.offset, shape, 0, parse, [b"", b" "])
 
 
-def _json_line(record: bytes, encoding: str) -> dict[str, str] | None:
+def _no_object(subject: str) -> FileFault:
+    return FileFault(
+        ADAPTER,
+        subject,
+        "None of its first lines is a JSON object.",
+        "Ask the supplier for one object a line.",
+        code="bad_json",
+    )
+
+
+def _json_line(record: bytes, encoding: str) -> dict[str, Any] | None:
     try:
         value = json.loads(record.decode(encoding), parse_float=str, parse_int=str)
-        return record_of(value) if isinstance(value, dict) else None
+        return value if isinstance(value, dict) else None
     except (ValueError, RecursionError):
+        return None
+
+
+def _flat(value: dict[str, Any] | None) -> dict[str, str] | None:
+    try:
+        return None if value is None else record_of(value)
+    except RecursionError:
         return None
 
 

@@ -20,18 +20,19 @@ from connector.web.view import flash, gettext, page, reading, runtime
 routes = Blueprint("mapping", __name__)
 
 _MOST_COLUMNS = 200
+_LONGEST_PATH = 200
 _LEAST_CHOSEN = 0.5
 """Below this confidence nothing is chosen beforehand: the merchant picks."""
 
 
 @routes.get("/connections/<int:connection_id>/mapping")
 def index(connection_id: int) -> Response:
-    return _page(connection_id, None, {}, 200)
+    return _page(connection_id, None, {}, 200, request.args.get("rows", ""))
 
 
 @routes.post("/connections/<int:connection_id>/mapping")
 def keep(connection_id: int) -> Response:
-    """Remember which column is what, and what the supplier's own words mean."""
+    """Remember which column is what, what the supplier's own words mean, and what a row is."""
     source_id = _source(connection_id)
     chosen: dict[str, str] = {}
     twice: list[str] = []
@@ -46,6 +47,7 @@ def keep(connection_id: int) -> Response:
             twice.append(field)
         chosen[field] = column
     words, wrong = _words()
+    rows = request.form.get("rows", "")
     problem = ""
     if twice:
         problem = gettext("Two columns were chosen for the same thing. Choose one of them.")
@@ -54,7 +56,7 @@ def keep(connection_id: int) -> Response:
     else:
         try:
             with transaction(runtime().engine) as db:
-                remembering.remember(db, g.merchant_id, source_id, chosen, words)
+                remembering.remember(db, g.merchant_id, source_id, chosen, words, rows)
                 record(
                     db,
                     g.merchant_id,
@@ -66,7 +68,7 @@ def keep(connection_id: int) -> Response:
         except remembering.MappingRefused:
             problem = gettext("Choose a column for the item's code and one for the quantity, each once.")
     if problem:
-        return _page(connection_id, chosen, {"problem": problem}, 422)
+        return _page(connection_id, chosen, {"problem": problem}, 422, rows)
     flash(gettext("Kept. The next file is read this way; read it now, or hand it over again."))
     return redirect(f"/connections/{connection_id}", 303)
 
@@ -98,11 +100,13 @@ def _source(connection_id: int) -> int:
     return int(source_id)
 
 
-def _page(connection_id: int, chosen: dict[str, str] | None, given: dict[str, Any], status: int) -> Response:
+def _page(
+    connection_id: int, chosen: dict[str, str] | None, given: dict[str, Any], status: int, rows: str
+) -> Response:
     source_id = _source(connection_id)
     looked, fault = None, ""
     try:
-        looked = remembering.look(runtime(), g.merchant_id, source_id)
+        looked = remembering.look(runtime(), g.merchant_id, source_id, rows[:_LONGEST_PATH])
     except PortError as error:
         fault = f"{error.cause} {error.remedy}"
     with reading() as db:
