@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import html
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal, get_args
+from uuid import uuid4
 
 import css_inline
 
@@ -75,16 +77,33 @@ class Rendered:
     html: str
 
 
+# What differs in each message of a wave; the rest is written once for all of them. Random, so that nothing that
+# somebody else wrote can hold it.
+_PERSONAL = ("main_url", "leave_url", "leave_one_url", "me_url")
+_PLACES = {name: f"https://{uuid4().hex}.invalid/" for name in _PERSONAL}
+
+
 def render(kind: Kind, locale: str, facts: Facts) -> Rendered:
     """The message as mail in `locale`; the subject is one line whatever the product is called."""
+    own = {name: url for name in _PERSONAL if (url := getattr(facts, name))}
+    written = _written(kind, locale, replace(facts, **{name: _PLACES[name] for name in own}))
+    text, page = written.text, written.html
+    for name, url in own.items():
+        text = text.replace(_PLACES[name], url)
+        page = page.replace(_PLACES[name], html.escape(url))
+    return Rendered(written.subject, text, page)
+
+
+@lru_cache(maxsize=256)
+def _written(kind: Kind, locale: str, facts: Facts) -> Rendered:
     env = environment(locale)
     context = {"facts": facts}
     subject = env.get_template(f"email/{kind}.subject.txt").render(context)
-    html = env.get_template(f"email/{kind}.html").render(context)
+    page = env.get_template(f"email/{kind}.html").render(context)
     return Rendered(
         subject=" ".join(subject.split()),
         text=env.get_template(f"email/{kind}.txt").render(context).strip() + "\n",
-        html=_inliner().inline(html),
+        html=_inliner().inline(page),
     )
 
 

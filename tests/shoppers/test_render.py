@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from connector import i18n
+from connector.shoppers import render as rendering
 from connector.shoppers.render import KINDS, Code, Facts, Kind, Similar, render
 
 FACTS = Facts(
@@ -34,6 +35,9 @@ FACTS = Facts(
 )
 OURS = ("connector/shoppers/", "connector/web/storefront.py", "templates/email/", "templates/storefront/")
 EVERY = [(kind, locale) for kind in KINDS for locale in i18n.locales()]
+
+render_alone = rendering._written.__wrapped__
+"""What one person's message is when nothing is kept for the next."""
 
 
 def words_of(kind: Kind, locale: str) -> str:
@@ -169,3 +173,19 @@ def test_the_first_language_that_is_offered_is_chosen(wanted: list[str], found: 
 
 def test_money_knows_currencies_without_cents() -> None:
     assert (i18n.money(1999, "JPY", "en"), i18n.money(1999, "KWD", "en")) == ("¥1,999", "KWD1.999")
+
+
+def test_what_is_written_once_for_many_is_what_each_would_have_got() -> None:
+    def theirs(n: int) -> Facts:
+        own = {
+            name: f"https://dispo.test/{name}/{n}?a=1&b=2"
+            for name in ("main_url", "leave_url", "leave_one_url", "me_url")
+        }
+        return replace(FACTS, **own)  # type: ignore[arg-type]
+
+    for kind, locale in EVERY:
+        alone = [render_alone(kind, locale, theirs(n)) for n in (1, 2)]
+        assert [render(kind, locale, theirs(n)) for n in (1, 2)] == alone
+        assert alone[0] != alone[1]
+        nowhere = replace(FACTS, main_url="", leave_url="", leave_one_url="", me_url="")
+        assert render(kind, locale, nowhere) == render_alone(kind, locale, nowhere)
