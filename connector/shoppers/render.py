@@ -6,7 +6,7 @@ import html
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache, lru_cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 from uuid import uuid4
 
 import css_inline
@@ -86,7 +86,8 @@ _PLACES = {name: f"https://{uuid4().hex}.invalid/" for name in _PERSONAL}
 def render(kind: Kind, locale: str, facts: Facts) -> Rendered:
     """The message as mail in `locale`; the subject is one line whatever the product is called."""
     own = {name: url for name in _PERSONAL if (url := getattr(facts, name))}
-    written = _written(kind, locale, replace(facts, **{name: _PLACES[name] for name in own}))
+    places: dict[str, Any] = {name: _PLACES[name] for name in own}
+    written = _written(kind, locale, replace(facts, **places))
     text, page = written.text, written.html
     for name, url in own.items():
         text = text.replace(_PLACES[name], url)
