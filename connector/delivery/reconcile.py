@@ -31,7 +31,8 @@ def reconcile(
     fails; the cursor moves only after a complete reading.
     """
     started = rt.now()
-    since = None if is_full else _cursor(rt, merchant_id, connection_id, "catalog")
+    cursor = _cursor(rt, merchant_id, connection_id, "catalog")
+    since = None if is_full else _moment(cursor)
     with transaction(rt.engine) as db:
         reconciliation_id = db.execute(
             sa.text("""
@@ -46,7 +47,7 @@ def reconcile(
         _finish(rt, merchant_id, reconciliation_id, CatalogRead(), str(error))
         raise
     _finish(rt, merchant_id, reconciliation_id, found, "")
-    _move_cursor(rt, merchant_id, connection_id, "catalog", started)
+    _move_cursor(rt, merchant_id, connection_id, "catalog", cursor, started)
     shadow.look(rt, merchant_id, connection_id)
     return found
 
@@ -60,7 +61,8 @@ def read_orders(rt: DeliveryRuntime, merchant_id: int, connection_id: int) -> in
     if not store.capabilities.reads_orders:
         return 0
     started = rt.now()
-    since = _cursor(rt, merchant_id, connection_id, "orders")
+    cursor = _cursor(rt, merchant_id, connection_id, "orders")
+    since = _moment(cursor)
     count = 0
     if since is not None:
         with rt.engine.connect() as db:
@@ -81,27 +83,37 @@ def read_orders(rt: DeliveryRuntime, merchant_id: int, connection_id: int) -> in
             with transaction(rt.engine) as db:
                 run_now(db, merchant_id, "store.webhooks", connection_id)
             return count
-    _move_cursor(rt, merchant_id, connection_id, "orders", started)
+    _move_cursor(rt, merchant_id, connection_id, "orders", cursor, started)
     return count
 
 
-def _cursor(rt: DeliveryRuntime, merchant_id: int, connection_id: int, name: str) -> datetime | None:
+def _cursor(rt: DeliveryRuntime, merchant_id: int, connection_id: int, name: str) -> str | None:
+    """How far was read (ISO 8601); None where everything is to be read."""
     with rt.engine.connect() as db:
-        found = db.execute(
+        found: str | None = db.execute(
             sa.text("select cursors ->> :n from connection where merchant_id = :m and id = :c"),
             {"m": merchant_id, "c": connection_id, "n": name},
         ).scalar_one()
-    return datetime.fromisoformat(found).astimezone(UTC) if found else None
+    return found
 
 
-def _move_cursor(rt: DeliveryRuntime, merchant_id: int, connection_id: int, name: str, at: datetime) -> None:
+def _moment(cursor: str | None) -> datetime | None:
+    return datetime.fromisoformat(cursor).astimezone(UTC) if cursor else None
+
+
+def _move_cursor(
+    rt: DeliveryRuntime, merchant_id: int, connection_id: int, name: str, was: str | None, at: datetime
+) -> None:
+    """What was read reaches to `at` now. A cursor that somebody took away meanwhile, to have everything read, stays
+    away, and one that another reading moved is further already."""
     with transaction(rt.engine) as db:
         db.execute(
             sa.text("""
                 update connection set cursors = cursors || jsonb_build_object(cast(:n as text), cast(:at as text))
                  where merchant_id = :m and id = :c
+                   and cursors ->> :n is not distinct from cast(:was as text)
             """),
-            {"m": merchant_id, "c": connection_id, "n": name, "at": at.isoformat()},
+            {"m": merchant_id, "c": connection_id, "n": name, "was": was, "at": at.isoformat()},
         )
 
 

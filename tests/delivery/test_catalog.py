@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from connector.catalog.keys import sku_key
-from connector.delivery import catalog
+from connector.delivery import catalog, reconcile
 from connector.delivery.catalog import CatalogRead, read_catalog
 from connector.ports.errors import Retryable
 from connector.ports.stores import ListingRef, Reading, StoreListing
@@ -48,6 +48,7 @@ class Shelf:
         self.pages: list[Sequence[StoreListing]] = []
         self.error: Exception | None = None
         self.known: set[str] = set()
+        self.meanwhile: Callable[[], object] = lambda: None
         self.capabilities = SimpleNamespace(read_batch_size=100)
 
     def read_quantities(self, refs: Sequence[ListingRef]) -> list[Reading]:
@@ -61,6 +62,7 @@ class Shelf:
 
     def catalog(self, changed_since: datetime | None) -> Iterator[list[StoreListing]]:
         yield from (list(page) for page in self.pages)
+        self.meanwhile()
         if self.error is not None:
             raise self.error
 
@@ -205,6 +207,22 @@ def test_much_that_a_full_reading_lacks_is_gone_only_if_the_store_does_not_know_
         with pytest.raises(Retryable, match=r"lacks 30 of 30 items, .* it still knows"):
             scene.read([])
     assert [(is_gone,)] == scene.rows("distinct is_gone", "1")
+
+
+def test_a_reading_that_was_to_begin_anew_is_not_held_for_done_by_one_under_way(scene: Scene) -> None:
+    def reconciled() -> list[tuple[Any, ...]]:
+        scene.clock.advance(minutes=1)
+        scene.rt.pages = [[item(1)]]
+        reconcile.reconcile(scene.rt, scene.world.merchant_id, scene.store_id)
+        return scene.rows("cursors ->> 'catalog'", table="connection")
+
+    moved = reconciled()
+    assert [(scene.clock.now().isoformat(),)] == moved
+    # As a choice of locations does, while the store is being read.
+    scene.rt.meanwhile = lambda: scene.world.execute(
+        "update connection set cursors = cursors - 'catalog' where merchant_id = :m"
+    )
+    assert [(None,)] == reconciled()
 
 
 def test_what_is_shown_at_another_location_now_is_not_asked_for(scene: Scene) -> None:
