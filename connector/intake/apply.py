@@ -242,7 +242,7 @@ def _keep_rows(db: sa.Connection, given: dict[str, Any], which: str) -> int:
 
 def supersede(db: sa.Connection, place: Place, run_id: int) -> None:
     """Close what waited before and was now answered by a newer accepted file: the rows of items that it
-    has, and everything of files that were held as a whole."""
+    has, and everything of files that were held as a whole. A run of which nothing waits any more has ended."""
     given = {**place.given, "run": run_id}
     db.execute(
         sa.text("""
@@ -261,6 +261,21 @@ def supersede(db: sa.Connection, place: Place, run_id: int) -> None:
                            error = 'A newer file was accepted (run ' || :run || ').'
              where merchant_id = :merchant and source_id = :source and status = 'held' and id <> :run
         """).bindparams(sa.bindparam("run", type_=sa.BigInteger)),
+        given,
+    )
+    db.execute(
+        sa.text("""
+            update run r set rows_held = w.waiting,
+                             status = case when w.waiting = 0 then 'applied' else r.status end
+              from (select p.id, count(h.id) as waiting from run p
+                      left join held_change h on h.merchant_id = p.merchant_id and h.run_id = p.id
+                                             and h.status = 'held'
+                     where p.merchant_id = :merchant and p.source_id = :source and p.status = 'partly_held'
+                       and p.id <> :run
+                     group by p.id) w
+             where r.merchant_id = :merchant and r.id = w.id and r.status = 'partly_held'
+               and (r.rows_held <> w.waiting or w.waiting = 0)
+        """),
         given,
     )
 

@@ -228,9 +228,20 @@ def _held_run(db: sa.Connection, merchant_id: int, run_id: int) -> Any:
         {"merchant": merchant_id, "run": run_id},
     ).one()
     if run.status not in ("held", "partly_held"):
-        newer = " A newer file was accepted since." if run.error_code == "superseded" else ""
-        raise NotPossible(f"Nothing of run {run_id} waits: it is {run.status}.{newer}")
+        raise NotPossible(f"Nothing of run {run_id} waits: it is {run.status}.{_newer(db, merchant_id, run)}")
     return run
+
+
+def _newer(db: sa.Connection, merchant_id: int, run: Any) -> str:
+    if run.error_code == "superseded":
+        return " A newer file was accepted since."
+    answered = db.execute(
+        sa.text(
+            "select count(*) from held_change where merchant_id = :m and run_id = :r and status = 'superseded'"
+        ),
+        {"m": merchant_id, "r": run.id},
+    ).scalar_one()
+    return f" A newer file answered {answered:,} of its rows." if answered else ""
 
 
 def _apply(rt: Runtime, db: sa.Connection, source: SourceRow, run: Any, answer: _Answer) -> set[int]:

@@ -164,6 +164,20 @@ class TestHeldRows:
             (2, "superseded"),
             (3, "held"),
         ]
+        assert stocked.all("select id, status, rows_held from run where id > 1 order by id") == [
+            (2, "applied", 0),
+            (3, "partly_held", 1),
+        ]
+        with pytest.raises(NotPossible, match="it is applied. A newer file answered 1 of its rows."):
+            approve(stocked.rt, MERCHANT, 2)
+
+    def test_of_a_run_whose_rows_are_answered_in_part_the_rest_is_counted(self, stocked: Shop) -> None:
+        stocked.run(_file(**{**_stock(40), "S1": 9_000, "S2": 8_000}))
+
+        without_s2 = {sku: units for sku, units in _stock(40).items() if sku != "S2"}
+        stocked.run(_file(**{**without_s2, "S1": 12}))
+
+        assert stocked.all("select status, rows_held from run where id = 2") == [("partly_held", 1)]
 
     def test_a_rejected_row_is_not_asked_about_again_while_the_file_repeats_it(self, stocked: Shop) -> None:
         stocked.run(_file(**{**_stock(40), "S1": 9_000}))

@@ -110,6 +110,7 @@ def run(run_id: int) -> Response:
         )
         matching = len(runs.waiting(db, g.merchant_id, run_id, danger=danger, search=search))
         waiting = runs.held_count(db, g.merchant_id, run_id)
+        superseded = runs.held_count(db, g.merchant_id, run_id, "superseded")
         dangers = runs.held_dangers(db, g.merchant_id, run_id)
         below = run_notes.count_of(db, g.merchant_id, run_id)
         lowest = list(run_notes.listed(db, g.merchant_id, run_id, BELOW_SHOWN)) if below else []
@@ -129,6 +130,7 @@ def run(run_id: int) -> Response:
         matching=matching,
         can_allow=row.status == "held" and bool(can_allow((row.shape or {}).get("holds", []))),
         waiting=waiting,
+        superseded=superseded,
         below=below,
         lowest=lowest,
         is_kept=archive.is_kept(runtime().data_dir, row.feed_path),

@@ -189,13 +189,13 @@ def held_dangers(db: sa.Connection, merchant_id: int, run_id: int) -> dict[str, 
     return {name: found.get(place, 0) for place, name in enumerate(DANGERS)}
 
 
-def held_count(db: sa.Connection, merchant_id: int, run_id: int) -> int:
-    """How many rows of this run still wait."""
+def held_count(db: sa.Connection, merchant_id: int, run_id: int, status: str = "held") -> int:
+    """How many rows of this run still wait, or ended as `status`."""
     return int(
         db.execute(
             sa.text(
-                "select count(*) from held_change where merchant_id = :m and run_id = :r and status = 'held'"
+                "select count(*) from held_change where merchant_id = :m and run_id = :r and status = :status"
             ),
-            {"m": merchant_id, "r": run_id},
+            {"m": merchant_id, "r": run_id, "status": status},
         ).scalar_one()
     )
