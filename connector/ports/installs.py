@@ -42,7 +42,8 @@ class Grant:
 class PrivacyRequest:
     """A legal request that a platform passes on.
 
-    "export": give the merchant what is kept about these `addresses`; "erase_person": forget them;
+    "export": give the merchant what is kept about these `addresses` (mailboxes and telephone numbers);
+    "erase_person": forget them;
     "erase_shop": forget everything of the shop, which left. `reference` is the platform's number of the
     request or the person, "" where it gives none; never a name or an address.
     """

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from connector.shoppers import addresses
 from connector.shoppers.devices import of_person
+from connector.shoppers.policy import policy_of
 from connector.shoppers.tables import Message, Subscription
 
 _SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
@@ -33,16 +34,29 @@ _OWN_MESSAGE = ("id", "subscription_id", "kind", "channel", "status", "subject",
 def erase(
     db: sa.Connection, merchant_id: int, address: str, now: datetime, *, connection_id: int | None = None
 ) -> int:
-    """Forget an address at this merchant, or in one store of theirs; the number of subscriptions it was
-    taken from.
+    """Forget an address or a telephone number at this merchant, or in one store of theirs; the number of
+    subscriptions it was taken from.
 
-    What was open ends. Raises AddressInvalid for something that cannot be an address.
+    What was open ends. Raises AddressInvalid for something that cannot be either.
     """
-    _, key = addresses.normalise(address)
+    key = _key(db, merchant_id, address)
     if connection_id is None:
         return erase_key(db, merchant_id, key, now)
     which = of_person(merchant_id, key) & (_SUBSCRIPTION.c.connection_id == connection_id)
     return _anonymise(db, merchant_id, which, now)
+
+
+def _key(db: sa.Connection, merchant_id: int, address: str) -> str:
+    """How it is compared. A number without its country is looked for in those that the merchant writes to."""
+    if "@" in address:
+        return addresses.normalise(address)[1]
+    policy = policy_of(db, merchant_id)
+    for country in ("", policy.country, *policy.sms_countries):
+        try:
+            return addresses.normalise_phone(address, country)
+        except addresses.AddressInvalid:
+            continue
+    raise addresses.AddressInvalid("This is neither an e-mail address nor a mobile number.")
 
 
 def erase_key(db: sa.Connection, merchant_id: int, address_key: str, now: datetime) -> int:
@@ -78,9 +92,9 @@ def expire_closed(db: sa.Connection, merchant_id: int, now: datetime) -> int:
 def export(
     db: sa.Connection, merchant_id: int, address: str, *, connection_id: int | None = None
 ) -> dict[str, Any]:
-    """Everything kept about an address at this merchant, or in one store of theirs, ready for JSON. Raises
-    AddressInvalid."""
-    _, key = addresses.normalise(address)
+    """Everything kept about an address or a number at this merchant, or in one store of theirs, ready for JSON.
+    Raises AddressInvalid."""
+    key = _key(db, merchant_id, address)
     return export_key(db, merchant_id, key, connection_id=connection_id)
 
 

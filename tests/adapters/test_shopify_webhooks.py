@@ -160,12 +160,12 @@ CUSTOMER = {"id": 191167, "email": "ada@example.com", "phone": "555-625-1199"}
         (
             "customers/data_request",
             {"shop_id": 1, "customer": CUSTOMER, "data_request": {"id": 9999}},
-            PrivacyRequest("export", ("ada@example.com",), "9999"),
+            PrivacyRequest("export", ("ada@example.com", "555-625-1199"), "9999"),
         ),
         (
             "customers/redact",
             {"shop_id": 1, "customer": CUSTOMER},
-            PrivacyRequest("erase_person", ("ada@example.com",), "191167"),
+            PrivacyRequest("erase_person", ("ada@example.com", "555-625-1199"), "191167"),
         ),
         ("customers/redact", {"customer": {"id": 5}}, PrivacyRequest("erase_person", (), "5")),
         ("shop/redact", {"shop_id": 1, "shop_domain": "a.myshopify.com"}, PrivacyRequest("erase_shop")),
@@ -178,6 +178,7 @@ def test_a_legal_request_says_what_is_asked_and_about_whom(
     hint = read(topic, body)
     assert hint == StoreHint("privacy", detail=topic, privacy=expected)
     assert "ada@example.com" not in repr(hint)
+    assert "1199" not in repr(hint)
 
 
 @pytest.mark.parametrize("topic", ["inventory_levels/update", "orders/create", "products/update"])

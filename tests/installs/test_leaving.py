@@ -165,6 +165,18 @@ def test_a_customer_is_forgotten_by_address_and_nobody_else(installed: Admin) ->
     assert receipt.body is None
 
 
+def test_the_alerts_of_their_number_are_forgotten_as_well(installed: Admin) -> None:
+    sign_up(installed, "+33612345678")
+    sign_up(installed, "+33612345679")
+    installed.rows("update subscription set channel = 'sms'")
+    person = {"id": 7, "email": None, "phone": "+33 6 12 34 56 78"}
+    installed.hook("CUSTOMERS_REDACT", {"shop_domain": installed.shop, "customer": person})
+    installed.work()
+    assert known(installed) == ["", "+33612345679"]
+    (request,) = requests(installed)
+    assert (request.outcome, bytes(request.sealed)) == ("1 subscriptions were made anonymous.", b"")
+
+
 def test_a_data_request_waits_for_the_merchant_with_its_day(installed: Admin) -> None:
     sign_up(installed, ADA)
     sign_up(installed, BOB)

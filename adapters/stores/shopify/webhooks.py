@@ -92,11 +92,11 @@ def _hint(topic: str, body: Mapping[str, Any]) -> StoreHint:
 
 
 def _privacy(topic: str, body: Mapping[str, Any]) -> PrivacyRequest:
-    """Who it is about. Shopify leaves out an e-mail address that the customer never gave."""
+    """Who it is about. Shopify leaves out an e-mail address, or a telephone number, that the customer never gave."""
     customer = body.get("customer") or {}
-    email = str(customer.get("email") or "").strip()
+    given = [str(customer.get(name) or "").strip() for name in ("email", "phone")]
     number = (body.get("data_request") or {}).get("id") or customer.get("id") or ""
-    return PrivacyRequest(PRIVACY_TOPICS[topic], (email,) if email else (), str(number))
+    return PrivacyRequest(PRIVACY_TOPICS[topic], tuple(one for one in given if one), str(number))
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:
