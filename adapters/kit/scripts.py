@@ -1,7 +1,8 @@
 """Makes scripts small for browsers: `python -m adapters.kit.scripts`.
 
-`templates/storefront/notify-me.min.js`, which the server sends and WooCommerce's plugin brings along, is
-`notify-me.js` without comments and needless spaces; names stay, so that an error in a shop can be read.
+`notify-me.min.js` and `similar.min.js` in templates/storefront, which the server sends and WooCommerce's plugin brings
+along, are `notify-me.js` and `similar.js` without comments and needless spaces; names stay, so that an error in a shop
+can be read.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCE = ROOT / "templates" / "storefront" / "notify-me.js"
-TARGET = SOURCE.with_name("notify-me.min.js")
-HEADER = "/* Dispo. As written: templates/storefront/notify-me.js */\n"
+STOREFRONT = ROOT / "templates" / "storefront"
+NAMES = ("notify-me", "similar")
 
 
 def minified(source: str) -> str:
@@ -29,17 +29,19 @@ def minified(source: str) -> str:
     return small + "\n"
 
 
-def built() -> bytes:
-    """The bytes of notify-me.min.js."""
-    return (HEADER + minified(SOURCE.read_text(encoding="utf-8"))).encode()
+def built(name: str) -> bytes:
+    """The bytes of <name>.min.js; `name` is one of NAMES."""
+    header = f"/* Dispo. As written: templates/storefront/{name}.js */\n"
+    return (header + minified((STOREFRONT / f"{name}.js").read_text(encoding="utf-8"))).encode()
 
 
 def main() -> None:
-    """Write it where it differs."""
-    made = built()
-    if not TARGET.is_file() or TARGET.read_bytes() != made:
-        TARGET.write_bytes(made)
-        print(f"wrote {TARGET.relative_to(ROOT)}")
+    """Write them where they differ."""
+    for name in NAMES:
+        target, made = STOREFRONT / f"{name}.min.js", built(name)
+        if not target.is_file() or target.read_bytes() != made:
+            target.write_bytes(made)
+            print(f"wrote {target.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

@@ -31,12 +31,14 @@ MARKETING_VERSION = "2026-11"
 @dataclass(frozen=True, slots=True)
 class Offer:
     """`countries`: whose mobile numbers are taken, first the one where a number without "+" belongs; empty: no text
-    messages. `any_of`: the product of which any variant may be asked for, "" where that is not offered."""
+    messages. `any_of`: the product of which any variant may be asked for, "" where that is not offered.
+    `has_alternatives`: similar products may be named below the form."""
 
     countries: tuple[str, ...] = ()
     any_of: str = ""
     has_marketing: bool = False
     refuses_disposable: bool = False
+    has_alternatives: bool = False
 
     def allows(self, consent_version: str) -> bool:
         """Whether a form with that consent is one of today's."""
@@ -72,7 +74,9 @@ def offer_at(
         and len(variants_of(db, merchant_id, connection_id, product_id)) > 1
     ):
         any_of = product_id
-    return Offer(countries, any_of, policy.offers_marketing, policy.refuses_disposable)
+    return Offer(
+        countries, any_of, policy.offers_marketing, policy.refuses_disposable, policy.offers_alternatives
+    )
 
 
 def variants_of(db: sa.Connection, merchant_id: int, connection_id: int, product_id: str) -> list[int]:
@@ -129,7 +133,8 @@ def form_facts(offer: Offer, seller: str, locale: str) -> dict[str, Any] | None:
     """What the script adds to the form, in the page's language; None where there is nothing to add.
 
     `label` and `note` stand in place of the form's own where text messages are offered, `consent` is then the
-    version of what was shown; `ticks` are choices nobody has made yet: name, value and words of each.
+    version of what was shown; `ticks` are choices nobody has made yet: name, value and words of each. `similar` is the
+    heading of similar products where they may be named; which there are is read from /alternatives.
     """
     _ = gettext(locale)
     facts: dict[str, Any] = {}
@@ -144,4 +149,6 @@ def form_facts(offer: Offer, seller: str, locale: str) -> dict[str, Any] | None:
         ticks.append(["marketing", MARKETING_VERSION, _marketing(seller, locale)])
     if ticks:
         facts["ticks"] = ticks
+    if offer.has_alternatives:
+        facts["similar"] = _("Similar, and in stock now")
     return facts or None

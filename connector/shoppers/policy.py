@@ -31,6 +31,8 @@ class ShopperPolicy(BaseModel):
     inside `sms_from`…`sms_until`, Monday to Saturday, no public holiday. `most_per_day` alerts reach one person at most
     in 24 hours; `most_per_hour` leave for this merchant (None: as fast as the provider takes them); from the day
     `warms_up_from` on 200 a day, then twice as many each day, for two weeks.
+    With `offers_alternatives` similar products stand below the form of a sold-out one, as soon as somebody turns to it
+    (off by default: what stands on a shop's page is the merchant's to choose).
     With `marks_links` links of alerts bear an opaque mark for the shop's own analytics, by which an order is known to
     have come of one. `counts_interest`: how often products are looked at is counted (`connector.shoppers.interest`).
 
@@ -46,6 +48,7 @@ class ShopperPolicy(BaseModel):
     channels: tuple[ChannelName, ...] = ("email",)
     offers_any_variant: bool = False
     offers_marketing: bool = False
+    offers_alternatives: bool = False
     refuses_disposable: bool = False
     country: str = Field(default="", pattern="^([A-Z]{2})?$")
     sms_countries: tuple[Annotated[str, Field(pattern="^[A-Z]{2}$")], ...] = ()

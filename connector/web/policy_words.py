@@ -63,6 +63,8 @@ def sections(_: Callable[..., str], currency: str) -> tuple[Section, ...]:
                      _("A box of its own, never ticked beforehand.")),
                 Said("offers_any_variant", _("Shoppers may wait for any variant of a product"),
                      _("“Any size will do”: whoever ticks it is told of the first one that is back.")),
+                Said("offers_alternatives", _("Name similar products below the form"),
+                     _("Up to three that are in stock, as soon as somebody turns to the form of a sold-out product.")),
                 Said("refuses_disposable", _("Refuse disposable addresses"),
                      _("Mailboxes that vanish after minutes; the form says so at once.")),
                 Said("marks_links", _("Mark the links of alerts for your shop's analytics"),

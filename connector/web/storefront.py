@@ -15,12 +15,14 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
+from babel.numbers import get_currency_precision
 from cachetools import TTLCache
 from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -93,6 +95,10 @@ def storefront(
     def script() -> Response:
         return _file("notify-me.min.js", "text/javascript; charset=utf-8")
 
+    @routes.get("/s/<public_key>/similar.js")
+    def similar_script(public_key: str) -> Response:
+        return _file("similar.min.js", "text/javascript; charset=utf-8")
+
     @routes.get("/s/<public_key>/availability")
     def availability(public_key: str) -> Response:
         ids = [part for part in request.args.get("ids", "").split(",") if part and "\0" not in part]
@@ -103,7 +109,7 @@ def storefront(
         with rt.engine.connect() as db:
             items = badge_facts(db, public_key, ids, rt.now(), country, desk)
             if items and desk is None and len(ids) == 1:
-                interest.looked(db, public_key, items, request.user_agent.string, rt.now())
+                interest.looked(public_key, items, request.user_agent.string, rt.now())
             if items and len(items) == 1 and "lang" in request.args:
                 _add_form(db, public_key, items)
         if items is None:
@@ -126,7 +132,7 @@ def storefront(
                 with offers_lock:
                     items = offers.get(at)
                 if items is None:
-                    items = _offers(db, *at, rt.now())
+                    items = _offers(db, *at, place.url, rt.now())
                     with offers_lock:
                         offers[at] = items
         except UnknownListing:
@@ -241,7 +247,7 @@ def _add_form(db: sa.Connection, public_key: str, items: dict[str, dict[str, Any
             place = find_place(db, public_key, external_id)
         except UnknownListing:
             continue  # it was taken off this moment
-        offer = offer_at(db, place.merchant_id, place.connection_id, place.product_id)
+        offer = offer_at(db, place.merchant_id, place.connection_id, place.product_id, place.policy)
         form = form_facts(offer, place.seller, locale_of(request))
         if form:
             facts["form"] = form
@@ -258,16 +264,17 @@ def _sign_up(
     locale = locale_of(request, str(posted.get("lang") or ""))
     said = sign_up(rt, limits, public_key, posted, request.remote_addr or "", locale)
     if said.status == 200 and not posted.get("website"):
-        with rt.engine.connect() as db:
-            interest.signed_up(db, public_key, str(posted.get("id") or ""), rt.now())
+        interest.signed_up(public_key, str(posted.get("id") or ""), rt.now())
     return _said(said, locale)
 
 
 def _offers(
-    db: sa.Connection, merchant_id: int, connection_id: int, variant_id: int, now: datetime
+    db: sa.Connection, merchant_id: int, connection_id: int, variant_id: int, page: str, now: datetime
 ) -> list[dict[str, Any]]:
-    """Similar products in stock, as the storefront's script reads them; prices in minor units."""
+    """Similar products in stock, as the storefront's script reads them, at the host of `page` (the product's own);
+    prices in minor units and as a decimal number."""
     currency = store_currency(db, merchant_id, connection_id)
+    places = get_currency_precision(currency)
     return [
         {
             "id": one.external_id,
@@ -275,10 +282,11 @@ def _offers(
             "url": one.url,
             "image": one.image_url,
             "price_minor": one.price_minor,
+            "price": None if one.price_minor is None else f"{Decimal(one.price_minor).scaleb(-places):f}",
             "currency": currency,
         }
         for one in alternatives(db, merchant_id, connection_id, variant_id, now)
-        if is_web_address(one.url)
+        if is_web_address(one.url) and (not page or urlsplit(one.url).netloc == urlsplit(page).netloc)
     ]
 
 

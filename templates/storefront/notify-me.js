@@ -52,6 +52,7 @@
   const escape = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
   const say = (text, values) => text.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
   const rank = (state) => RANK.indexOf(state);
+  const make = (name, className = "") => Object.assign(document.createElement(name), { className });
 
   function start(root) {
     if (root.dispo) return;
@@ -68,42 +69,41 @@
     }
     let variant = data.variant;
     const checkedAt = {};
+    const near = {};
     let more = null;
     let tries = 0;
     let timer = 0;
 
-    const badge = root.querySelector("[data-dispo-badge]") || root.appendChild(document.createElement("p"));
+    const badge = root.querySelector("[data-dispo-badge]") || root.appendChild(make("p"));
     badge.classList.add("dispo-badge");
     badge.setAttribute("role", "status");
     // When it would arrive: only as heard just now, never as a page was kept.
     const heard = {};
-    const due = document.createElement("p");
-    due.className = "dispo-delivery";
-    root.append(due);
+    const due = root.appendChild(make("p", "dispo-delivery"));
     const range = new Intl.DateTimeFormat(locale, { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
     if ("badgeOnly" in data) return void paint();
     const form = root.querySelector("form[data-dispo-form]") || root.appendChild(build());
     form.noValidate = true;
     const field = form.elements.email;
     const button = form.querySelector("button");
-    const said = form.querySelector("[data-dispo-said]") || form.appendChild(line());
+    const said = form.querySelector("[data-dispo-said]") || line();
+    // Beside what it speaks of.
+    if (!said.parentNode) (field.closest("label") || field).after(said);
     if (!said.id) said.id = `dispo-said-${Math.random().toString(36).slice(2)}`;
 
     function build() {
-      const made = document.createElement("form");
+      const made = make("form", "dispo-form");
       const seller = escape(say(words.consent, { seller: data.seller || location.hostname }));
       const privacy = /^https?:/.test(data.privacy || "") ? ` <a href="${escape(data.privacy)}">${escape(words.privacy)}</a>` : "";
       made.method = "post";
       made.action = `${base}/subscribe`;
-      made.className = "dispo-form";
       const units = "units" in data ? `<label>${escape(words.units)}<input type="number" name="units" min="1" max="99" value="1"></label>` : "";
       made.innerHTML = `<h3>${escape(words.title)}</h3><label>${escape(words.email)}<input type="email" name="email" required autocomplete="email" inputmode="email" maxlength="254"></label>${units}<div class="dispo-trap" aria-hidden="true"><input name="website" tabindex="-1" autocomplete="off"></div><input type="hidden" name="id"><input type="hidden" name="lang" value="${escape(language)}"><input type="hidden" name="consent" value="${CONSENT}"><button>${escape(words.send)}</button><small>${seller} ${escape(words.keep)}${privacy}</small>`;
       return made;
     }
 
     function line() {
-      const made = document.createElement("p");
-      made.className = "dispo-said";
+      const made = make("p", "dispo-said");
       made.setAttribute("aria-live", "polite");
       made.tabIndex = -1;
       return made;
@@ -116,7 +116,7 @@
       badge.dataset.state = state;
       const text = state && describe(state, facts);
       if (badge.textContent !== text) badge.textContent = text;
-      const days = state && rank(state) < 5 && (heard[variant] || {}).delivery;
+      const days = state && rank(state) < 5 && heard[variant]?.delivery;
       const when = days ? say(words.delivery, { days: range.formatRange(...days.map(date)) }) : "";
       if (due.textContent !== when) due.textContent = when;
       return state;
@@ -157,6 +157,7 @@
           if (isWorse(fresh, shown[id] || {})) shown[id] = fresh;
           render();
           if (fresh.form && !more) offer((more = fresh.form));
+          idle(look);
         }
       } catch { /* The page keeps what the shop wrote into it. */ }
     }
@@ -174,8 +175,7 @@
           form.elements.consent.value = consent;
         }
         for (const [name, value, text] of ticks) {
-          const tick = document.createElement("label");
-          tick.className = "dispo-tick";
+          const tick = make("label", "dispo-tick");
           tick.innerHTML = `<input type="checkbox" name="${name}" value="${value}">`;
           tick.append(text);
           button.before(tick);
@@ -183,6 +183,19 @@
       };
       if (document.activeElement === field) add();
       else field.addEventListener("focus", add, { once: true });
+    }
+
+    // Similar products, where the shop wants them here: read when the page is idle, shown when the shopper turns to the form.
+    async function look() {
+      const id = variant;
+      if (form.hidden || !more?.similar || id in near) return;
+      near[id] = null;
+      try {
+        const { items } = await (await fetch(`${base}/alternatives?id=${encodeURIComponent(id)}`, { credentials: "omit" })).json();
+        // In full: a script from another origin has no address of its own to start from.
+        const script = new URL(data.similar || `${base}/similar.js`, location);
+        if (items.length) near[id] = (await import(script)).default(items, more.similar, locale, data);
+      } catch { /* The page does without. */ }
     }
 
     function isWorse(fresh, now) {
@@ -210,9 +223,7 @@
       button.textContent = words.sending;
       let answer;
       try {
-        const stop = new AbortController();
-        setTimeout(() => stop.abort(), 10000);
-        answer = await fetch(`${base}/subscribe`, { method: "POST", body, headers: { Accept: "application/json" }, credentials: "omit", signal: stop.signal });
+        answer = await fetch(`${base}/subscribe`, { method: "POST", body, headers: { Accept: "application/json" }, credentials: "omit", signal: AbortSignal.timeout?.(10000) });
         if (answer.status >= 500) throw new Error("down");
       } catch {
         // Nothing is lost: the field keeps the address, also over a reload of this tab.
@@ -241,6 +252,7 @@
 
     function choose(id) {
       if (!id || String(id) === variant) return;
+      near[variant]?.remove();
       variant = String(id);
       clearTimeout(timer);
       for (const part of form.children) part.hidden = false;
@@ -257,7 +269,8 @@
         field.focus();
       } else if (!button.disabled) send();
     });
-    const told = (event) => choose(event.detail && event.detail.id);
+    form.addEventListener("focusin", () => near[variant] && root.append(near[variant]));
+    const told = (event) => choose(event.detail?.id);
     document.addEventListener("dispo:variant", told);
     root.addEventListener("dispo:variant", told);
     const chooser = data.select || '[name="id"],[name="variation_id"],[data-dispo-variants]';
@@ -278,6 +291,11 @@
     } catch { /* No storage, nothing kept. */ }
   }
 
+  function idle(run) {
+    if (document.readyState === "complete") (window.requestIdleCallback || setTimeout)(run);
+    else addEventListener("load", () => idle(run));
+  }
+
   function parse(text) {
     try {
       return JSON.parse(text || "{}");
@@ -287,8 +305,7 @@
   }
 
   function begin() {
-    const style = document.head.appendChild(document.createElement("style"));
-    style.textContent = CSS;
+    document.head.appendChild(make("style")).textContent = CSS;
     const all = () => document.querySelectorAll("[data-dispo]").forEach(start);
     document.addEventListener("dispo:start", all);
     all();

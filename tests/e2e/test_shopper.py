@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from werkzeug.wrappers import Response
 
+from connector.shoppers.policy import ShopperPolicy, save_policy
 from connector.web.sign_up_limits import QUICKEST_MS, SignUpLimits
 from connector.web.storefront import create_storefront
 from simulator.server import ServerThread
@@ -21,6 +23,7 @@ from tests.support import ManualClock, unhurried
 
 pytestmark = pytest.mark.browser
 
+AXE = (Path(__file__).parents[1] / "web" / "vendor" / "axe.min.js").read_text(encoding="utf-8")
 DOWN = "We cannot save this just now. Your address stays here and we try again."
 
 
@@ -296,6 +299,73 @@ def _use_the_bare_form(page: Any, url: str) -> None:
     unhurried(page)
     page.get_by_role("button", name="Me prévenir").click()
     said_of(page).get_by_text("Presque fini").wait_for()
+
+
+def with_neighbours(town: Town, **policy: Any) -> None:
+    """Two mugs like the sold-out one, of which one leads to another shop's page."""
+    with town.world.engine.begin() as db:
+        save_policy(db, town.world.merchant_id, ShopperPolicy(**policy), "test", town.world.now())
+    for external_id, title in (("601", "<b>Green</b> mug"), ("602", "Foreign mug")):
+        town.world.add_variant(external_id, title, 9)
+        url = f"{town.front.url if external_id == '601' else 'https://elsewhere.test'}/shop/product/linen-apron/"
+        with town.world.engine.begin() as db:
+            db.execute(
+                sa.text("update listing set url = :u, image_url = :i where external_id = :e"),
+                {"u": url, "i": f"{town.front.url}/shop/pictures/linen-apron.svg", "e": external_id},
+            )
+    with town.world.engine.begin() as db:
+        mugs = [str(town.item("MUG").id), "601", "602"]
+        db.execute(
+            sa.text("""update variant set collections = '["Mugs"]' where sku = any(:mugs)"""), {"mugs": mugs}
+        )
+
+
+def test_similar_products_wait_until_the_shopper_turns_to_the_form(town: Town, browser_page: Any) -> None:
+    page = browser_page
+    with_neighbours(town, offers_alternatives=True)
+    page.add_init_script(
+        """window.moved = 0;
+        const count = (e) => (window.moved += e.hadRecentInput ? 0 : e.value);
+        new PerformanceObserver((list) => list.getEntries().forEach(count))
+          .observe({ type: "layout-shift", buffered: true });"""
+    )
+    with page.expect_response("**/similar.js"):
+        page.goto(town.page("speckled-mug"))
+    assert page.locator(".dispo-similar").count() == 0
+    page.get_by_label("E-mail address").click()
+    region = page.get_by_role("region", name="Similar, and in stock now")
+    link = region.get_by_role("list").get_by_role("link")
+    assert link.all_inner_texts() == ["<b>Green</b> mug\n€19.99"]
+    assert link.get_attribute("href") == town.page("linen-apron")
+    page.wait_for_function("document.querySelector('.dispo-similar img').complete")
+    assert page.evaluate("window.moved") == 0
+    page.add_script_tag(content=AXE)
+    found = page.evaluate("axe.run('[data-dispo]', {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa']})")
+    assert [one["id"] for one in found["violations"]] == []
+
+    page.get_by_label("E-mail address").fill("ann@example.com")
+    unhurried(page)
+    page.keyboard.press("Enter")
+    said_of(page).get_by_text("Almost done").wait_for()
+    link.click()
+    assert page.url == town.page("linen-apron")
+    # Another variant of that product is sold out as well, and nothing is similar to it.
+    page.get_by_label("Variant").select_option("M")
+    page.get_by_label("E-mail address").click()
+    assert page.locator(".dispo-similar").count() == 0
+
+
+def test_a_page_without_an_answer_about_similar_products_does_without(town: Town, browser_page: Any) -> None:
+    page = browser_page
+    with_neighbours(town, offers_alternatives=True)
+    page.route("**/alternatives?*", lambda route: route.fulfill(status=502))
+    with page.expect_request("**/alternatives?*"):
+        page.goto(town.page("speckled-mug"))
+    page.get_by_label("E-mail address").fill("ann@example.com")
+    unhurried(page)
+    page.get_by_role("button", name="Notify me").click()
+    said_of(page).get_by_text("Almost done").wait_for()
+    assert page.locator(".dispo-similar").count() == 0
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,11 @@ def test_the_badge_is_served_through_the_shops_domain(installed: Admin) -> None:
     assert list(answer.get_json()["items"]) == [item(installed)]
 
 
+def test_similar_products_are_read_through_the_shops_domain(installed: Admin) -> None:
+    answer = relayed(installed, installed.server.tokens.proxy_query(id=item(installed)), "alternatives")
+    assert (answer.status_code, answer.get_json()) == (200, {"items": []})
+
+
 def test_what_is_the_same_for_every_shop_is_served_too(installed: Admin) -> None:
     assert relayed(installed, installed.server.tokens.proxy_query(), "notify-me.js").status_code == 200
 

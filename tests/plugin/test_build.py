@@ -24,10 +24,11 @@ def source(name: str) -> str:
     return (build.PLUGIN / name).read_text(encoding="utf-8")
 
 
-def test_the_plugins_script_is_the_script() -> None:
-    script = build.ROOT / "templates" / "storefront" / "notify-me.min.js"
-    assert (build.PLUGIN / "assets" / "notify-me.js").read_bytes() == script.read_bytes(), "run: make assets"
-    assert scripts.built() == script.read_bytes(), "run: make assets"
+@pytest.mark.parametrize("name", scripts.NAMES)
+def test_the_plugins_script_is_the_script(name: str) -> None:
+    script = scripts.STOREFRONT / f"{name}.min.js"
+    assert (build.PLUGIN / "assets" / f"{name}.js").read_bytes() == script.read_bytes(), "run: make assets"
+    assert scripts.built(name) == script.read_bytes(), "run: make assets"
 
 
 def test_everything_made_is_up_to_date() -> None:
@@ -116,6 +117,7 @@ def test_the_archive_holds_the_plugin_and_nothing_else() -> None:
         "dispo/readme.txt",
         "dispo/uninstall.php",
         "dispo/assets/notify-me.js",
+        "dispo/assets/similar.js",
         "dispo/assets/dispo.js",
         "dispo/assets/dispo.css",
         "dispo/languages/dispo.pot",

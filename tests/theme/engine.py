@@ -85,6 +85,7 @@ def render(block: str, context: Mapping[str, Any], language: str = "en") -> str:
     env = Environment(loader=CachingDictLoader(sources()))
     env.add_filter("t", lambda key, **values: translate(texts, key, **values))
     env.add_filter("json", to_json)
+    env.add_filter("asset_url", lambda name: f"/extension/{name}")
     return env.get_template(f"blocks/{block}").render(**context)
 
 
@@ -129,9 +130,11 @@ def product_drop(product: Product, items: list[Item], chosen: Item, path: str) -
 def context_of(
     block: str, shop: Shop | None, product: dict[str, Any] | None, *, language: str = "en", origin: str = "",
     privacy: str = "/policies/privacy-policy", design_mode: bool = False, settings: Mapping[str, Any] | None = None,
+    currency: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """The objects a block may use on a product page."""
-    currency = shop.currency if shop else "EUR"
+    own = shop.currency if shop else "EUR"
+    shown_in = currency or own
     return {
         "block": {
             "id": "b1",
@@ -143,10 +146,10 @@ def context_of(
         "shop": {
             "name": shop.name if shop else "Kiln & Co",
             "permanent_domain": "kiln.myshopify.com",
-            "currency": currency,
+            "currency": own,
             "privacy_policy": {"url": privacy} if privacy else None,
         },
-        "cart": {"currency": {"iso_code": currency}},
+        "cart": {"currency": {"iso_code": shown_in}},
         "request": {
             "origin": origin,
             "page_type": "product",
@@ -158,13 +161,15 @@ def context_of(
 
 @dataclass
 class LiquidTheme:
-    """The extension on a shop of the simulator. `settings` are the merchant's choices by block; `address` says
-    where the app proxy passes a request on to, from its last part and its query."""
+    """The extension on a shop of the simulator. `settings` are the merchant's choices by block; `currency` is the
+    shopper's ("": the shop's own); `address` says where the app proxy passes a request on to, from its last part
+    and its query."""
 
     address: Callable[[str, Mapping[str, str]], str]
     blocks: tuple[str, ...] = ("availability", "notify-me")
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     relayed: list[str] = field(default_factory=list)
+    currency: str = ""
 
     def render(self, visit: Visit) -> Blocks:
         """The chosen blocks, and the embed at the end of the page."""
@@ -173,7 +178,7 @@ class LiquidTheme:
         def html(block: str) -> str:
             context = context_of(
                 block, visit.shop, product, language=visit.language, origin=visit.origin,
-                settings=self.settings.get(block),
+                settings=self.settings.get(block), currency=self.currency,
             )  # fmt: skip
             return render(block, context, visit.language)
 

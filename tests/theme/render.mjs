@@ -15,6 +15,7 @@ const made = pages.map(({ block, context, texts }) => {
     const named = Object.fromEntries(values);
     return found.replace(/\{\{ (\w+) \}\}/g, (all, name) => safe(named[name]));
   });
+  engine.registerFilter("asset_url", (name) => `/extension/${name}`);
   // Global, because snippets see `shop` and `request` too.
   return engine.renderFileSync(`blocks/${block}`, {}, { globals: context });
 });

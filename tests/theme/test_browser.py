@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from connector.shoppers.policy import ShopperPolicy, save_policy
 from tests.support import unhurried
 from tests.theme.conftest import Street
 
@@ -104,6 +106,28 @@ def test_the_whole_way_through_shopifys_signed_proxy(installed: Street, browser_
     browser_page.get_by_role("button", name="Notify me").click()
     browser_page.get_by_text("Almost done").wait_for()
     assert installed.subscriptions() == [("ann@example.com", "en")]
+
+
+def with_a_neighbour(street: Street) -> None:
+    """A mug like the sold-out one, in a shop that lets similar ones be named."""
+    with street.engine.begin() as db:
+        merchant_id = db.scalar(sa.text("select min(id) from merchant"))
+        save_policy(db, merchant_id, ShopperPolicy(offers_alternatives=True), "test", datetime.now(UTC))
+        db.execute(sa.text("""update variant set collections = '["Mugs"]' where title in ('MUG', 'BOWL')"""))
+        db.execute(sa.text("update listing set url = :u || id"), {"u": street.page("tea-bowl", item="")})
+
+
+def test_similar_products_have_a_price_in_the_pages_currency_alone(street: Street, browser_page: Any) -> None:
+    street.write("MUG", OUT)
+    with_a_neighbour(street)
+    for currency, text in (("EUR", "BOWL\n19,99\xa0€"), ("USD", "BOWL")):
+        street.theme.currency = currency
+        with browser_page.expect_response("**/extension/similar.js"):
+            browser_page.goto(street.page("speckled-mug", lang="fr"))
+        browser_page.get_by_label("Adresse e-mail").click()
+        link = browser_page.get_by_role("region", name="Semblables et en stock").get_by_role("link")
+        assert link.inner_text() == text
+    assert set(street.theme.relayed) == {"GET availability", "GET alternatives"}
 
 
 def test_an_address_is_kept_while_dispo_cannot_be_reached(street: Street, browser_page: Any) -> None:

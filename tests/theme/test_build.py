@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from adapters.kit.scripts import minified
+from adapters.kit.scripts import built, minified
 from adapters.stores.shopify.theme import build
 
 
 def test_the_blocks_script_is_made_from_the_script() -> None:
     assert build.TARGET.read_bytes() == build.built(), "run: make assets"
+    assert build.SIMILAR.read_bytes() == built("similar"), "run: make assets"
 
 
 def test_the_script_is_small_enough_for_the_platforms_check() -> None:

@@ -297,6 +297,9 @@ def test_the_form_is_told_what_the_merchant_offers(client: FlaskClient, world: W
     assert CONSENT_WITH_TEXTS == form["consent"]
     assert form["note"].startswith("Kiln & Co may write to me once, by e-mail or text message, when")
     assert ["any", "marketing"] == [name for name, _, _ in form["ticks"]]
+    assert "similar" not in form
+    offers(world, offers_alternatives=True)
+    assert form_of(client, "fr") == {"similar": "Semblables et en stock"}
     # Other readers of the facts, and items without a form, get none of it.
     assert "form" not in client.get(f"/s/{KEY}/availability?ids=501").json["items"]["501"]
     world.set_stock(4)
@@ -582,6 +585,7 @@ def test_the_storefront_reads_similar_products_for_a_minute(client: FlaskClient,
                 "url": "https://shop.test/product/601/",
                 "image": "https://shop.test/mug.png",
                 "price_minor": 1999,
+                "price": "19.99",
                 "currency": "EUR",
             }
         ]
@@ -593,6 +597,15 @@ def test_the_storefront_reads_similar_products_for_a_minute(client: FlaskClient,
     assert client.get(f"/s/{KEY}/alternatives?id=501").json == answer.json
     assert client.get(f"/s/{KEY}/alternatives?id=999").status_code == 404
     assert client.get("/s/pk-nobody/alternatives?id=501").status_code == 404
+
+
+def test_similar_products_at_another_shops_address_are_left_out(client: FlaskClient, world: World) -> None:
+    furnish(world)
+    for url in ("https://elsewhere.test/product/601/", "javascript:alert(1)", "/product/601/"):
+        with world.engine.begin() as db:
+            db.execute(sa.text("update listing set url = :u where external_id = '601'"), {"u": url})
+        app = create_storefront(world, SignUpLimits("memory://", world.keyring))
+        assert app.test_client().get(f"/s/{KEY}/alternatives?id=501").json == {"items": []}
 
 
 def test_one_alert_can_be_ended_and_the_others_stay(client: FlaskClient, world: World) -> None:
@@ -717,11 +730,13 @@ def test_no_address_reaches_a_log(
 # --- The script ---------------------------------------------------------------------------------------
 
 
-def test_the_script_is_small_and_cacheable(client: FlaskClient) -> None:
-    answer = client.get("/s/notify-me.js")
-    assert len(gzip.compress(answer.data, 9)) <= 5_120
+@pytest.mark.parametrize(("path", "most"), [("notify-me.js", 5_120), (f"{KEY}/similar.js", 1_536)])
+def test_the_scripts_are_small_and_cacheable(client: FlaskClient, path: str, most: int) -> None:
+    answer = client.get(f"/s/{path}")
+    assert len(gzip.compress(answer.data, 9)) <= most
     assert answer.content_type == "text/javascript; charset=utf-8"
-    again = client.get("/s/notify-me.js", headers={"If-None-Match": answer.headers["ETag"]})
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    again = client.get(f"/s/{path}", headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304
 
 

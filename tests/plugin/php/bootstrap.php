@@ -184,6 +184,9 @@ function current_time( $format ) { return World::$today; }
 function determine_locale() { return World::$locale; }
 function get_bloginfo( $what ) { return 'Salt &amp; Pepper'; }
 function get_privacy_policy_url() { return 'https://shop.example/privacy'; }
+function get_woocommerce_currency() { return 'EUR'; }
+function wc_tax_enabled() { return 'yes' === get_option( 'woocommerce_calc_taxes', 'no' ); }
+function wc_prices_include_tax() { return 'yes' === get_option( 'woocommerce_prices_include_tax', 'no' ); }
 function absint( $value ) { return abs( (int) $value ); }
 function is_admin() { return false; }
 function wp_doing_cron() { return false; }

@@ -114,6 +114,17 @@ test( 'a variable product tells the facts of all its variations', function () {
 	same( false, strpos( $page, 'data-variant="' ) );
 	holds( '/subscribe" hidden>', $page );
 } );
+test( 'similar products get a price only where the shop shows prices as they were entered', function () {
+	connect();
+	badge( 1, 'out_of_stock' );
+	holds( 'data-similar="https://shop.example/wp-content/plugins/dispo/assets/similar.js?ver=' . Dispo\VERSION . '"', page_of( new WC_Product( 1, 0 ) ) );
+	badge( 2, 'out_of_stock' );
+	World::$options += array( 'woocommerce_calc_taxes' => 'yes', 'woocommerce_prices_include_tax' => 'no', 'woocommerce_tax_display_shop' => 'excl' );
+	holds( 'data-currency="EUR"', page_of( new WC_Product( 2, 0 ) ) );
+	badge( 3, 'out_of_stock' );
+	World::$options['woocommerce_tax_display_shop'] = 'incl';
+	holds( 'data-currency=""', page_of( new WC_Product( 3, 0 ) ) );
+} );
 test( 'no form before Dispo is connected', function () {
 	badge( 1, 'out_of_stock' );
 	same( '', page_of( new WC_Product( 1, 0 ) ) );

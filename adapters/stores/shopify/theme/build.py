@@ -1,9 +1,10 @@
-"""Makes the theme app extension's script: `python -m adapters.stores.shopify.theme.build`.
+"""Makes the theme app extension's scripts: `python -m adapters.stores.shopify.theme.build`.
 
 `assets/dispo.js` is the shopper script (templates/storefront/notify-me.js) followed by `follow.js`, which ties
 it to Shopify's themes. Both are as written, but for comments, needless spaces, and what a page of Shopify has no use
-for: the built-in words, styles and form (the blocks bring theirs). With those it would exceed the 10,000 bytes that
-Shopify's theme check allows.
+for: the built-in words, styles and form (the blocks bring theirs), and what is read of attributes that the blocks never
+have. With those it would exceed the 10,000 bytes that Shopify's theme check allows. `assets/similar.js` is
+templates/storefront/similar.min.js, which the script loads when it has something to show.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from adapters.kit.scripts import built as small
 from adapters.kit.scripts import minified
 
 HERE = Path(__file__).resolve().parent
@@ -18,6 +20,7 @@ EXTENSION = HERE.parent / "extensions" / "availability"
 ROOT = HERE.parents[3]
 SCRIPT = ROOT / "templates" / "storefront" / "notify-me.js"
 TARGET = EXTENSION / "assets" / "dispo.js"
+SIMILAR = EXTENSION / "assets" / "similar.js"
 HEADER = "/* Made by `make assets` from Dispo's notify-me.js and follow.js. */\n"
 MOST_BYTES = 10_000
 """What theme-check's AssetSizeAppBlockJavaScript allows a block's script, not compressed."""
@@ -26,9 +29,14 @@ MOST_BYTES = 10_000
 _LEFT_OUT = (
     (
         re.compile(r"^  const WORDS = \{\n.*?^  \};\n", re.MULTILINE | re.DOTALL),
-        "const WORDS = { en: {} };\n",
+        "",
     ),
-    (re.compile(r"^  const CSS = `[^`]*`;\n", re.MULTILINE), 'const CSS = "";\n'),
+    (re.compile(r" \.\.\.\(WORDS\[language\] \|\| WORDS\.en\),"), ""),
+    (re.compile(r"^  const CSS = `[^`]*`;\n", re.MULTILINE), ""),
+    (re.compile(r"^    [^\n]*textContent = CSS;\n", re.MULTILINE), ""),
+    (re.compile(r"^    if \(data\.variant && !shown\[.*?^    \}\n", re.MULTILINE | re.DOTALL), ""),
+    (re.compile(r"(?<=const base = data\.base) \|\| [^\n]*(?=;\n)"), ""),
+    (re.compile(r"^  const CONSENT = [^\n]*\n", re.MULTILINE), ""),
     (re.compile(r"^    function build\(\) \{\n.*?^    \}\n", re.MULTILINE | re.DOTALL), ""),
     (re.compile(r" \|\| root\.appendChild\(build\(\)\)"), ""),
     (re.compile(r"^  const escape = [^\n]*\n", re.MULTILINE), ""),
@@ -51,11 +59,11 @@ def built() -> bytes:
 
 
 def main() -> None:
-    """Write the script where it differs."""
-    made = built()
-    if not TARGET.is_file() or TARGET.read_bytes() != made:
-        TARGET.write_bytes(made)
-        print(f"wrote {TARGET.relative_to(ROOT)}")
+    """Write the scripts where they differ."""
+    for target, made in ((TARGET, built()), (SIMILAR, small("similar"))):
+        if not target.is_file() or target.read_bytes() != made:
+            target.write_bytes(made)
+            print(f"wrote {target.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

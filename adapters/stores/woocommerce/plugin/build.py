@@ -1,6 +1,6 @@
 """Makes the companion plugin's files: `python -m adapters.stores.woocommerce.plugin.build assets|zip`.
 
-`assets` copies the shopper script and writes the catalogues: `dispo.pot` from the PHP sources, `dispo-fr_FR.po`
+`assets` copies the shopper scripts and writes the catalogues: `dispo.pot` from the PHP sources, `dispo-fr_FR.po`
 brought up to date with it (words that Dispo itself knows come from its own catalogue, the rest keeps what a
 translator wrote), and the `.mo` WordPress reads. `zip` writes `dist/dispo.zip`, the same bytes on every machine.
 A further language is one more `dispo-<locale>.po`.
@@ -109,7 +109,7 @@ def mo_bytes(po: bytes, locale: str) -> bytes:
 def assets() -> dict[Path, bytes]:
     """Every made file with its content."""
     made = {
-        PLUGIN / "assets" / "notify-me.js": scripts.built(),
+        **{PLUGIN / "assets" / f"{name}.js": scripts.built(name) for name in scripts.NAMES},
         PLUGIN / "languages" / "dispo.pot": po_bytes(words()),
     }
     for locale in LOCALES:

@@ -323,7 +323,11 @@ final class Storefront {
 			'seller'  => '' !== Settings::get( 'dispo_seller' ) ? Settings::get( 'dispo_seller' ) : wp_specialchars_decode( get_bloginfo( 'name' ), ENT_QUOTES ),
 			'privacy' => '' !== Settings::get( 'dispo_privacy' ) ? Settings::get( 'dispo_privacy' ) : get_privacy_policy_url(),
 			'select'  => 'input[name="variation_id"]',
+			'similar' => plugins_url( 'assets/similar.js', FILE ) . '?ver=' . VERSION,
 		);
+		// Dispo knows prices as they were entered; where the shop shows them otherwise, none stands beside a similar product.
+		$as_entered       = ! wc_tax_enabled() || ( wc_prices_include_tax() ? 'incl' : 'excl' ) === get_option( 'woocommerce_tax_display_shop' );
+		$data['currency'] = $as_entered ? get_woocommerce_currency() : '';
 		// The script asks Dispo by id, so a translated twin goes by the id that Dispo knows.
 		$known = array();
 		$twins = array();
