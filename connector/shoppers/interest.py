@@ -87,14 +87,13 @@ class InterestCounter:
 
     def looked(
         self,
-        db: sa.Connection,
         public_key: str,
         items: Mapping[str, Mapping[str, Any]],
         agent: str,
         now: datetime,
     ) -> None:
         """Somebody's page was told `items` (external id → facts, as the availability answer has them)."""
-        if len(items) != 1 or is_robot(agent) or not self._is_counted(db, public_key):
+        if len(items) != 1 or is_robot(agent) or not self._is_counted(public_key):
             return
         ((external_id, facts),) = items.items()
         if facts["state"] != "discontinued":
@@ -102,9 +101,9 @@ class InterestCounter:
                 public_key, external_id, now, "available" if facts["state"] in BUYABLE else "sold_out"
             )
 
-    def signed_up(self, db: sa.Connection, public_key: str, external_id: str, now: datetime) -> None:
+    def signed_up(self, public_key: str, external_id: str, now: datetime) -> None:
         """Somebody left an address for one item."""
-        if self._is_counted(db, public_key):
+        if self._is_counted(public_key):
             self._count(public_key, external_id, now, "sign_up")
 
     def flush(self) -> int:
@@ -125,12 +124,13 @@ class InterestCounter:
             log.warning("counts of interest are lost", counts=len(rows), error=type(error).__name__)
         return len(rows)
 
-    def _is_counted(self, db: sa.Connection, public_key: str) -> bool:
+    def _is_counted(self, public_key: str) -> bool:
         """Whether that store's merchant wants it; known anew every minute, for all stores at once."""
         now = self._clock()
         if self._asked_at is None or now - self._asked_at >= self._every_s:
             self._asked_at = now
-            self._counting = frozenset(db.execute(_COUNTING).scalars())
+            with self._engine().connect() as db:
+                self._counting = frozenset(db.execute(_COUNTING).scalars())
         return public_key in self._counting
 
     def _count(self, public_key: str, external_id: str, now: datetime, kind: Kind) -> None:

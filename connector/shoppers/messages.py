@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 
 from connector.db import transaction
 from connector.outbox.messages import Intent, enqueue
-from connector.shoppers.media import TOPICS, ways
+from connector.shoppers.media import ADAPTERS, MEDIA, TOPICS, ways
 from connector.shoppers.render import Kind
 from connector.shoppers.runtime import ShopperRuntime
 from connector.shoppers.stock import FROM_STOCK
@@ -24,12 +25,28 @@ from connector.shoppers.tables import Message, Subscription
 _SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
 _MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
-_NAME_THE_DAY = sa.text("""
-update subscription s
-   set shown_on = (select coalesce(p.restock_until, p.restock_on) from position p
-                    where p.merchant_id = s.merchant_id and p.variant_id = s.variant_id
-                      and p.restock_on is not null and p.state <> all(:from_stock))
- where s.merchant_id = :m and s.id = :id
+_WRITE = sa.text("""
+with named as (
+  update subscription s
+     set shown_on = (select coalesce(p.restock_until, p.restock_on) from position p
+                      where p.merchant_id = s.merchant_id and p.variant_id = s.variant_id
+                        and p.restock_on is not null and p.state <> all(:from_stock))
+   where :kind = 'confirm' and s.merchant_id = :m and s.id = :subscription_id
+), made as (
+  insert into message (merchant_id, kind, channel, subscription_id, invitation_id, variant_id, message_id, created_at,
+                       context, not_before)
+  select s.merchant_id, :kind, s.channel, s.id, :invitation_id, :variant_id, :message_id, :now,
+         cast(:context as jsonb), cast(:not_before as timestamptz)
+    from subscription s where s.merchant_id = :m and s.id = :subscription_id
+  returning id, channel
+)
+select made.id, made.channel,
+       (select min(c.id) from connection c
+         where c.merchant_id = :m and c.kind = 'channel' and c.status = 'active'
+           and c.adapter = any(case made.channel when 'sms' then cast(:sms as text[])
+                                                 when 'push' then cast(:push as text[])
+                                                 else cast(:email as text[]) end)) as way
+  from made
 """)
 
 LOST_NOTE = "The process ended while this was being sent: it may have arrived. It is not repeated."
@@ -47,41 +64,38 @@ def write_message(
     context: Mapping[str, Any] | None = None,
     not_before: datetime | None = None,
 ) -> Intent:
-    """Write the message in the caller's transaction, for the subscription's own channel; the intent to send it, for
-    `enqueue` at its end. `variant_id`: what it speaks of, 0: what the subscription waits for; `context`: what it
-    promises (dates, codes), for JSON; an alert is not sent before `not_before`. A confirmation names the day by which
-    the page says that it is back, and that is kept with the subscription: what is promised later is measured by it."""
-    if kind == "confirm":
-        db.execute(_NAME_THE_DAY, {"m": merchant_id, "id": subscription_id, "from_stock": list(FROM_STOCK)})
+    """Write the message in the caller's transaction, for the subscription's own channel; the intent to send it (by the
+    merchant's own connection, else by the installation's), for `enqueue` at its end.
+
+    `variant_id`: what it speaks of, 0: what the subscription waits for; `context`: what it promises (dates, codes), for
+    JSON; an alert is not sent before `not_before`. A confirmation names the day by which the page says that it is
+    back, and that is kept with the subscription: what is promised later is measured by it.
+    """
     host = urlsplit(rt.base_url).hostname or "localhost"
-    channel = sa.select(_SUBSCRIPTION.c.channel).where(
-        _SUBSCRIPTION.c.merchant_id == merchant_id, _SUBSCRIPTION.c.id == subscription_id
-    )
+    given: dict[str, Any] = {medium: list(ADAPTERS[medium]) for medium in MEDIA}
     made = db.execute(
-        sa.insert(_MESSAGE)
-        .values(
-            merchant_id=merchant_id,
-            kind=kind,
-            channel=channel.scalar_subquery(),
-            subscription_id=subscription_id,
-            invitation_id=invitation_id,
-            variant_id=variant_id,
-            message_id=f"{uuid4().hex}@{host}",
-            created_at=rt.now(),
-            context=dict(context or {}),
-            not_before=not_before,
-        )
-        .returning(_MESSAGE.c.id, _MESSAGE.c.channel)
+        _WRITE,
+        {
+            **given,
+            "m": merchant_id,
+            "kind": kind,
+            "subscription_id": subscription_id,
+            "invitation_id": invitation_id,
+            "variant_id": variant_id,
+            "message_id": f"{uuid4().hex}@{host}",
+            "now": rt.now(),
+            "context": json.dumps(dict(context or {})),
+            "not_before": not_before,
+            "from_stock": list(FROM_STOCK),
+        },
     ).one()
     # Somebody who just signed up is looking at the mailbox: before the alerts of a large wave.
-    return _intent(db, merchant_id, made.id, made.channel, lane=4 if kind == "confirm" else 5)
+    return _intent(made.id, made.channel, made.way or 0, lane=4 if kind == "confirm" else 5)
 
 
-def _intent(db: sa.Connection, merchant_id: int, message_id: int, channel: str, *, lane: int = 5) -> Intent:
-    """To be sent by the merchant's own connection, else by the installation's (0)."""
-    own = ways(db, merchant_id, channel)
+def _intent(message_id: int, channel: str, way: int, *, lane: int = 5) -> Intent:
     # Claims sort by group_key as text: the digits are filled up so that those who came first go first.
-    return Intent(TOPICS[channel], str(message_id), own[0] if own else 0, lane, group_key=f"{message_id:019}")
+    return Intent(TOPICS[channel], str(message_id), way, lane, group_key=f"{message_id:019}")
 
 
 def close_subscription(db: sa.Connection, merchant_id: int, subscription_id: int) -> None:
@@ -119,7 +133,8 @@ def resend(rt: ShopperRuntime, merchant_id: int, message_id: int) -> bool:
         ).one_or_none()
         if again is None:
             return False
-        enqueue(db, merchant_id, [_intent(db, merchant_id, message_id, again.channel)])
+        way = next(iter(ways(db, merchant_id, again.channel)), 0)
+        enqueue(db, merchant_id, [_intent(message_id, again.channel, way)])
     return True
 
 

@@ -6,7 +6,7 @@ by the honeypot: the page never tells who is on the list.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal
@@ -15,23 +15,19 @@ from zoneinfo import available_timezones
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from connector.accounts.tables import Connection, Merchant
 from connector.catalog.tables import Listing
 from connector.db import transaction
 from connector.outbox.messages import Intent, enqueue
-from connector.positions.tables import Position
 from connector.positions.topics import SHOPPERS
 from connector.shoppers import addresses
 from connector.shoppers.messages import write_message
 from connector.shoppers.offer import Offer, variants_of
+from connector.shoppers.policy import ShopperPolicy
 from connector.shoppers.runtime import ShopperRuntime
 from connector.shoppers.stock import BUYABLE
 from connector.shoppers.tables import Message, Subscription
 
-_MERCHANT = Merchant.__table__  # type: ignore[attr-defined]
-_CONNECTION = Connection.__table__  # type: ignore[attr-defined]
 _LISTING = Listing.__table__  # type: ignore[attr-defined]
-_POSITION = Position.__table__  # type: ignore[attr-defined]
 _SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
 _MESSAGE = Message.__table__  # type: ignore[attr-defined]
 
@@ -40,8 +36,41 @@ OPEN = ("unconfirmed", "waiting", "invited")
 CONFIRMATION_AGAIN_AFTER = timedelta(hours=1)
 MOST_CONFIRMATIONS = 3
 MOST_CONFIRMATIONS_PER_ADDRESS_AND_DAY = 10
-
 MOST_TEXTS_PER_NUMBER_AND_DAY = 3
+_MOST_A_DAY = {"email": MOST_CONFIRMATIONS_PER_ADDRESS_AND_DAY, "sms": MOST_TEXTS_PER_NUMBER_AND_DAY}
+
+# Texts rather than expressions: a page that many stand on signs up twice as many.
+_PLACE = sa.text("""
+select l.merchant_id, l.connection_id, l.variant_id, l.product_id, m.name, m.sender_name, l.url,
+       l.confirmed_available, p.available, p.state, r.says
+  from connection c
+  join listing l on l.merchant_id = c.merchant_id and l.connection_id = c.id
+  join merchant m on m.id = c.merchant_id
+  left join position p on p.merchant_id = l.merchant_id and p.variant_id = l.variant_id
+  left join shopper_rules r on r.merchant_id = c.merchant_id
+ where c.public_key = :key and c.status <> 'ended'
+   and l.external_id = :external_id and l.variant_id is not null and not l.is_gone
+ order by l.confirmed_available desc nulls last, l.id limit 1
+""")
+_ONE_AT_A_TIME = sa.text("select pg_advisory_xact_lock(hashtextextended(:key, :m))")
+# Whoever waits for any variant waits for this one; asking for any twice, from two variants, is one wish.
+_KNOWN = sa.text("""
+select exists (select 1 from suppression x where x.merchant_id = :m and x.address_digest = any(:digests))
+         as is_suppressed,
+       (select count(*) from message g join subscription s on s.merchant_id = g.merchant_id and s.id = g.subscription_id
+         where s.merchant_id = :m and s.address_key = :key and g.kind = 'confirm' and g.created_at > :day_ago)
+         as asked_today,
+       w.id as wider_id, w.status as wider_status
+  from (select 1) as one
+  left join lateral (
+    select s.id, s.status from subscription s
+     where :product_id <> '' and s.merchant_id = :m and s.connection_id = :c and s.channel = :channel
+       and s.address_key = :key and s.any_of = :product_id
+       and (s.status in ('waiting', 'invited') or (:wants_any and s.status = 'unconfirmed'))
+     limit 1
+  ) w on true
+""")
+_NEW = insert(_SUBSCRIPTION).on_conflict_do_nothing().returning(_SUBSCRIPTION.c.id)
 
 Answer = Literal["check_mail", "check_phone", "in_stock", "discontinued"]
 
@@ -52,7 +81,8 @@ class UnknownListing(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where somebody stands who signs up: one listing of one store. `product_id` is the store's own."""
+    """Where somebody stands who signs up: one listing of one store. `product_id` is the store's own, `policy` what
+    its merchant chose for messages to shoppers."""
 
     merchant_id: int
     connection_id: int
@@ -62,6 +92,7 @@ class Place:
     is_buyable: bool
     is_discontinued: bool
     product_id: str = ""
+    policy: ShopperPolicy = field(default_factory=ShopperPolicy)
 
 
 def find_place(db: sa.Connection, public_key: str, external_id: str) -> Place:
@@ -72,42 +103,7 @@ def find_place(db: sa.Connection, public_key: str, external_id: str) -> Place:
     """
     if "\0" in public_key + external_id:  # PostgreSQL has no such text
         raise UnknownListing("There is no such store or item.")
-    row = db.execute(
-        sa.select(
-            _LISTING.c.merchant_id,
-            _LISTING.c.connection_id,
-            _LISTING.c.variant_id,
-            _LISTING.c.product_id,
-            _MERCHANT.c.name,
-            _MERCHANT.c.sender_name,
-            _LISTING.c.url,
-            _LISTING.c.confirmed_available,
-            _POSITION.c.available,
-            _POSITION.c.state,
-        )
-        .select_from(
-            _CONNECTION.join(
-                _LISTING,
-                (_LISTING.c.merchant_id == _CONNECTION.c.merchant_id)
-                & (_LISTING.c.connection_id == _CONNECTION.c.id),
-            )
-            .join(_MERCHANT, _MERCHANT.c.id == _CONNECTION.c.merchant_id)
-            .outerjoin(
-                _POSITION,
-                (_POSITION.c.merchant_id == _LISTING.c.merchant_id)
-                & (_POSITION.c.variant_id == _LISTING.c.variant_id),
-            )
-        )
-        .where(
-            _CONNECTION.c.public_key == public_key,
-            _CONNECTION.c.status != "ended",
-            _LISTING.c.external_id == external_id,
-            _LISTING.c.variant_id.is_not(None),
-            sa.not_(_LISTING.c.is_gone),
-        )
-        .order_by(_LISTING.c.confirmed_available.desc().nulls_last(), _LISTING.c.id)
-        .limit(1)
-    ).one_or_none()
+    row = db.execute(_PLACE, {"key": public_key, "external_id": external_id}).one_or_none()
     if row is None:
         raise UnknownListing("There is no such store or item.")
     shown = row.confirmed_available
@@ -126,6 +122,7 @@ def find_place(db: sa.Connection, public_key: str, external_id: str) -> Place:
         is_buyable=is_buyable,
         is_discontinued=row.state == "discontinued",
         product_id=row.product_id or "",
+        policy=ShopperPolicy.model_validate(row.says or {}),
     )
 
 
@@ -174,10 +171,25 @@ def subscribe(
     }
     with transaction(rt.engine) as db:
         _one_at_a_time(db, place.merchant_id, reach.key)
-        if addresses.is_suppressed(db, rt.keyring, place.merchant_id, reach.key):
+        known = db.execute(
+            _KNOWN,
+            {
+                "m": place.merchant_id,
+                "c": place.connection_id,
+                "product_id": place.product_id,
+                "channel": reach.channel,
+                "key": reach.key,
+                "digests": list(rt.keyring.digests("suppression", reach.key)),
+                "day_ago": now - timedelta(days=1),
+                "wants_any": bool(wish["any_of"]),
+            },
+        ).one()
+        if known.is_suppressed:
             return told
-        subscription_id = _put(db, place, reach, wish, now)
-        if subscription_id is not None and _has_quota(db, place.merchant_id, reach, now):
+        subscription_id = _put(db, place, reach, wish, known, now)
+        # Somebody else's address can be typed for every item of a shop; the mailbox then gets ten mails (a number
+        # three texts, which cost money) and not ten thousand, whoever asked for them.
+        if subscription_id is not None and known.asked_today < _MOST_A_DAY[reach.channel]:
             intent = write_message(rt, db, place.merchant_id, subscription_id, "confirm")
             enqueue(db, place.merchant_id, [intent])
     return told
@@ -190,7 +202,7 @@ def _zones() -> frozenset[str]:
 
 def _one_at_a_time(db: sa.Connection, merchant_id: int, key: str) -> None:
     """One address at a time, so that what is counted and looked for holds when thousands post it at once."""
-    db.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(key, merchant_id))))
+    db.execute(_ONE_AT_A_TIME, {"key": key, "m": merchant_id})
 
 
 def _theirs(merchant_id: int, connection_id: int, channel: str, key: str) -> sa.ColumnElement[bool]:
@@ -205,60 +217,44 @@ def _theirs(merchant_id: int, connection_id: int, channel: str, key: str) -> sa.
 
 
 def _put(
-    db: sa.Connection, place: Place, reach: addresses.Reach, wish: dict[str, Any], now: datetime
+    db: sa.Connection, place: Place, reach: addresses.Reach, wish: dict[str, Any], known: Any, now: datetime
 ) -> int | None:
     """The subscription that is to be confirmed now; None where there is one that needs, or gets, no message."""
-    theirs = _theirs(place.merchant_id, place.connection_id, reach.channel, reach.key)
-    # Whoever waits for any variant waits for this one; asking for any twice, from two variants, is one wish.
-    kinds = ("waiting", "invited", "unconfirmed") if wish["any_of"] else ("waiting", "invited")
-    wider = db.execute(
-        sa.select(_SUBSCRIPTION.c.id, _SUBSCRIPTION.c.status).where(
-            theirs,
-            _SUBSCRIPTION.c.any_of == place.product_id,
-            _SUBSCRIPTION.c.any_of != "",
-            _SUBSCRIPTION.c.status.in_(kinds),
-        )
-    ).first()
-    if wider is not None and wider.status == "invited" and _free_the_place(db, place, reach, now):
+    wider = known.wider_id
+    if known.wider_status == "invited" and _free_the_place(db, place, reach, now):
         wider = None
     if wider is None:
-        new = (
-            insert(_SUBSCRIPTION)
-            .values(
-                merchant_id=place.merchant_id,
-                variant_id=place.variant_id,
-                connection_id=place.connection_id,
-                channel=reach.channel,
-                address=reach.address,
-                address_key=reach.key,
-                created_at=now,
-                **wish,
-            )
-            .on_conflict_do_nothing()
-            .returning(_SUBSCRIPTION.c.id)
-        )
-        made = db.scalar(new)
+        new = {
+            "merchant_id": place.merchant_id,
+            "variant_id": place.variant_id,
+            "connection_id": place.connection_id,
+            "channel": reach.channel,
+            "address": reach.address,
+            "address_key": reach.key,
+            "created_at": now,
+            **wish,
+        }
+        made = db.scalar(_NEW, new)
         if made is None and _free_the_place(db, place, reach, now):
-            made = db.scalar(new)
+            made = db.scalar(_NEW, new)
         if made is not None:
             return int(made)
         # One open row a variant, whichever of the merchant's stores they stand in.
-        theirs = sa.and_(
+        which = sa.and_(
             _SUBSCRIPTION.c.merchant_id == place.merchant_id,
             _SUBSCRIPTION.c.variant_id == place.variant_id,
             _SUBSCRIPTION.c.channel == reach.channel,
             _SUBSCRIPTION.c.address_key == reach.key,
         )
-    which = theirs if wider is None else _its_key(place.merchant_id, wider.id)
-    known = db.scalar(
+    else:
+        which = _its_key(place.merchant_id, wider)
+    kept = db.scalar(
         sa.update(_SUBSCRIPTION)
         .where(which, _SUBSCRIPTION.c.status == "unconfirmed")
         .values(**wish)
         .returning(_SUBSCRIPTION.c.id)
     )
-    return (
-        int(known) if known is not None and _may_be_asked_again(db, place.merchant_id, known, now) else None
-    )
+    return int(kept) if kept is not None and _may_be_asked_again(db, place.merchant_id, kept, now) else None
 
 
 def _its_key(merchant_id: int, subscription_id: int) -> sa.ColumnElement[bool]:
@@ -301,32 +297,6 @@ def _may_be_asked_again(db: sa.Connection, merchant_id: int, subscription_id: in
         )
     ).one()
     return sent.many < MOST_CONFIRMATIONS and not (sent.last and sent.last > now - CONFIRMATION_AGAIN_AFTER)
-
-
-def _has_quota(db: sa.Connection, merchant_id: int, reach: addresses.Reach, now: datetime) -> bool:
-    """Whether this mailbox or number may get one more confirmation today, whoever asked for it.
-
-    Somebody else's address can be typed for every item of a shop; the mailbox then gets ten mails (a number three
-    texts, which cost money) and not ten thousand.
-    """
-    sent = db.scalar(
-        sa.select(sa.func.count())
-        .select_from(
-            _MESSAGE.join(
-                _SUBSCRIPTION,
-                (_SUBSCRIPTION.c.merchant_id == _MESSAGE.c.merchant_id)
-                & (_SUBSCRIPTION.c.id == _MESSAGE.c.subscription_id),
-            )
-        )
-        .where(
-            _SUBSCRIPTION.c.merchant_id == merchant_id,
-            _SUBSCRIPTION.c.address_key == reach.key,
-            _MESSAGE.c.kind == "confirm",
-            _MESSAGE.c.created_at > now - timedelta(days=1),
-        )
-    )
-    most = MOST_TEXTS_PER_NUMBER_AND_DAY if reach.channel == "sms" else MOST_CONFIRMATIONS_PER_ADDRESS_AND_DAY
-    return (sent or 0) < most
 
 
 def confirm(rt: ShopperRuntime, merchant_id: int, subscription_id: int) -> bool:

@@ -50,7 +50,7 @@ def sign_up(
     try:
         with rt.engine.connect() as db:
             place = find_place(db, public_key, fields["id"])
-            offer = offer_at(db, place.merchant_id, place.connection_id, place.product_id)
+            offer = offer_at(db, place.merchant_id, place.connection_id, place.product_id, place.policy)
     except UnknownListing:
         return Said("unknown_item", 404)
     wait_s = limits.retry_after_s(public_key, client)

@@ -102,9 +102,8 @@ def test_looks_are_sums_by_day_where_the_merchant_wants_them(world: World, clock
     sold_out, here = {"501": {"state": "out_of_stock"}}, {"501": {"state": "in_stock"}}
 
     def look(*shown: dict[str, dict[str, str]], agent: str = FIREFOX) -> None:
-        with world.engine.connect() as db:
-            for items in shown:
-                counter.looked(db, KEY, items, agent, clock.now())
+        for items in shown:
+            counter.looked(KEY, items, agent, clock.now())
 
     look(sold_out)
     assert counter.flush() == 0
@@ -115,9 +114,8 @@ def test_looks_are_sums_by_day_where_the_merchant_wants_them(world: World, clock
     time[0] += 3600
     look(sold_out, sold_out, here, {"501": {"state": "discontinued"}}, {**here, "502": {"state": "in_stock"}})
     look(sold_out, agent="Googlebot/2.1")
-    with world.engine.connect() as db:
-        counter.signed_up(db, KEY, "501", clock.now())
-        counter.signed_up(db, KEY, "no such item", clock.now())
+    counter.signed_up(KEY, "501", clock.now())
+    counter.signed_up(KEY, "no such item", clock.now())
     assert counter.flush() == 4
     look(sold_out)
     assert counter.flush() == 1
