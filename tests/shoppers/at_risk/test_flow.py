@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
@@ -9,6 +11,7 @@ import sqlalchemy as sa
 
 from connector.ports.errors import OutcomeUnknown, Rejected, Retryable, Unsupported
 from connector.shoppers.at_risk import carrying, choosing
+from connector.shoppers.at_risk.rules import RiskRule
 from connector.shoppers.at_risk.work import answer, ask, work_risks
 from tests.shoppers.at_risk.orders import position, risks
 from tests.shoppers.at_risk.store import Shop
@@ -131,6 +134,22 @@ def test_a_double_click_chooses_once_and_asks_the_merchant_first(shop: Shop) -> 
     shop.serve()
     assert (shop.risk.status, shop.risk.closed_by, shop.risk.refund_minor) == ("closed", "refund", 1999)
     assert (shop.paid.payments, messages(shop)) == (1, [("refunded", "sent")])
+
+
+@pytest.mark.parametrize("choice", ["wait", "refund"])
+def test_a_look_while_the_customer_answers_opens_nothing_anew(shop: Shop, choice: choosing.Choice) -> None:
+    shop.ask_and_serve()
+    with ThreadPoolExecutor(1) as pool, shop.engine.begin() as db:
+        choosing.choose(db, shop.merchant_id, shop.risk.id, choice, "customer", RiskRule(), shop.now())
+        # As after the refund: the line's risk is over for good.
+        db.exec_driver_sql("update order_risk set status = 'closed', closed_at = now(), closed_by = choice")
+        looking = pool.submit(work_risks, shop, shop.merchant_id)
+        while not shop.rows("select 1 from pg_locks where not granted"):
+            assert not looking.done()
+            time.sleep(0.01)
+        db.commit()
+        looked = looking.result(timeout=10)
+    assert (looked.opened, len(risks(shop))) == (0, 1)
 
 
 def test_who_does_not_answer_in_time_is_refunded(shop: Shop) -> None:
