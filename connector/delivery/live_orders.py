@@ -51,7 +51,7 @@ _ON_ORDER = sa.text("""
                             and p.connection_id = a.connection_id and p.variant_id <> a.variant_id
                             and a.reference = :bundle || '/' || p.id
      where a.merchant_id = :m and a.variant_id = :v and a.source_id = :s and a.units > 0
-       and a.sold_at + make_interval(hours => greatest(s.handover_hours, :least)) > :at
+       and a.sold_at > :at - make_interval(hours => greatest(s.handover_hours, :least))
      order by a.sold_at, a.id
 """)
 

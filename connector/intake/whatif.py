@@ -128,9 +128,9 @@ _CONCERNED = sa.text("""
             select a.variant_id, 3 from allocation a
               join source s on s.merchant_id = a.merchant_id and s.id = a.source_id
              where a.merchant_id = :merchant and a.source_id = :source and a.units > 0
-               and (cast(:source_as_of as timestamptz) is null
-                    or a.sold_at + make_interval(hours => s.handover_hours, secs => 1)
-                       > least(cast(:source_as_of as timestamptz), cast(:file_as_of as timestamptz)))) c
+               and a.sold_at > case when cast(:source_as_of as timestamptz) is null then '-infinity'
+                                    else least(cast(:source_as_of as timestamptz), cast(:file_as_of as timestamptz))
+                                         - make_interval(hours => s.handover_hours, secs => 1) end) c
      group by c.variant_id
 """)
 

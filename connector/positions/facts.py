@@ -71,21 +71,22 @@ _SOURCES = sa.text("""
 _SAYS = 15
 """Where the columns of IN_MERCHANT begin in what `_SOURCES` reads."""
 
+# From the item to its sales since it was observed, never over all that were ever made of it: of 10,000 of them 50
+# products took 15 seconds, their positions locked meanwhile.
 _DEDUCTED = sa.text("""
-    select a.variant_id, a.source_id, sum(a.units)
-      from allocation a
-      join source s on s.merchant_id = a.merchant_id and s.id = a.source_id
-      left join lateral (
-           select min(coalesce(o.as_of, s.as_of)) as as_of
-             from supplier_item i
-             join observation o on o.merchant_id = i.merchant_id and o.source_id = i.source_id
-                               and o.item_key = i.item_key
-            where i.merchant_id = a.merchant_id and i.variant_id = a.variant_id and i.source_id = a.source_id
-           ) seen on true
-     where a.merchant_id = :merchant and a.variant_id = any(cast(:variants as bigint[])) and a.units > 0
-       and (coalesce(seen.as_of, s.as_of) is null
-            or a.sold_at + make_interval(hours => s.handover_hours, secs => 1) > coalesce(seen.as_of, s.as_of))
-     group by a.variant_id, a.source_id
+    select seen.variant_id, seen.source_id, sum(a.units)
+      from (select i.variant_id, i.source_id,
+                   min(coalesce(o.as_of, s.as_of)) - make_interval(hours => min(s.handover_hours), secs => 1) as since
+              from supplier_item i
+              join source s on s.merchant_id = i.merchant_id and s.id = i.source_id
+              join observation o on o.merchant_id = i.merchant_id and o.source_id = i.source_id
+                                and o.item_key = i.item_key
+             where i.merchant_id = :merchant and i.variant_id = any(cast(:variants as bigint[]))
+             group by i.variant_id, i.source_id) seen
+      join allocation a on a.merchant_id = :merchant and a.variant_id = seen.variant_id
+                       and a.source_id = seen.source_id and a.units > 0
+                       and a.sold_at > coalesce(seen.since, '-infinity')
+     group by seen.variant_id, seen.source_id
 """)
 
 # Of a store that is paused or gone nobody knows any more what is on its way to it.
@@ -113,7 +114,7 @@ _OPEN_DEDUCTIONS = sa.text("""
     select distinct a.variant_id
       from allocation a
      where a.merchant_id = :merchant and a.source_id = :source and a.units > 0
-       and (:since is null or a.sold_at + make_interval(hours => :handover, secs => 1) > :since)
+       and a.sold_at > coalesce(:since - make_interval(hours => :handover, secs => 1), '-infinity')
      order by a.variant_id
 """).bindparams(sa.bindparam("since", type_=sa.DateTime(timezone=True)))
 

@@ -65,9 +65,9 @@ def allocate(
                      - coalesce((select sum(a.units) from allocation a
                                   where a.merchant_id = i.merchant_id and a.variant_id = i.variant_id
                                     and a.source_id = i.source_id and a.units > 0
-                                    and (min(coalesce(o.as_of, s.as_of)) is null or
-                                         a.sold_at + make_interval(hours => max(s.handover_hours), secs => 1)
-                                         > min(coalesce(o.as_of, s.as_of)))), 0))::int as room
+                                    and a.sold_at > coalesce(min(coalesce(o.as_of, s.as_of))
+                                          - make_interval(hours => max(s.handover_hours), secs => 1),
+                                          '-infinity')), 0))::int as room
               from supplier_item i
               join source s on s.merchant_id = i.merchant_id and s.id = i.source_id
               left join observation o on o.merchant_id = i.merchant_id and o.source_id = i.source_id

@@ -53,7 +53,7 @@ _DEDUCTED = sa.text("""
       join source s on s.merchant_id = :m and s.id = h.source_id
       join allocation a on a.merchant_id = :m and a.variant_id = h.variant_id and a.source_id = h.source_id
                        and a.units > 0
-                       and a.sold_at + make_interval(hours => greatest(s.handover_hours, :least)) > h.heard_at
+                       and a.sold_at > h.heard_at - make_interval(hours => greatest(s.handover_hours, :least))
      group by a.variant_id, a.source_id
 """)
 

@@ -150,17 +150,22 @@ class StoreLocationSource(SQLModel, table=True):
     is_counted_there: bool = False
 
 
+_STANDS, _SINCE = sa.text("units > 0"), ("source_id", "sold_at")
+
+
 class Allocation(SQLModel, table=True):
     """Units sold and taken from a source, deducted from what was observed there until the source's
     own number knows of them.
 
     `origin` "order" (an order line, named by `reference`) or "fall" (the store's number fell below what
-    we last knew; an order that comes later explains it and takes its units over).
+    we last knew; an order that comes later explains it and takes its units over). Most are of the past and not
+    deducted any more, so its indexes have the time of the sale.
     """
 
     __tablename__ = "allocation"
     __table_args__ = (
-        sa.Index("allocation_variant_idx", "merchant_id", "variant_id"),
+        sa.Index("allocation_sold_idx", "merchant_id", "variant_id", *_SINCE, postgresql_where=_STANDS),
+        sa.Index("allocation_source_idx", "merchant_id", *_SINCE, postgresql_where=_STANDS),
         sa.Index(
             "allocation_fall_idx",
             "merchant_id",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connector.ports.stores import StoreOrder, StoreOrderLine
+from connector.positions.facts import _DEDUCTED
 from connector.positions.readings import NumberRead
 from connector.positions.sales import record_numbers, record_orders
 from tests.builders import NOW, World
@@ -449,3 +451,27 @@ def test_orders_in_any_sequence_repeated_or_late_end_in_the_right_number(
             shelf.read(50 - sum(units for _, units in held.values()))
 
     assert shelf.available == 50 - 3 - 4
+
+
+def test_deciding_does_not_read_what_was_sold_before_its_source_was_read(engine: sa.Engine) -> None:
+    shelf = Shelf(engine)
+    given = {"merchant": shelf.world.merchant_id, "variants": f"{{{shelf.variant}}}"}
+    with engine.begin() as db:
+        db.execute(
+            sa.text("""
+                insert into allocation (merchant_id, connection_id, variant_id, source_id, units, sold_at, origin)
+                select :merchant, :c, :v, :s, 1, cast(:now as timestamptz) - n * interval '1 hour', 'order'
+                  from generate_series(-1, 2000) n
+            """),
+            {**given, "c": shelf.here, "v": shelf.variant, "s": shelf.source, "now": NOW},
+        )
+        db.exec_driver_sql("analyze allocation")
+        assert [(shelf.variant, shelf.source, 2)] == db.execute(_DEDUCTED, given).all()
+        plan = db.execute(sa.text(f"explain (analyze, format json) {_DEDUCTED.text}"), given).scalar_one()
+
+    def scanned(node: dict[str, Any]) -> int:
+        own = node["Actual Rows"] + node.get("Rows Removed by Filter", 0)
+        own = own if node.get("Relation Name") == "allocation" else 0
+        return int(own) + sum(scanned(one) for one in node.get("Plans", ()))
+
+    assert 2 == scanned(plan[0]["Plan"])
