@@ -83,46 +83,30 @@ _TENANT_TABLES = sa.text("""
       join pg_attribute a on a.attrelid = c.oid and a.attname = 'merchant_id' and not a.attisdropped
      where c.relkind in ('r', 'p') and c.relnamespace = current_schema()::regnamespace
        and c.relname <> all(:kept)
+       and (not :of_connections
+            or exists (select 1 from pg_attribute b
+                        where b.attrelid = c.oid and b.attname = 'connection_id' and not b.attisdropped))
      order by c.relname
 """)
 
 # What stays when a merchant is erased: the proof, and the outbox's own rows of this very work.
 _KEPT = frozenset({"privacy_request", "outbox_message", "outbox_turn"})
 
-# A shop of a merchant with other stores: what hangs on its connection, then what only it sold.
+# A shop of a merchant with other stores: what names its connection only by something else. All tables that name it
+# themselves follow, by the database's own list.
 _BY_CONNECTION = (
     "message where subscription_id in (select id from subscription s where s.merchant_id = :m"
     " and s.connection_id = :c)",
     "invitation where subscription_id in (select id from subscription s where s.merchant_id = :m"
     " and s.connection_id = :c)",
-    "subscription where connection_id = :c",
     "order_message where risk_id in (select id from order_risk r where r.merchant_id = :m"
     " and r.connection_id = :c)",
-    "order_risk where connection_id = :c",
-    "store_order_line where connection_id = :c",
-    "store_order where connection_id = :c",
-    "allocation where connection_id = :c",
-    "incoming where connection_id = :c",
-    "lead_time_evidence where connection_id = :c",
-    "lateness where connection_id = :c",
-    "webhook_receipt where connection_id = :c",
-    "product_note where connection_id = :c",
-    "price_write where connection_id = :c",
-    "price_writing where connection_id = :c",
-    "place where connection_id = :c",
-    "place_rule where connection_id = :c",
-    "reconciliation where connection_id = :c",
-    "shadow_span where connection_id = :c",
-    "shadow_watch where connection_id = :c",
-    "store_plan where connection_id = :c",
-    "plan_change where connection_id = :c",
-    "delivery_attempt where connection_id = :c",
     "schedule where subject_id = :c and kind like 'store.%'",
     "app_user where email like '%@' || (select shop from installation i where i.merchant_id = :m"
     " and i.connection_id = :c)",
-    "installation where connection_id = :c",
-    "handover where connection_id = :c",
 )
+# Where goods come from, and what was promised of it: the merchant's other stores go on by it.
+_OF_SOURCES = frozenset({"source", "promise"})
 _BY_VARIANT = ("promise", "movement", "episode", "position", "supplier_item", "variant")
 
 
@@ -147,7 +131,7 @@ def _erase_shop(db: sa.Connection, merchant_id: int, connection_id: int) -> str:
         return "Everything of this shop was erased; the merchant's other stores stay."
     # By the database's own list: a table that a newer release brought, or that this process has no use for,
     # is not forgotten. No table refers to another by a foreign key, so their order does not matter.
-    for table in db.execute(_TENANT_TABLES, {"kept": sorted(_KEPT)}).scalars().all():
+    for table in _tables(db):
         db.execute(sa.text(f'delete from "{table}" where merchant_id = :m'), {"m": merchant_id})  # noqa: S608
     for table_name in ("outbox_message", "outbox_turn"):
         db.execute(
@@ -173,7 +157,8 @@ def _erase_connection(db: sa.Connection, merchant_id: int, connection_id: int) -
         key,
     ).scalars()
     only_here = sorted(set(sold_here))
-    db.execute(sa.text("delete from listing where merchant_id = :m and connection_id = :c"), key)
+    for table in _tables(db, of_connections=True):
+        db.execute(sa.text(f'delete from "{table}" where merchant_id = :m and connection_id = :c'), key)  # noqa: S608
     for table in _BY_VARIANT:
         column = "id" if table == "variant" else "variant_id"
         db.execute(
@@ -181,3 +166,10 @@ def _erase_connection(db: sa.Connection, merchant_id: int, connection_id: int) -
             {"m": merchant_id, "ids": only_here},
         )
     db.execute(sa.text("delete from connection where merchant_id = :m and id = :c"), key)
+
+
+def _tables(db: sa.Connection, *, of_connections: bool = False) -> list[str]:
+    """The tables that hold rows of merchants, or those of them that name a connection."""
+    kept = _KEPT | _OF_SOURCES if of_connections else _KEPT
+    given = {"kept": sorted(kept), "of_connections": of_connections}
+    return list(db.execute(_TENANT_TABLES, given).scalars())

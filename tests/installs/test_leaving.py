@@ -318,6 +318,13 @@ def test_a_merchant_with_another_store_keeps_that(installed: Admin) -> None:
          where l.sku = 'A-1'
         """
     )
+    for statement in (
+        "insert into shopper_import (merchant_id, connection_id, file_name, origin, made_at, actor, sealed)"
+        " values (:m, :c, 'people.csv', 'other', now(), 'owner', 'x')",
+        "insert into compensation (merchant_id, subscription_id, connection_id, product_id, code, shown_on, expires_on,"
+        " created_at) select :m, s.id, :c, 'p', 'BACK-AAAA', now(), now(), now() from subscription s",
+    ):
+        installed.rows(statement, m=row.merchant_id, c=row.connection_id)
     installed.uninstall()
     installed.work()
     installed.hook("SHOP_REDACT", {"shop_domain": installed.shop})
@@ -329,6 +336,8 @@ def test_a_merchant_with_another_store_keeps_that(installed: Admin) -> None:
     assert [one.name for one in installed.rows("select name from connection")] == ["second"]
     assert installed.rows("select id from subscription") == []
     assert installed.rows("select id from app_user") == []
+    for table in ("shopper_import", "compensation", "promise", "installation"):
+        assert installed.rows(f"select 1 from {table}") == []
     assert len(installed.rows("select id from merchant")) == 1
 
 
