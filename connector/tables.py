@@ -11,6 +11,7 @@ from connector.db import SQLModel
 from connector.delivery import live_tables as live
 from connector.delivery import tables as delivery
 from connector.intake import tables as intake
+from connector.notices import tables as notices
 from connector.outbox import tables as outbox
 from connector.positions import currency_tables as currencies
 from connector.positions import delivery_tables as promised
@@ -25,7 +26,7 @@ from connector.shoppers.at_risk import tables as at_risk
 # fmt: off
 ROOMS = (
     accounts, installs, plans, outbox, catalog, positions, promised, prices, delivery, intake, shoppers, advertising,
-    search, live, currencies, at_risk, reports, brought,
+    search, live, currencies, at_risk, reports, brought, notices,
 )
 # fmt: on
 metadata = SQLModel.metadata
