@@ -90,5 +90,8 @@ def person_of(rt: ShopperRuntime, purpose: links.Purpose, token: str) -> Person 
 
 def is_web_address(url: str) -> bool:
     """Only where the shop's own listing points to, and never to a script."""
-    parts = urlsplit(url)
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # half an IPv6 address
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable()

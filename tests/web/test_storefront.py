@@ -26,6 +26,7 @@ from connector.shoppers.marks import marks
 from connector.shoppers.offer import CONSENT_WITH_TEXTS, MARKETING_VERSION
 from connector.shoppers.policy import ShopperPolicy, save_policy
 from connector.shoppers.words import script_words
+from connector.web.shopper_pages import is_web_address
 from connector.web.sign_up_limits import SignUpLimits, network_of
 from connector.web.storefront import CONSENT_VERSION, create_storefront
 from tests.shoppers.test_alternatives import furnish
@@ -748,3 +749,20 @@ def test_the_script_says_what_the_catalogue_says(locale: str) -> None:
     said = dict(re.findall(r'(\w+): "([^"]*)"', block.group(1)))
     assert said == script_words(locale)
     assert f'const CONSENT = "{CONSENT_VERSION}";' in script
+
+
+@pytest.mark.parametrize(
+    ("url", "is_one"),
+    [
+        ("https://shop.test/café?a=1#b", True),
+        ("http://127.0.0.1:8000/", True),
+        ("javascript:alert(1)", False),
+        ("//shop.test/x", False),
+        ("https://", False),
+        # What no header and no browser takes must not become a fault of ours at each click.
+        ("https://[shop.test/x", False),
+        ("https://shop.test/a\nSet-Cookie: b", False),
+    ],
+)
+def test_only_an_address_of_the_web_is_followed(url: str, is_one: bool) -> None:
+    assert is_web_address(url) is is_one
