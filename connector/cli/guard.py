@@ -9,12 +9,16 @@ from typing import Any
 
 import click
 
+from connector.catalog.keys import sku_key
 from connector.cli.frame import emit, json_option, merchant_id, merchant_option, open_runtime, table
 from connector.db import transaction
+from connector.intake import item_bands
 from connector.intake.allowing import allowed_at, limits_at, revoke
 from connector.intake.evaluating import Day, evaluate, summary
 from connector.intake.rules import NAMES
 from connector.ports.errors import Misconfigured
+
+_LISTED_ITEMS = 1_000
 
 
 @click.group()
@@ -105,6 +109,7 @@ def show(source_id: int, merchant: int | None, as_json: bool) -> None:
                 f"There is no supplier {source_id}. See: dispo suppliers list"
             ) from error
         limits, rows = limits_at(db, owner, source_id, rt.now())
+        bands = item_bands.bands_at(db, owner, source_id, limit=_LISTED_ITEMS)
     learnt = (
         f"Learnt from {limits.runs} runs."
         if limits.runs
@@ -123,6 +128,9 @@ def show(source_id: int, merchant: int | None, as_json: bool) -> None:
             "Nothing is let pass for good.",
         )
     )
+    if bands:
+        items = [(one.item_key, f"{one.low:,}–{one.high:,}", one.run_id, one.by) for one in bands]
+        lines.append(table(("item that may jump", "between", "run", "by"), items, ""))
     told = {
         "learnt_from_runs": limits.runs,
         "rows_before": rows,
@@ -130,21 +138,32 @@ def show(source_id: int, merchant: int | None, as_json: bool) -> None:
         "on": limits.on,
         "at_most": {name: math.floor(most) for name, most in limits.expected.items()},
         "allowed": [asdict(one) for one in allowed],
+        "items": [asdict(one) for one in bands],
     }
     emit(told, as_json, "\n".join(lines))
 
 
 @guard.command("revoke")
 @click.argument("source_id", type=int)
-@click.argument("code")
+@click.argument("code", required=False)
+@click.option("--item", help="Instead of a reason: the item whose jumps are asked about again.")
 @merchant_option
 @json_option
-def revoke_command(source_id: int, code: str, merchant: int | None, as_json: bool) -> None:
-    """Ask again about what was let pass for good at a supplier."""
+def revoke_command(
+    source_id: int, code: str | None, item: str | None, merchant: int | None, as_json: bool
+) -> None:
+    """Ask again about what was let pass for good at a supplier: the reason CODE, or the jumps of one item."""
+    if (code is None) == (item is None):
+        raise click.UsageError("Name either a reason or an item with --item.")
     with open_runtime() as rt:
         owner = merchant_id(rt, merchant)
         with transaction(rt.engine) as db:
-            done = revoke(db, owner, source_id, code, actor="cli", now=rt.now())
+            if item is not None:
+                code = sku_key(item)
+                done = item_bands.take_back(db, owner, source_id, code, actor="cli", now=rt.now())
+            else:
+                code = code or ""
+                done = revoke(db, owner, source_id, code, actor="cli", now=rt.now())
     if not done:
         raise click.ClickException(
             f"“{code}” is not let pass at supplier {source_id}. See: dispo guard show {source_id}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from connector.cli.frame import emit, json_option, merchant_id, merchant_option,
 from connector.cli.previews import preview_json, preview_text
 from connector.cli.suppliers import outcome_line
 from connector.db import transaction
-from connector.intake import archive, held, replay, undo
+from connector.intake import archive, held, item_bands, replay, undo
 from connector.intake.allowing import allow
 from connector.intake.records import Outcome
 from connector.intake.runtime import NotPossible, SourceBusy
@@ -140,21 +140,29 @@ _sku_option = click.option(
 
 @runs.command("approve")
 @click.argument("run_id", type=int)
-@click.option("--always", is_flag=True, help="Let the same reason pass at this supplier from now on.")
+@click.option(
+    "--always",
+    is_flag=True,
+    help="Let the same reason pass at this supplier from now on; with --sku let these items jump so far.",
+)
 @_sku_option
 @merchant_option
 @json_option
 def approve(run_id: int, always: bool, skus: tuple[str, ...], merchant: int | None, as_json: bool) -> None:
-    """Apply what a run holds; with --sku only these rows, while the rest goes on waiting."""
-    if skus and always:
-        raise click.UsageError("--always is for a whole run: leave --sku out.")
-    _answer(
-        "approve",
-        run_id,
-        merchant,
-        as_json,
-        _of_skus(held.approve, skus) if skus else (_approve_always if always else held.approve),
-    )
+    """Apply what a run holds; with --sku only these rows, while the rest goes on waiting.
+
+    With --sku and --always these items may jump as far from now on, and a tenth beyond; see dispo guard show.
+    """
+    do: Callable[..., Outcome] = _approve_always if always else held.approve
+    if skus:
+        do = _of_skus(_approve_and_let_jump if always else held.approve, skus)
+    _answer("approve", run_id, merchant, as_json, do)
+
+
+def _approve_and_let_jump(rt: Any, owner: int, run_id: int, *, rows: Collection[int]) -> Outcome:
+    with transaction(rt.engine) as db:
+        given = item_bands.give(db, owner, run_id, rows, actor="cli", now=rt.now())
+    return held.approve(rt, owner, run_id, rows=given)
 
 
 def _approve_always(rt: Any, owner: int, run_id: int) -> Outcome:

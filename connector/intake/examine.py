@@ -11,7 +11,7 @@ import json
 from array import array
 from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any
@@ -22,6 +22,7 @@ import sqlalchemy as sa
 from connector.intake import row_choice, staging
 from connector.intake.guard import Evidence, Limits, Verdict, judge
 from connector.intake.history import Entry, content_of, entry_of, garbled_before, learn, seen_on
+from connector.intake.item_bands import let_pass
 from connector.intake.learning import allowed_of, notes, read_history, tail_of
 from connector.intake.mapping import Mapping, guess, mapping_from
 from connector.intake.reading import Issue, Issues, RowReader
@@ -315,7 +316,9 @@ def examine(
         limits.zero_items,
     )
     verdict = judge(evidence, limits, source.allowed)
-    issues.begin_with(notes(evidence, verdict))
+    waits, passed = let_pass(db, place, verdict)
+    verdict = replace(verdict, rows=waits)
+    issues.begin_with([*notes(evidence, verdict), *passed])
     return Examined(
         mapping=mapping,
         version=version_of(source, mapping, table),

@@ -97,6 +97,20 @@ class HeldChange(SQLModel, table=True):
     row: list[Any] = json_field("[]")
 
 
+class ItemBand(SQLModel, table=True):
+    """Between which quantities one item of a source may jump without being held; see `item_bands`."""
+
+    __tablename__ = "item_band"
+    merchant_id: int = tenant()
+    source_id: int = Field(sa_type=sa.BigInteger, primary_key=True)
+    item_key: str = Field(primary_key=True)
+    low: int
+    high: int
+    run_id: int = Field(sa_type=sa.BigInteger)
+    given_by: str
+    given_at: datetime
+
+
 class Snapshot(SQLModel, table=True):
     """The digests of the raw records applied so far, per source: what need not be parsed again.
 

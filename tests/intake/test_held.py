@@ -168,7 +168,7 @@ class TestHeldRows:
             (2, "applied", 0),
             (3, "partly_held", 1),
         ]
-        with pytest.raises(NotPossible, match="it is applied. A newer file answered 1 of its rows."):
+        with pytest.raises(NotPossible, match=r"it is applied\. A newer file answered 1 of its rows\."):
             approve(stocked.rt, MERCHANT, 2)
 
     def test_of_a_run_whose_rows_are_answered_in_part_the_rest_is_counted(self, stocked: Shop) -> None:
