@@ -112,6 +112,7 @@ def work_messages(rt: ShopperRuntime, claim: Claim) -> None:
     channel = rt.channel(merchant_id, way)
     waiting = deque((message.id, int(message.subject)) for message in claim.messages)
     looks: Counter[int] = Counter()
+    most = getattr(channel, "at_once", 1)
     # One connection for all of them: to check one out costs as much as a question. No transaction is open while
     # a provider is called.
     with rt.engine.connect() as db:
@@ -119,7 +120,7 @@ def work_messages(rt: ShopperRuntime, claim: Claim) -> None:
             chunk = [waiting.popleft() for _ in range(min(LOOKED_AT, len(waiting)))]
             found = ready.look(rt, db, merchant_id, [id for _, id in chunk], channel, way)
             outcomes: dict[int, Outcome] = {}
-            flight = _Flight(rt, claim, channel)
+            flight = _Flight(rt, claim, channel, most)
             again = []
             for intent_id, message_id in chunk:
                 now = found[message_id]
@@ -153,6 +154,8 @@ def work_messages(rt: ShopperRuntime, claim: Claim) -> None:
                         settle(db, claim, outcomes)
             if flight.refused is not None:
                 raise flight.refused
+            if flight.is_narrow:
+                most = 1
             waiting.extendleft(reversed(again))
 
 
@@ -163,6 +166,8 @@ class _Flight:
     rt: ShopperRuntime
     claim: Claim
     channel: Any
+    most: int
+    """So many are on their way at a time."""
     letters: deque[Letter] = field(default_factory=deque)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     left: set[int] = field(default_factory=set)
@@ -170,12 +175,14 @@ class _Flight:
     stale: set[int] = field(default_factory=set)
     """Those of `left` for which there was no time."""
     refused: PortError | None = None
+    is_narrow: bool = False
+    """The provider asked for patience: perhaps it takes no second connection, so the rest goes one by one."""
     _began: float = field(default_factory=time.monotonic)
     _is_over: bool = False
 
     def go(self, db: sa.Connection) -> None:
-        """Hand over all letters, as many side by side as the channel takes (`at_once`, 1 where it does not say)."""
-        side_by_side = min(getattr(self.channel, "at_once", 1), len(self.letters))
+        """Hand over all letters, `most` side by side."""
+        side_by_side = min(self.most, len(self.letters))
         if side_by_side <= 1:
             self._carry(db)
             return
@@ -191,12 +198,12 @@ class _Flight:
 
     def _carry_alone(self) -> None:
         with self.rt.engine.connect() as db:
-            self._carry(db)
+            self._carry(db, is_beside=True)
 
-    def _carry(self, db: sa.Connection) -> None:
+    def _carry(self, db: sa.Connection, *, is_beside: bool = False) -> None:
         sent: tuple[Letter, _Result] | None = None
         try:
-            while (letter := self._next()) is not None:
+            while not (is_beside and self.is_narrow) and (letter := self._next()) is not None:
                 outgoing = compose(self.rt, letter)
                 last, sent = sent, None
                 if not self._say_sending(db, letter, outgoing, last):
@@ -275,8 +282,10 @@ class _Flight:
             note = f"{exc.cause} It may have arrived and is not repeated."
             return _Result("unknown", Unknown(note), note)
         except RateLimited as exc:
+            self.is_narrow = True
             return _Result("waiting", Again(exc.retry_after_s, exc.cause), exc.cause)
         except Retryable as exc:
+            self.is_narrow = True
             return _Result("waiting", Again(-1, exc.cause), exc.cause)
         except (Unauthorized, Misconfigured) as exc:
             self.refused, self._is_over = exc, True

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from connector.ports.channels import OutgoingMessage
+from connector.ports.channels import Accepted, OutgoingMessage
 from connector.ports.errors import Retryable, Unauthorized
 from connector.shoppers import episodes, ready, sending
 from connector.shoppers.policy import ShopperPolicy
@@ -134,6 +134,27 @@ def test_a_fault_of_the_moment_is_the_matter_of_one_alone(world: World) -> None:
     world.run()
     assert Counter(world.told()) == Counter(PEOPLE)
     assert world.message_statuses() == ["sent"] * 4
+
+
+def test_a_provider_that_takes_one_connection_gets_one(world: World) -> None:
+    class One(Several):
+        under_way = 0
+
+        def send(self, message: OutgoingMessage) -> Accepted:
+            One.under_way += 1
+            try:
+                if One.under_way > 1:
+                    raise Retryable("email", "server", "Too many connections.")
+                time.sleep(0.03)
+                return super().send(message)
+            finally:
+                One.under_way -= 1
+
+    world.mail = One(at_once=2)
+    invite(world)
+    world.run()
+    assert Counter(world.message_statuses()) == Counter(sent=3, waiting=1)
+    assert Counter(world.told()) <= Counter(PEOPLE)
 
 
 def test_an_hourly_limit_holds_within_one_look(world: World) -> None:
