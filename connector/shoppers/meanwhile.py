@@ -60,11 +60,21 @@ _UNSUGGESTED = """
   from subscription s
  where s.merchant_id = :m and s.variant_id = :v and s.status = 'waiting' and s.wants_marketing
    and not exists (select 1 from message g
-                    where g.merchant_id = s.merchant_id and g.subscription_id = s.id and g.kind = 'alternatives')
+                    where g.merchant_id = s.merchant_id and g.subscription_id = s.id and g.kind = 'alternatives'
+                      and g.status <> 'skipped')
 """
+_STORES = sa.text(f"""
+select distinct s.connection_id {_UNSUGGESTED} and (:everybody or s.confirmed_at <= :before) order by 1
+""")
 _SUGGEST = sa.text(f"""
-select s.id, s.connection_id {_UNSUGGESTED}
+select s.id {_UNSUGGESTED} and s.connection_id = any(:stores)
    and (:everybody or s.confirmed_at <= :before) order by s.id limit :n for update of s
+""")
+_ON_THEIR_WAY = sa.text("""
+select exists (select 1 from subscription s
+                 join message g on g.merchant_id = s.merchant_id and g.subscription_id = s.id
+                where s.merchant_id = :m and s.variant_id = :v and s.status = 'waiting' and s.wants_marketing
+                  and g.kind = 'alternatives' and g.status in ('waiting', 'sending'))
 """)
 _NEXT_TO_SUGGEST = sa.text(f"select min(s.confirmed_at) {_UNSUGGESTED} and s.confirmed_at > :before")
 _STATE = sa.text("select state from position where merchant_id = :m and variant_id = :v")
@@ -142,21 +152,18 @@ def _suggest(
 ) -> tuple[list[Intent], datetime | None]:
     wait = timedelta(days=after_days)
     given = {"m": merchant_id, "v": variant_id, "everybody": is_discontinued, "before": now - wait}
-    rows = db.execute(_SUGGEST, {**given, "n": MOST_PER_TRANSACTION}).all()
-    offered = {
-        connection_id: bool(alternatives(db, merchant_id, connection_id, variant_id, now))
-        for connection_id in {row.connection_id for row in rows}
-    }
+    asked = list(db.scalars(_STORES, given))
+    stores = [one for one in asked if alternatives(db, merchant_id, one, variant_id, now)]
+    rows = db.scalars(_SUGGEST, {**given, "stores": stores, "n": MOST_PER_TRANSACTION}) if stores else ()
     intents = [
-        write_message(rt, db, merchant_id, row.id, "alternatives", variant_id=variant_id)
-        for row in rows
-        if offered[row.connection_id]
+        write_message(rt, db, merchant_id, one, "alternatives", variant_id=variant_id) for one in list(rows)
     ]
-    if len(intents) < len(rows):
-        # Where there is nothing to offer today there may be tomorrow.
-        return intents, now + timedelta(days=1)
+    # Where there is nothing to offer today, or nothing any more when a message would leave, there may be tomorrow.
+    is_unsettled = len(stores) < len(asked) or db.scalar(_ON_THEIR_WAY, given)
+    looks = [now + timedelta(days=1)] if is_unsettled else []
     next_at = db.scalar(_NEXT_TO_SUGGEST, given)
-    return intents, next_at + wait if next_at else None
+    looks += [next_at + wait] if next_at else []
+    return intents, min(looks, default=None)
 
 
 def promised_on(db: sa.Connection, merchant_id: int, variant_id: int) -> date | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from connector.positions.tables import Promise
+from connector.shoppers import meanwhile
 from connector.shoppers.policy import ShopperPolicy, save_policy
 from tests.shoppers.test_alternatives import furnish
 from tests.shoppers.world import World
@@ -208,3 +209,42 @@ def test_nobody_hears_of_similar_products_unless_the_merchant_wants_it(world: Wo
     world.set_stock(0, state="discontinued")
     world.run()
     assert world.message_statuses("alternatives") == []
+
+
+def test_who_was_not_told_because_it_sold_out_that_moment_is_told_later(
+    world: World, clock: ManualClock
+) -> None:
+    furnish(world)
+    set_policy(world, suggests_after_days=365, quiet_from=time(0), quiet_until=time(23, 59))
+    world.waiting("ann@example.com")
+    agree(world, "ann@example.com")
+    world.set_stock(0, state="discontinued")
+    world.run()
+    green = world.row("select variant_id as id from listing where external_id = '601'").id
+    world.set_stock(0, variant_id=green)
+    set_policy(world, suggests_after_days=365)
+    pass_hours(world, clock, 24)
+    assert (world.told(), world.message_statuses("alternatives")) == ([], ["skipped"])
+    world.set_stock(9, variant_id=green)
+    pass_hours(world, clock, 24)
+    assert world.told() == ["ann@example.com"]
+
+
+def test_a_store_with_nothing_similar_keeps_nobody_of_another_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    furnish(world)
+    set_policy(world, suggests_after_days=365)
+    world.waiting("ann@example.com", "bob@example.com", "cid@example.com")
+    with world.engine.begin() as db:
+        # The first two stand in a store that sells nothing else.
+        db.exec_driver_sql("""
+            insert into connection (merchant_id, kind, adapter, name, public_key, created_at)
+            values (1, 'store', 'woocommerce', 'Other', 'pk-other', now())
+        """)
+        db.exec_driver_sql("update subscription set wants_marketing = true")
+        db.exec_driver_sql("update subscription set connection_id = 2 where address <> 'cid@example.com'")
+    monkeypatch.setattr(meanwhile, "MOST_PER_TRANSACTION", 1)
+    world.set_stock(0, state="discontinued")
+    world.run()
+    assert world.told() == ["cid@example.com"]
