@@ -27,6 +27,7 @@ from connector.delivery import live_orders, push, scripts, webhooks
 from connector.delivery.live import DEADLINE_S, MOST_ITEMS, LiveDesk
 from connector.installs import leave
 from connector.installs import privacy as legal
+from connector.notices import digest
 from connector.outbox.messages import Turn
 from connector.outbox.work import Served, Topic, serve_turn
 from connector.placement import work as placement
@@ -70,6 +71,7 @@ TOPICS: Mapping[str, Topic] = {
         Topic(compensation.CODES, compensation.work_codes, 50, 240),
         Topic(writing.ORDER_MESSAGE, writing.work_order_messages, 50, 240),
         Topic(choosing.CARE, carrying.work_care, 10, 240),
+        Topic(digest.NOTICE, digest.work_notices, 20, 240),
         Topic(topics.ADS, pausing.work_positions, 500, 240),
         Topic(installations.ENDED, leave.work_ended, 10, 240),
         Topic(privacy.REQUESTS, legal.work_requests, 10, 240),
@@ -118,6 +120,11 @@ class Runtime:
     @property
     def base_url(self) -> str:
         return self.settings.base_url
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether the installation has a mail server of its own."""
+        return bool(self.settings.smtp_host)
 
     @cached_property
     def environment(self) -> Environment:

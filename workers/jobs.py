@@ -21,6 +21,7 @@ from connector.heartbeat import beating
 from connector.installs import handover
 from connector.intake import interrupted, pacing, retention, runs, uploads
 from connector.intake.runtime import SourceBusy
+from connector.notices import digest as notices
 from connector.outbox import attempts, upkeep
 from connector.outbox.messages import Intent, Turn, enqueue
 from connector.placement import work as placement
@@ -222,6 +223,7 @@ def _shoppers(rt: Runtime, merchant_id: int, _: int) -> None:
 
 def _at_risk(rt: Runtime, merchant_id: int, _: int) -> None:
     work_risks(rt, merchant_id)
+    notices.look(rt, merchant_id)
 
 
 def _bounces(rt: Runtime, merchant_id: int, connection_id: int) -> None:

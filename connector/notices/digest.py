@@ -90,9 +90,8 @@ def look(rt: NoticeRuntime, merchant_id: int) -> int:
         present = [one.key for one in items(db, merchant_id, reader.now.date())]
         known = {tuple(one) for one in told} & set(present)
         new = [key for key in present if key not in known and key[0] in choice.groups]
-        if not (rt.sends_mail and choice.is_on) or choice.is_quiet(reader.now.time()):
-            new = []
-        elif _is_soon(db, merchant_id, choice, now):
+        may_write = rt.sends_mail and choice.is_on and not choice.is_quiet(reader.now.time())
+        if not may_write or _is_soon(db, merchant_id, choice, now):
             new = []
         db.execute(
             sa.text("update notice_rule set told = cast(:told as jsonb) where merchant_id = :m"),

@@ -62,7 +62,7 @@ def items(db: sa.Connection, merchant_id: int, today: date) -> list[Item]:
                     row.value_minor,
                     row.currency,
                     due.until_on if due else row.due_on,
-                )  # fmt: skip
+                )
             )
     for row in open_doubts(db, merchant_id, MOST_DOUBTS):
         found.append(
@@ -75,7 +75,7 @@ def items(db: sa.Connection, merchant_id: int, today: date) -> list[Item]:
                 row.title,
                 row.missing_units,
                 supplier=row.source,
-            )  # fmt: skip
+            )
         )
     return sorted(found, key=lambda one: (_ORDER.index(one.what), one.on or date.max, one.subject))
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlmodel import Field
 
 from connector.db import SQLModel, identity, json_field, tenant
 

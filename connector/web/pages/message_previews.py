@@ -52,9 +52,12 @@ def mail() -> Response:
     kind, locale = _asked(request.args)
     with reading() as db:
         html = preview(runtime(), db, g.merchant_id, kind, locale).mail.html
-    answer = Response(
-        as_shown(html, is_dark=request.args.get("colors") == "dark"), content_type="text/html; charset=utf-8"
-    )
+    return shown_mail(html, is_dark=request.args.get("colors") == "dark")
+
+
+def shown_mail(html: str, *, is_dark: bool = False) -> Response:
+    """A mail alone, for a frame on a page: it runs nothing and leads nowhere."""
+    answer = Response(as_shown(html, is_dark=is_dark), content_type="text/html; charset=utf-8")
     answer.headers["Content-Security-Policy"] = (
         "default-src 'none'; style-src 'unsafe-inline'; img-src https: http: data:; sandbox; form-action 'none'; "
         "base-uri 'none'; frame-ancestors 'self'"
