@@ -162,14 +162,14 @@ def _act(
     is_mailed: bool,
 ) -> bool:
     now = rt.now()
-    by_provider = "" if is_mailed else report.provider_message_id
+    by_provider = "" if is_mailed else _storable(report.provider_message_id)
     message = db.execute(
         _FIND,
         {
             "m": merchant_id,
             "c": connection_id,
             "medium": medium,
-            "ours": report.message_id or message_id,
+            "ours": _storable(report.message_id or message_id),
             "theirs": by_provider,
         },
     ).one_or_none()
@@ -178,12 +178,12 @@ def _act(
         .values(
             merchant_id=merchant_id,
             connection_id=connection_id,
-            report_digest=hashlib.sha256(report.report_id.encode()).hexdigest(),
+            report_digest=hashlib.sha256(report.report_id.encode("utf-8", "replace")).hexdigest(),
             kind=report.kind,
             message_id=message.id if message else 0,
             at=report.at,
             received_at=now,
-            reason=report.reason[:200].replace("\0", ""),
+            reason=_storable(report.reason)[:200],
         )
         .on_conflict_do_nothing()
         .returning(_REPORT.c.kind)
@@ -230,6 +230,11 @@ def _lift_stop(db: sa.Connection, keyring: Keyring, merchant_id: int, key: str) 
             _SUPPRESSION.c.reason == "stopped",
         )
     )
+
+
+def _storable(text: str) -> str:
+    """Without what PostgreSQL has no text for, and what is no Unicode: a provider may say anything."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def _key(medium: Medium, address: str) -> str:

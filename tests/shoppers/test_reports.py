@@ -64,6 +64,18 @@ def test_a_hard_bounce_fails_the_message_and_ends_what_the_address_waits_for(tol
     assert tuple(row) == ("bounced_hard", True, "5.1.1")
 
 
+@pytest.mark.parametrize("odd", ["\0", "a\0b", "\ud800"])
+def test_whatever_a_provider_says_is_kept_as_far_as_it_can_be(told: World, odd: str) -> None:
+    """A fault of ours would have it sent again and again."""
+    reports = [
+        report(told, "bounced_hard", f"r-{odd}", reason=f"5.1.1{odd}"),
+        report(told, "delivered", "r-2", message_id=odd),
+        report(told, "bounced_soft", "r-3", provider_message_id=odd, address=odd),
+    ]
+    assert (act(told, *reports), act(told, *reports)) == (3, 0)
+    assert fates(told) == [("failed", "The provider says that nobody is at this address.")]
+
+
 def test_a_report_that_is_repeated_is_acted_on_once(told: World) -> None:
     again = report(told, "bounced_hard")
     assert act(told, again, again) == 1
