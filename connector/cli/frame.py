@@ -7,7 +7,7 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -122,6 +122,16 @@ def emit(value: Any, as_json: bool, text: str | Callable[[], str]) -> None:
         click.echo(json.dumps(plain(value), ensure_ascii=False, indent=2))
     else:
         click.echo(text if isinstance(text, str) else text())
+
+
+def emit_rows(rows: Iterable[Any]) -> None:
+    """Print rows as one JSON list, each as it comes: a hundred thousand of them are never held at once."""
+    before = "["
+    for row in rows:
+        said = json.dumps(plain(row), ensure_ascii=False, indent=2)
+        click.echo(before + "\n  " + said.replace("\n", "\n  "), nl=False)
+        before = ","
+    click.echo("[]" if before == "[" else "\n]")
 
 
 def plain(value: Any) -> Any:

@@ -6,12 +6,21 @@ import csv
 import io
 import sys
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import click
 import sqlalchemy as sa
 
-from connector.cli.frame import emit, json_option, merchant_id, merchant_option, open_runtime, table
+from connector.cli.frame import (
+    emit,
+    emit_rows,
+    json_option,
+    merchant_id,
+    merchant_option,
+    open_runtime,
+    table,
+)
 from connector.cli.shoppers import shoppers
 from connector.shoppers import worth as sums
 from connector.shoppers.claims import learned_of_each
@@ -37,22 +46,30 @@ select s.id, s.address, s.channel, v.sku, s.wanted_units, s.status, s.priority, 
 def list_people(sku: str, status: str, limit: int, merchant: int | None, as_json: bool) -> None:
     """Who waits, in the order in which they are told."""
     with open_runtime() as rt, rt.engine.connect() as db:
-        given = {"m": merchant_id(rt, merchant), "status": status, "sku": sku, "n": limit}
-        rows = db.execute(_LIST, given).all()
-    head = ("id", "address", "channel", "sku", "units", "status", "priority", "asked")
-    emit(rows, as_json, lambda: table(head, [_plain(row) for row in rows], "Nobody waits."))
+        given = {"m": merchant_id(rt, merchant), "status": status, "sku": sku, "n": limit + 1}
+        found = db.execution_options(stream_results=True, max_row_buffer=2000).execute(_LIST, given)
+        shown = islice(found, limit)
+        if as_json:
+            emit_rows(shown)
+        else:
+            head = ("id", "address", "channel", "sku", "units", "status", "priority", "asked")
+            click.echo(table(head, [_plain(row) for row in shown], "Nobody waits."))
+        if found.fetchone() is not None:
+            click.echo(f"Only the first {limit:,} are shown; --limit shows more.", err=True)
 
 
 @shoppers.command()
 @_days
+@click.option("--limit", default=1000, show_default=True, type=click.IntRange(1, 100_000), help="Products.")
 @merchant_option
 @json_option
-def worth(days: int, merchant: int | None, as_json: bool) -> None:
+def worth(days: int, limit: int, merchant: int | None, as_json: bool) -> None:
     """What alerts came to: told, clicked, ordered, revenue; by product, with the share that buys."""
     with open_runtime() as rt, rt.engine.connect() as db:
         owner, since = merchant_id(rt, merchant), rt.now() - timedelta(days=days)
         found = sums.worth(db, owner, since)
-        rows = sums.products(db, owner, since, limit=1000)
+        all_rows = sums.products(db, owner, since, limit=limit + 1)
+        rows = all_rows[:limit]
         setting = db.scalar(sa.text("select claim_rate from merchant where id = :m"), {"m": owner})
         learned = learned_of_each(db, owner, [row.variant_id for row in rows], setting, rt.now())
     lines = [
@@ -85,6 +102,8 @@ def worth(days: int, merchant: int | None, as_json: bool) -> None:
         "claim_rate_setting": setting,
     }  # fmt: skip
     emit(value, as_json, text)
+    if len(all_rows) > limit:
+        click.echo(f"Only the first {limit:,} products are shown; --limit shows more.", err=True)
 
 
 @shoppers.command()

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from connector.accounts.audit import record
 from connector.db import transaction
+from connector.shoppers.import_columns import EXPORT_HEAD
 from connector.shoppers.messages import resend
 from connector.web.pages.overview import kept
 from connector.web.pages.worth import DEFAULT_DAYS, summary, sums
@@ -61,16 +62,7 @@ def shoppers_export() -> Response:
         "status": request.args.get("status", ""),
         "variant": number_arg("variant") or 0,
     }
-    return csv_file(
-        "shoppers.csv",
-        ("address", "channel", "language", "sku", "title", "store", "units", "status", "asked_at", "confirmed_at",
-         "ended_at", "ended_by", "consent_version", "consent_text"),
-        (
-            (row.address, row.channel, row.locale, row.sku, row.title, row.store, row.wanted_units, row.status,
-             row.created_at, row.confirmed_at, row.ended_at, row.ended_by, row.consent_version, row.consent_text)
-            for row in stream(people.PEOPLE_EXPORT, given)
-        ),
-    )  # fmt: skip
+    return csv_file("shoppers.csv", EXPORT_HEAD, stream(people.PEOPLE_EXPORT, given))
 
 
 @routes.get("/messages")
@@ -96,13 +88,7 @@ def messages_export() -> Response:
         "messages.csv",
         ("kind", "channel", "address", "sku", "title", "status", "subject", "created_at", "settled_at", "tries",
          "note"),
-        (
-            (row.kind, row.channel, row.address, row.sku, row.title, row.status, row.subject, row.created_at,
-             row.settled_at, row.tries, row.note)
-            for row in stream(
-                people.MESSAGES_EXPORT, {"m": g.merchant_id, "status": request.args.get("status", "")}
-            )
-        ),
+        stream(people.MESSAGES_EXPORT, {"m": g.merchant_id, "status": request.args.get("status", "")}),
     )  # fmt: skip
 
 

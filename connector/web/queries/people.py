@@ -10,27 +10,41 @@ PAGE = 50
 SUBSCRIPTION_STATUSES = ("waiting", "invited", "fulfilled", "unconfirmed", "ended")
 MESSAGE_STATUSES = ("unknown", "failed", "waiting", "sent", "skipped")
 
-_PEOPLE = """
-    select s.id, s.address, s.channel, s.locale, s.wanted_units, s.status, s.created_at, s.confirmed_at,
-           s.ended_at, s.ended_by, s.consent_text, s.consent_version, s.wants_marketing,
-           s.variant_id, v.sku, v.title, c.name as store
+_OF_PEOPLE = """
       from subscription s
       join variant v on v.merchant_id = s.merchant_id and v.id = s.variant_id
       left join connection c on c.merchant_id = s.merchant_id and c.id = s.connection_id
      where s.merchant_id = :m and (:status = '' or s.status = :status)
        and (:variant = 0 or s.variant_id = :variant)
 """
-PEOPLE_EXPORT = sa.text(f"{_PEOPLE} order by s.id desc")
-_MESSAGES = """
-    select g.id, g.kind, g.channel, g.status, g.created_at, g.sending_at, g.settled_at, g.tries, g.note, g.subject,
-           s.address, s.status as subscription_status, s.variant_id, v.sku, v.title
+_PEOPLE = f"""
+    select s.id, s.address, s.channel, s.locale, s.wanted_units, s.status, s.created_at, s.confirmed_at,
+           s.ended_at, s.ended_by, s.consent_text, s.consent_version, s.wants_marketing,
+           s.variant_id, s.passes_over, v.sku, v.title, c.name as store {_OF_PEOPLE}
+"""
+# The columns of the file, in its order: a row is a line as it is.
+PEOPLE_EXPORT = sa.text(f"""
+    select s.address, s.channel, s.locale as language, v.sku, v.title, c.name as store, s.wanted_units as units,
+           s.status, s.created_at as asked_at, s.confirmed_at, s.ended_at, s.ended_by, s.consent_version,
+           s.consent_text {_OF_PEOPLE}
+     order by s.id desc
+""")
+_OF_MESSAGES = """
       from message g
       join subscription s on s.merchant_id = g.merchant_id and s.id = g.subscription_id
       join variant v on v.merchant_id = s.merchant_id and v.id = s.variant_id
      where g.merchant_id = :m
        and (:status = '' or g.status = :status or (:status = 'waiting' and g.status = 'sending'))
 """
-MESSAGES_EXPORT = sa.text(f"{_MESSAGES} order by g.id desc")
+_MESSAGES = f"""
+    select g.id, g.kind, g.channel, g.status, g.created_at, g.sending_at, g.settled_at, g.tries, g.note, g.subject,
+           s.address, s.status as subscription_status, s.variant_id, v.sku, v.title {_OF_MESSAGES}
+"""
+MESSAGES_EXPORT = sa.text(f"""
+    select g.kind, g.channel, s.address, v.sku, v.title, g.status, g.subject, g.created_at, g.settled_at, g.tries,
+           g.note {_OF_MESSAGES}
+     order by g.id desc
+""")
 
 
 def subscriptions(
