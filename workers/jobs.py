@@ -237,9 +237,12 @@ def _upkeep(rt: Runtime, merchant_id: int, _: int) -> None:
     with transaction(rt.engine) as db:
         interest.prune(db, rt.now())
         webhooks.prune(db, KEEP_SETTLED)
+        reconcile.prune(db, KEEP_SETTLED)
         shadow.prune(db, KEEP_SHADOW)
         reports.prune(db, rt.now())
-    retention.tidy(rt.engine, rt.data_dir, retention.Policy.of(rt.settings), rt.now())
+    policy = retention.Policy.of(rt.settings)
+    retention.tidy(rt.engine, rt.data_dir, policy, rt.now())
+    retention.forget_rows(rt.engine, policy, rt.now())
 
 
 DO: Mapping[str, Callable[[Runtime, int, int], None]] = {

@@ -135,3 +135,16 @@ def _finish(
                 "e": error,
             },
         )
+
+
+def prune(db: sa.Connection, keep: timedelta) -> int:
+    """Delete the notes of comparisons older than `keep`, of all stores, but not a store's last one. How many."""
+    return db.execute(
+        sa.text("""
+            delete from reconciliation r
+             where r.started_at < now() - :keep
+               and r.id < (select max(l.id) from reconciliation l
+                            where l.merchant_id = r.merchant_id and l.connection_id = r.connection_id)
+        """),
+        {"keep": keep},
+    ).rowcount

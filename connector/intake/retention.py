@@ -1,6 +1,7 @@
-"""Which kept files leave: the old ones first, by age and by size, never what still waits for an answer.
+"""What leaves of the past: kept files by age and by size, and the rows that explain old runs line by line. Never what
+still waits for an answer.
 
-`chosen` decides and touches nothing; `tidy` asks the database what is needed and removes the rest.
+`chosen` decides of files and touches nothing; `tidy` asks the database what is needed and removes the rest.
 """
 
 from __future__ import annotations
@@ -121,6 +122,24 @@ def tidy_large(
     return tidy(engine, data_dir, policy, now) if taken > policy.source_bytes else []
 
 
+def forget_rows(engine: sa.Engine, policy: Policy, now: datetime) -> int:
+    """Delete the faults and the answered rows of runs as old as files may be, of all merchants; how many. A run
+    itself stays, with its counts; one that waits for an answer keeps everything. Works in short transactions: a feed
+    with thousands of rows that cannot be read brings as many again with each change."""
+    given = {"before": now - timedelta(days=policy.days), "runs": _RUNS_AT_ONCE}
+    deleted = 0
+    while True:
+        with engine.begin() as db:
+            merchants, runs = [], []
+            for row in db.execute(_OLD, given):
+                merchants.append(row.merchant_id)
+                runs.append(row.id)
+            for statement in (_FAULTS, _ANSWERED):
+                deleted += db.execute(statement, {"merchants": merchants, "runs": runs}).rowcount
+        if len(runs) < _RUNS_AT_ONCE:
+            return deleted
+
+
 def _files(
     directory: Path, source_id: int, known: dict[str, sa.Row[tuple[datetime, bool, int]]]
 ) -> list[Kept]:
@@ -168,3 +187,15 @@ _RUNS = sa.text("""
       join source s on s.merchant_id = f.merchant_id and s.id = :s
       join connection c on c.merchant_id = s.merchant_id and c.id = s.connection_id
 """)
+
+_RUNS_AT_ONCE = 50
+_OLD = sa.text("""
+    select r.merchant_id, r.id from run r
+     where r.started_at < :before and r.status not in ('held', 'partly_held', 'running')
+       and (exists (select 1 from run_issue i where i.merchant_id = r.merchant_id and i.run_id = r.id)
+            or exists (select 1 from held_change h where h.merchant_id = r.merchant_id and h.run_id = r.id))
+     limit :runs
+""")
+_THESE = "select * from unnest(cast(:merchants as bigint[]), cast(:runs as bigint[]))"
+_FAULTS = sa.text(f"delete from run_issue where (merchant_id, run_id) in ({_THESE})")  # noqa: S608 - a constant
+_ANSWERED = sa.text(f"delete from held_change where (merchant_id, run_id) in ({_THESE})")  # noqa: S608 - a constant

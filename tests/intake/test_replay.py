@@ -10,7 +10,7 @@ import pytest
 from connector.intake import archive
 from connector.intake.held import reject
 from connector.intake.replay import kept, look, replay
-from connector.intake.retention import Kept, Policy, chosen, tidy, tidy_large
+from connector.intake.retention import Kept, Policy, chosen, forget_rows, tidy, tidy_large
 from connector.intake.runtime import NotPossible
 from connector.intake.undo import undo
 from connector.ports.errors import FileFault
@@ -205,6 +205,25 @@ def test_the_daily_job_removes_by_what_runs_say(stocked: Shop) -> None:
     # 1 and 3 are old, 2 was undone, 4 is the last accepted; of source 9 nobody knows.
     assert is_there == [False, True, False, True]
     assert (len(removed), stray.exists()) == (3, False)
+
+
+def test_rows_that_explain_old_runs_leave_but_not_those_of_what_waits(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.intake.retention._RUNS_AT_ONCE", 1)
+    for n in range(2):
+        shop.run(f"SKU,Stock\nA-1,{n}\n,{n}\n")
+    shop.run("SKU,Stock\nA-1,x\nB-2,y\n")
+    assert ["applied", "applied", "held"] == [
+        row[0] for row in shop.all("select status from run order by id")
+    ]
+    young, old = shop.rt.clock() + timedelta(days=89), shop.rt.clock() + timedelta(days=91)
+
+    assert 0 == forget_rows(shop.engine, Policy(), young)
+    assert 2 == forget_rows(shop.engine, Policy(), old)
+
+    assert [(3,)] == shop.all("select distinct run_id from run_issue")
+    assert [(3,)] == shop.all("select count(*) from run")
 
 
 def test_files_of_a_disconnected_supplier_leave_by_age_alone(stocked: Shop) -> None:
