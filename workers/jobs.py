@@ -231,7 +231,14 @@ def _bounces(rt: Runtime, merchant_id: int, connection_id: int) -> None:
 
 
 def _upkeep(rt: Runtime, merchant_id: int, _: int) -> None:
-    """Old rows leave; run by one merchant's schedule row for the whole installation."""
+    """Old rows leave, of the whole installation: every merchant has a schedule row for it, and that of the first
+    does it."""
+    with rt.engine.connect() as db:
+        first = db.execute(
+            sa.text("select merchant_id from schedule where kind = 'upkeep' order by merchant_id limit 1")
+        ).scalar()
+    if first not in (None, merchant_id):
+        return
     upkeep.prune(rt.engine, KEEP_SETTLED)
     attempts.prune(rt.engine, KEEP_SETTLED)
     with transaction(rt.engine) as db:

@@ -18,6 +18,7 @@ from connector.accounts.merchants import add_merchant, add_user, set_password
 from connector.cli.frame import emit, json_option, merchant_id, merchant_option, open_runtime, table
 from connector.db import transaction
 from connector.delivery.plans import read_plan
+from connector.installs.arrive import MERCHANT_EVERY_S
 
 
 @click.group()
@@ -164,10 +165,8 @@ def _plan_text(
 
 def begin_schedules(db: sa.Connection, owner: int) -> None:
     """The regular work every merchant needs, whatever is connected."""
-    schedule.ensure(db, owner, "positions.recheck", 0, 60)
-    schedule.ensure(db, owner, "shoppers.upkeep", 0, 3600)
-    schedule.ensure(db, owner, "orders.at_risk", 0, 900)
-    schedule.ensure(db, owner, "upkeep", 0, 86400)
+    for kind, every_s in MERCHANT_EVERY_S.items():
+        schedule.ensure(db, owner, kind, 0, every_s)
 
 
 def _password(path: Path | None) -> str:

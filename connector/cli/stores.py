@@ -28,6 +28,7 @@ from connector.delivery import approval, reconcile
 from connector.delivery.scripts import look_after
 from connector.delivery.subscribe import subscribe_webhooks
 from connector.installs import leave
+from connector.installs.arrive import STORE_EVERY_S
 from connector.outbox import upkeep
 from connector.outbox.messages import Turn, due_turns
 from connector.ports.errors import PortError
@@ -111,10 +112,8 @@ def connect_store(
     read = reconcile.reconcile(rt, owner, store_id, is_full=True)
     reconcile.read_orders(rt, owner, store_id)
     with transaction(rt.engine) as db:
-        schedule.ensure(db, owner, "store.catalog", store_id, 300)
-        schedule.ensure(db, owner, "store.full", store_id, 86400)
-        schedule.ensure(db, owner, "store.orders", store_id, 120)
-        schedule.ensure(db, owner, "store.webhooks", store_id, 3600)
+        for kind, every_s in STORE_EVERY_S.items():
+            schedule.ensure(db, owner, kind, store_id, every_s)
         look_after(db, owner, store_id)
     return {
         "connection_id": store_id,

@@ -259,3 +259,27 @@ def test_a_connection_that_is_not_in_use_is_left_in_peace(
     tick(rt)
     burst(rt)
     assert noted.runs == [(world.merchant_id, subject)]
+
+
+def test_the_installation_is_kept_tidy_by_one_of_its_merchants(rt: Runtime, world: World) -> None:
+    second = World(rt.engine)
+    for one in (world, second):
+        with rt.engine.begin() as db:
+            due_times.ensure(db, one.merchant_id, "upkeep", 0, 86_400)
+        store = one.store()
+        for days in (15, 1):
+            one.execute(
+                "insert into reconciliation (merchant_id, connection_id, started_at)"
+                " values (:m, :c, now() - make_interval(days => :d))",
+                c=store,
+                d=days,
+            )
+
+    def kept() -> int:
+        with rt.engine.connect() as db:
+            return int(db.execute(sa.text("select count(*) from reconciliation")).scalar_one())
+
+    jobs.DO["upkeep"](rt, second.merchant_id, 0)
+    assert 4 == kept()
+    jobs.DO["upkeep"](rt, world.merchant_id, 0)
+    assert 2 == kept()
