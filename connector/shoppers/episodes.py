@@ -183,13 +183,15 @@ def _open_invitations(db: sa.Connection, merchant_id: int, variant_id: int, now:
     """Invitations that may still be claimed, of whatever episode; marks those that lapsed now.
 
     An invitation lives from the moment its message was sent (or may have been), not from the moment it
-    was queued: a provider that is down for a day takes nobody's chance. One that was claimed is not open.
+    was queued: a provider that is down for a day takes nobody's chance. After that day those who cannot be reached
+    hold nobody else up, and have all of their chance when their message leaves. One that was claimed is not open.
     """
     rows = db.execute(
         sa.select(
             _INVITATION.c.id,
             _INVITATION.c.claim_rate,
             _INVITATION.c.wanted_units,
+            _INVITATION.c.created_at,
             _MESSAGE.c.status,
             _MESSAGE.c.settled_at,
         )
@@ -209,10 +211,11 @@ def _open_invitations(db: sa.Connection, merchant_id: int, variant_id: int, now:
     still_open: list[Open] = []
     lapsed: list[int] = []
     for row in rows:
-        age = now - row.settled_at if row.status in ("sent", "unknown") else now - now
+        is_told = row.status in ("sent", "unknown")
+        age = now - row.settled_at if is_told else timedelta(0)
         if row.status in ("skipped", "failed") or age >= INVITATION_LASTS:
             lapsed.append(row.id)
-        else:
+        elif is_told or now - row.created_at < INVITATION_LASTS:
             still_open.append(Open(row.claim_rate, row.wanted_units, age))
     if lapsed:
         db.execute(

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from connector.outbox.messages import Turn
 from connector.outbox.work import serve_turn
+from connector.ports.errors import Retryable
 from connector.positions.topics import SHOPPERS
 from connector.shoppers import episodes
 from connector.shoppers.policy import ShopperPolicy, save_policy
@@ -297,3 +298,25 @@ def test_invitations_that_lapse_together_are_never_named_one_by_one(world: World
         episodes.look(world, world.merchant_id, world.variant_id)
     assert world.row("select count(*) as n from invitation where lapsed_at is not null").n == 20
     assert max(values) < 20
+
+
+def test_a_way_that_is_down_for_longer_than_a_day_holds_nobody_else_up(
+    world: World, clock: ManualClock
+) -> None:
+    """Five a unit are told at most: five whom nothing reaches must not be all, for as long as it lasts."""
+    world.waiting(*people(7))
+    world.set_stock(1)
+    world.mail.faults += [Retryable("sms", "message", "The provider is down.") for _ in range(5)]
+    world.run()
+    assert (world.told(), world.statuses()) == ([], ["invited"] * 5 + ["waiting"] * 2)
+    clock.advance(hours=23)
+    episodes.look(world, world.merchant_id, world.variant_id)
+    assert world.statuses() == ["invited"] * 5 + ["waiting"] * 2
+    clock.advance(hours=1)
+    world.set_stock(1)
+    world.run()
+    assert world.told() == people(7)[5:]
+    # They have not lost their turn: the unit is still there when they can be reached again.
+    world.make_due()
+    world.run()
+    assert world.told() == [*people(7)[5:], *people(7)[:5]]
