@@ -34,6 +34,11 @@ def rows(
     return list(db.execute(statement, {"m": merchant_id, "n": limit, "o": offset}))
 
 
+def row_of(db: sa.Connection, merchant_id: int, risk_id: int) -> Any:
+    """One risk as `rows` gives it; None when there is none."""
+    return db.execute(_ROW, {"m": merchant_id, "id": risk_id}).one_or_none()
+
+
 def clock_of(row: Any, today: date) -> Clock | None:
     """The clock of a row's refund; None while no time runs, and once it is closed."""
     if row.status == "closed" or row.choice in ("substitute", "voucher"):
@@ -90,6 +95,8 @@ _COLUMNS = """
       join connection c on c.merchant_id = r.merchant_id and c.id = r.connection_id
      where r.merchant_id = :m
 """
+
+_ROW = sa.text(f"select {_COLUMNS} and r.id = :id")
 
 _OPEN_ROWS = sa.text(f"""
     select {_COLUMNS} and r.closed_at is null order by r.due_on, r.value_minor desc, r.id limit :n offset :o

@@ -183,7 +183,7 @@ def _one(risk_id: int, errors: dict[str, str], status: int) -> Response:
         merchant = _merchant(db)
         facts = facts_of(rt, db, merchant, risk, rule, merchant.locale, rt.now())
         messages = listing.messages_of(db, g.merchant_id, risk_id)
-        open_rows = [row for row in listing.rows(db, g.merchant_id, limit=10_000) if row.id == risk_id]
+        listed = listing.row_of(db, g.merchant_id, risk_id)
         written = is_written(db, g.merchant_id, risk_id)
     kind = "at_risk" if risk.status in ("open", "asked") else _SENT_AS.get(risk.closed_by, "")
     if risk.closed_by == "wait" and risk.choice == "wait":
@@ -194,7 +194,7 @@ def _one(risk_id: int, errors: dict[str, str], status: int) -> Response:
         risk=risk,
         number=number_of(risk.order_id),
         facts=facts,
-        clock=listing.clock_of(open_rows[0], today()) if open_rows else None,
+        clock=listing.clock_of(listed, today()),
         messages=messages,
         written=written,
         by_hand=any(row.status == "by_hand" for row in messages[-1:]),
