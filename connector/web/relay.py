@@ -2,7 +2,8 @@
 
 /relay/<adapter>/s/availability?…&signature=… is verified by the platform's rules and then served as
 /s/<the shop's public key>/availability. The signature says that the platform relays, not who asks: what a
-shopper may do here is what any stranger may do at /s/, with the same limits.
+shopper may do here is what any stranger may do at /s/, with the same limits. Who asks stands in X-Forwarded-For, as
+the platform says it (Shopify, "Authenticate app proxies"); the request itself comes from the platform, whoever asks.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import structlog
 from connector.accounts.installations import by_shop
 from connector.bootstrap import Runtime
 from connector.ports.errors import Misconfigured, Unauthorized
+from connector.web.sign_up_limits import network_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -56,8 +58,19 @@ class Relayed:
             return _refuse(start_response, "404 Not Found")
         rest = place["rest"]
         path = f"/s/{rest}" if rest in _FOR_ALL else f"/s/{row.public_key}/{rest}"
-        # The sender is the platform, whoever asks: limits by network would lock all shoppers out together.
-        return self._app({**environ, "PATH_INFO": path, "REMOTE_ADDR": ""}, start_response)
+        client = _shopper(environ, self._rt.settings.trusted_proxies)
+        return self._app({**environ, "PATH_INFO": path, "REMOTE_ADDR": client}, start_response)
+
+
+def _shopper(environ: WSGIEnvironment, proxies: int) -> str:
+    """The address of who asked the platform, "" where nobody says: then no limit by network holds, because one on
+    the platform's address would lock all shoppers out together. `proxies` of our own each added an address."""
+    said = [part.strip() for part in str(environ.get("HTTP_X_FORWARDED_FOR", "")).split(",")]
+    if proxies:
+        said = said[:-proxies]
+    elif not network_of(str(environ.get("REMOTE_ADDR", ""))):
+        return ""  # a proxy that nobody told us of: what it says may be the platform's address
+    return said[0] if said else ""
 
 
 def _refuse(start_response: StartResponse, status: str) -> Iterable[bytes]:

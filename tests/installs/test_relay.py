@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
@@ -10,6 +11,8 @@ from werkzeug.test import TestResponse
 
 from connector.web.storefront import CONSENT_VERSION
 from tests.installs.scene import Admin
+
+SHOPIFY = "23.227.38.33"
 
 
 @pytest.fixture
@@ -99,16 +102,31 @@ def test_a_shopper_signs_up_through_the_shops_domain(installed: Admin) -> None:
     assert tuple(found) == (installed.row().merchant_id, "ada@example.com", "fr")
 
 
-def test_one_address_of_shopify_does_not_lock_all_shoppers_out(installed: Admin) -> None:
+def sign_ups(installed: Admin, forwarded: str, peer: str = SHOPIFY) -> list[int]:
+    """The statuses of 25 sign-ups of different people, relayed by `peer` with what it says of who asks."""
     installed.rows("update listing set confirmed_available = 0")
     installed.rows("update position set available = 0, state = 'out_of_stock'")
     query = installed.server.tokens.proxy_query()
-    statuses = [
+    return [
         installed.client.post(
             f"/relay/shopify/s/subscribe?{query}",
             json={"id": item(installed), "email": f"p{n}@example.com", "consent": CONSENT_VERSION},
-            environ_overrides={"REMOTE_ADDR": "23.227.38.33"},
+            headers={"X-Forwarded-For": forwarded.format(n=n)} if forwarded else {},
+            environ_overrides={"REMOTE_ADDR": peer},
         ).status_code
-        for n in range(30)
+        for n in range(25)
     ]
-    assert statuses == [200] * 30
+
+
+def test_one_address_of_shopify_does_not_lock_all_shoppers_out(installed: Admin) -> None:
+    unsaid = (("", SHOPIFY), (SHOPIFY, "10.0.0.2"), ("10.1.2.3", SHOPIFY), ("who?", SHOPIFY))
+    for forwarded, peer in (*unsaid, ("192.0.{n}.7", SHOPIFY)):
+        assert sign_ups(installed, forwarded, peer) == [200] * 25, forwarded
+
+
+def test_one_network_behind_shopify_is_limited_like_any_other(installed: Admin) -> None:
+    assert sign_ups(installed, "192.0.2.{n}, " + SHOPIFY) == [200] * 20 + [429] * 5
+    # Each proxy of our own adds whom it saw; one that keeps nothing else says nothing of who asked.
+    installed.rt.settings = replace(installed.rt.settings, trusted_proxies=1)
+    assert sign_ups(installed, "198.51.100.{n}, " + SHOPIFY, "10.0.0.2") == [200] * 20 + [429] * 5
+    assert sign_ups(installed, SHOPIFY, "10.0.0.2") == [200] * 25
