@@ -28,6 +28,7 @@ from connector.intake.examine import (
     read_snapshot,
     read_source,
 )
+from connector.intake.mapping import Mapping
 from connector.intake.records import (
     Outcome,
     Progress,
@@ -274,6 +275,10 @@ class _Work:
         affected |= written.variant_ids
         is_whole = found.evidence.read == found.evidence.rows
         affected |= apply.keep_currency(db, place, found.currencies, is_whole=is_whole)
+        # What the merchant chose while the file was read stays, and this very file is read again under it: the mark
+        # names the reading that it was taken under.
+        kept = db.execute(_MAPPING, place.given).scalar_one()
+        is_same = Mapping.from_json(kept) == source.mapping
         db.execute(
             sa.text(
                 "update source set as_of = :as_of, mark = cast(:mark as jsonb), mapping = cast(:mapping as jsonb)"
@@ -289,7 +294,7 @@ class _Work:
                         "reading": source.reading(found.mapping),
                     }
                 ),
-                "mapping": json.dumps(found.mapping.to_json()),
+                "mapping": json.dumps(found.mapping.to_json() if is_same else kept),
             },
         )
         row_choice.keep(db, place.merchant_id, place.source_id, source.read_options)
@@ -344,6 +349,9 @@ class _Work:
     def _close(self, db: sa.Connection, status: str, **values: Any) -> None:
         values = {"stage": "done", "finished_at": self.rt.clock(), **values}
         update_run(db, self.merchant_id, self.run_id, status=status, **values)
+
+
+_MAPPING = sa.text("select mapping from source where merchant_id = :merchant and id = :source for update")
 
 
 def _mark(source: SourceRow) -> FetchMark | None:

@@ -6,6 +6,7 @@ import errno
 import gzip
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -456,6 +457,28 @@ def test_a_run_killed_at_any_stage_and_run_again_ends_in_the_same_state(
     shop.run(FIRST)
     shop.run(second)
     assert killed == _state(shop)
+
+
+def test_a_mapping_that_is_chosen_while_a_file_is_read_stays_and_the_file_is_read_under_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.add_variant("A-1")
+    file = "SKU,Stock,Free stock\nA-1,9,5\n"
+    shop.source(mapping={"columns": {"sku": "SKU", "quantity": "Stock"}})
+
+    def examined(*args: Any, **more: Any) -> Any:
+        found = really(*args, **more)
+        shop.source(mapping={"columns": {"sku": "SKU", "quantity": "Free stock"}})
+        return found
+
+    really = runs.examine
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "examine", examined)
+        shop.run(file)
+    assert {"A-1": 9} == shop.available()
+
+    assert "applied" == shop.run(file).status
+    assert {"A-1": 5} == shop.available()
 
 
 def test_a_run_that_fails_while_it_decides_is_decided_by_the_next(shop: Shop) -> None:
