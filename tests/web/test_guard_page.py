@@ -78,3 +78,59 @@ def test_a_stranger_sees_and_changes_nothing(stranger: Person, shop: Shop, engin
     ]
     assert 404 == stranger.post(f"/runs/{shop.held_run_id}/always").status_code
     assert {} == _allowed(engine)
+
+
+def _partly_held(shop: Shop, *pairs: tuple[int, int]) -> list[str]:
+    """The held run as one of single rows that go from and to these quantities; the ids of the rows."""
+    with shop.engine.begin() as db:
+        db.execute(sa.text("update run set status = 'partly_held' where id = :r"), {"r": shop.held_run_id})
+        db.execute(sa.text("delete from held_change where run_id = :r"), {"r": shop.held_run_id})
+        return [
+            str(
+                db.execute(
+                    sa.text("""
+                        insert into held_change (merchant_id, run_id, source_id, item_key, reason, quantity_before,
+                                                 quantity_after, row)
+                        select merchant_id, id, source_id, :item, 'large_change', :before, :after,
+                               jsonb_build_array('', '', '', cast(:after as int), false, false, null, null, null,
+                                                 1, 7)
+                          from run where id = :r returning id
+                    """),
+                    {"item": f"jump-{n}", "before": before, "after": after, "r": shop.held_run_id},
+                ).scalar_one()
+            )
+            for n, (before, after) in enumerate(pairs)
+        ]
+
+
+def test_held_rows_are_approved_with_as_large_a_jump_from_now_on_listed_and_taken_back(
+    owner: Person, shop: Shop, engine: sa.Engine
+) -> None:
+    first, second, _ = _partly_held(shop, (10, 9_000), (8_000, 0), (20, 7_000))
+    here = f"/runs/{shop.held_run_id}/rows/always"
+    assert "let these items jump" in owner.get(f"/runs/{shop.held_run_id}").text
+
+    asked = owner.post(here, {"row": [first, second]}).text
+    assert "jump-0: anywhere between 9 and 9,900" in asked
+    assert "1 other ticked row is no jump" in asked
+    assert owner.get("/suppliers/1/guard").text.count("jump-0") == 0, "only asked so far"
+
+    owner.post(here, {"row": [first], "sure": "1"})
+
+    with engine.connect() as db:
+        rows = db.execute(sa.text("select item_key, status from held_change where run_id = :r order by id"),
+                          {"r": shop.held_run_id}).all()  # fmt: skip
+    assert [("jump-0", "approved"), ("jump-1", "held"), ("jump-2", "held")] == rows
+    page = owner.get("/suppliers/1/guard").text
+    assert "9–9,900" in page
+    owner.post("/suppliers/1/guard/items/revoke", {"item": "jump-0"})
+    assert "9–9,900" not in owner.get("/suppliers/1/guard").text
+
+
+def test_rows_that_are_no_jump_are_approved_once_only(owner: Person, shop: Shop, engine: sa.Engine) -> None:
+    (row,) = _partly_held(shop, (8_000, 0))
+    assert 303 == owner.post(f"/runs/{shop.held_run_id}/rows/always", {"row": [row], "sure": "1"}).status_code
+    with engine.connect() as db:
+        assert 0 == db.execute(sa.text("select count(*) from item_band")).scalar_one()
+        assert "held" == db.execute(sa.text("select status from held_change where id = :i"), {"i": int(row)}
+                                    ).scalar_one()  # fmt: skip

@@ -268,19 +268,33 @@ def answer_rows(run_id: int) -> Response:
     """Approve or reject some of the rows a run holds: those ticked, or all that fit the filter."""
     _run(run_id)
     _ = gettext
-    rt, merchant_id, form = runtime(), g.merchant_id, request.form
+    form = request.form
     what, danger, search = form.get("what", ""), form.get("danger", ""), form.get("q", "")[:100]
     here = f"{query(f'/runs/{run_id}', danger=danger, q=search)}#held"
     if what not in ("approve", "reject"):
         abort(400)
-    if form.get("all"):
-        with reading() as db:
-            rows = runs.waiting(db, merchant_id, run_id, danger=danger, search=search)
-    else:
-        rows = [int(row) for row in form.getlist("row") if row.isascii() and row.isdigit() and len(row) < 19]
+    rows = chosen_rows(run_id)
     if not rows:
         flash(_("Nothing was ticked, so nothing was changed."), "note")
         return redirect(here, 303)
+    return answer(run_id, what, rows, here)
+
+
+def chosen_rows(run_id: int) -> list[int]:
+    """The ids of the held rows that the form names: those ticked, or all that wait and fit its filter."""
+    form = request.form
+    if form.get("all"):
+        with reading() as db:
+            return runs.waiting(
+                db, g.merchant_id, run_id, danger=form.get("danger", ""), search=form.get("q", "")[:100]
+            )
+    return [int(row) for row in form.getlist("row") if row.isascii() and row.isdigit() and len(row) < 19]
+
+
+def answer(run_id: int, what: str, rows: list[int], here: str) -> Response:
+    """Approve or reject these rows of a run, and go back to `here`."""
+    _ = gettext
+    rt, merchant_id = runtime(), g.merchant_id
     work = held.approve if what == "approve" else held.reject
     try:
         is_done = briefly(lambda: work(rt, merchant_id, run_id, rows=rows))
