@@ -197,9 +197,7 @@ def _voucher(rt: CareRuntime, risk: Any) -> Outcome:
         return _by_hand(rt, risk, NO_CODES)
     with rt.engine.connect() as db:
         rule = rule_of(db, risk.merchant_id)
-        amount, expires_on = voucher_of(
-            risk, rule.voucher_extra_percent, today_of(db, risk.merchant_id, risk.chosen_at)
-        )
+        amount, expires_on = voucher_of(risk, rule, today_of(db, risk.merchant_id, risk.chosen_at))
     coupons.create_coupon(
         Coupon(
             risk.voucher_code,

@@ -114,7 +114,8 @@ def choose(
             update order_risk
                set status = 'chosen', choice = :choice, chosen_by = :who, chosen_at = :now, carry = :carry,
                    closed_at = null, closed_by = '',
-                   substitute_id = :substitute, voucher_code = :code, history = history || cast(:entry as jsonb)
+                   substitute_id = :substitute, voucher_code = :code, voucher_minor = :worth,
+                   history = history || cast(:entry as jsonb)
              where merchant_id = :m and id = :id
         """),
         {
@@ -126,10 +127,17 @@ def choose(
             "carry": "todo" if is_ours else "ask",
             "substitute": substitute_id if choice == "substitute" else 0,
             "code": _code() if choice == "voucher" else "",
+            # What they saw when they chose: neither another rule nor another price changes it.
+            "worth": voucher_worth(risk.value_minor, rule) if choice == "voucher" else 0,
             "entry": history(now, by, "chose", choice),
         },
     )
     return [_care(risk)] if is_ours else []
+
+
+def voucher_worth(value_minor: int, rule: RiskRule) -> int:
+    """What a voucher in place of a line is worth, in minor units rounded up."""
+    return -(-value_minor * (100 + rule.voucher_extra_percent) // 100)
 
 
 def may_change(db: sa.Connection, risk: Any) -> bool:

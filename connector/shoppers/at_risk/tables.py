@@ -29,7 +29,8 @@ class OrderRisk(SQLModel, table=True):
 
     `carry` is how far the choice is carried out in the store: "" nothing to do, "ask" waits for the merchant,
     "todo", "unknown" (an answer was lost; it is looked for), "by_hand" (the store cannot, `carry_note` says why),
-    "failed", "done". `refund_minor` is what was paid back. `history` lists [at, actor, what, detail].
+    "failed", "done". `refund_minor` is what was paid back; `voucher_minor` what a chosen voucher is worth. `history`
+    lists [at, actor, what, detail].
     """
 
     __tablename__ = "order_risk"
@@ -76,6 +77,7 @@ class OrderRisk(SQLModel, table=True):
     chosen_at: datetime | None = None
     substitute_id: int = Field(default=0, sa_type=sa.BigInteger)
     voucher_code: str = ""
+    voucher_minor: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"})
     carry: str = ""
     carry_note: str = ""
     refund_minor: int | None = Field(default=None, sa_type=sa.BigInteger)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from connector.crypto import Keyring, LinkInvalid
 from connector.i18n import environment
-from connector.shoppers.at_risk.choosing import Choice, offers, substitutes
+from connector.shoppers.at_risk.choosing import Choice, offers, substitutes, voucher_worth
 from connector.shoppers.at_risk.looking import today_of
 from connector.shoppers.at_risk.rules import RiskRule
 from connector.shoppers.render import Rendered
@@ -97,7 +97,7 @@ def facts_of(
     """What a message about this risk says now. The voucher's worth and end are those it was made with."""
     today = today_of(db, merchant.id, now)
     chosen_on = today_of(db, merchant.id, risk.chosen_at) if risk.chosen_at else today
-    worth, until = voucher_of(risk, rule.voucher_extra_percent, chosen_on)
+    worth, until = voucher_of(risk, rule, chosen_on)
     instead = next((one.title for one in substitutes(db, risk) if one.variant_id == risk.substitute_id), "")
     return OrderFacts(
         seller=merchant.sender_name or merchant.name,
@@ -123,9 +123,12 @@ def facts_of(
     )
 
 
-def voucher_of(risk: Any, extra_percent: int, chosen_on: date) -> tuple[int, date]:
-    """What a voucher in place of the line is worth, in minor units rounded up, and until when it is good."""
-    return -(-risk.value_minor * (100 + extra_percent) // 100), chosen_on + timedelta(days=VOUCHER_DAYS)
+def voucher_of(risk: Any, rule: RiskRule, chosen_on: date) -> tuple[int, date]:
+    """What a voucher in place of the line is worth, in minor units: as it was when it was chosen, else as it would be
+    now; and until when it is good."""
+    return risk.voucher_minor or voucher_worth(risk.value_minor, rule), chosen_on + timedelta(
+        days=VOUCHER_DAYS
+    )
 
 
 def number_of(order_id: str) -> str:
