@@ -181,7 +181,7 @@ _COPIES = {
     "observation": "t.merchant_id = :merchant and (t.source_id, t.item_key) in"
     " (select l.source_id, l.item_key from what_if_supplier_item l)",
 }
-_VALUES = "quantity, is_at_least, is_word, restock_on, lead_time_days"
+_VALUES = "quantity, is_at_least, is_word, restock_on, lead_time_days, cost"
 _HERE = "o.merchant_id = :merchant and o.source_id = :source"
 _APPLY = (
     # The order of `apply`: rows that say something else, rows confirmed, rows that were not, then the moment.

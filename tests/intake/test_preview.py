@@ -160,3 +160,32 @@ def test_one_slow_statement_ends_it_too(shop: Shop, monkeypatch: pytest.MonkeyPa
         preview(shop.rt, MERCHANT, SOURCE, deadline_s=0.1)
 
     assert caught.value.code == "too_slow"
+
+
+def test_a_dry_run_counts_the_costs_that_choose_who_sells(shop: Shop) -> None:
+    variant = shop.add_variant("A-1", managed=True)
+    file = "SKU,Stock,Cost\nA-1,5,{}\n"
+    with shop.engine.begin() as db:
+        db.exec_driver_sql(
+            "insert into stock_rule (merchant_id, level, subject, says, changed_at)"
+            """ values (1, 'merchant', '', '{"strategy": "cheapest"}', now())"""
+        )
+        db.exec_driver_sql("insert into source (merchant_id, connection_id, name) values (1, 2, 'Other')")
+        db.exec_driver_sql(
+            "insert into observation (merchant_id, source_id, item_key, sku, quantity, cost, run_id)"
+            " values (1, 2, 'a-1', 'A-1', 30, 4, 0)"
+        )
+        db.exec_driver_sql(
+            "insert into supplier_item (merchant_id, source_id, item_key, variant_id, how)"
+            " values (1, 2, 'a-1', %s, 'sku')",
+            (variant,),
+        )
+    shop.run(file.format("9.00"))
+    assert {"A-1": 30} == shop.available()
+    # Both have been there for longer than the stable period by now.
+    shop.rt.manual_clock.advance(hours=48)
+    shop.supplier.text = file.format("2.00")
+
+    assert {"down": 1} == preview(shop.rt, MERCHANT, SOURCE, dry_run=True).effect.counts
+    shop.run()
+    assert {"A-1": 5} == shop.available()
