@@ -50,7 +50,7 @@ from connector.registry import Environment, Part, manifest
 from connector.repricing import work as repricing
 from connector.settings import AppKeys, Settings
 from connector.shared import RedisValues
-from connector.shoppers import attribution, compensation, episodes, events, media, sending
+from connector.shoppers import attribution, channels, compensation, episodes, events, media, sending
 from connector.shoppers.at_risk import carrying, choosing, writing
 
 TOPICS: Mapping[str, Topic] = {
@@ -65,8 +65,8 @@ TOPICS: Mapping[str, Topic] = {
         Topic(live_orders.TOPIC, live_orders.work_orders, MOST_ITEMS, 120),
         Topic(topics.SHOPPERS, episodes.work_positions, 200, 120),
         Topic(media.EMAIL, sending.work_messages, 50, 240),
-        Topic(media.SMS, sending.work_messages, 50, 240),
-        Topic(media.PUSH, sending.work_messages, 50, 240),
+        Topic(media.SMS, channels.work_by_own_way, 50, 240),
+        Topic(media.PUSH, channels.work_by_own_way, 50, 240),
         Topic(media.EVENT, events.work_events, 50, 240),
         Topic(compensation.CODES, compensation.work_codes, 50, 240),
         Topic(writing.ORDER_MESSAGE, writing.work_order_messages, 50, 240),

@@ -14,12 +14,14 @@ from connector.accounts import connections, schedule
 from connector.accounts.audit import record
 from connector.crypto import Keyring
 from connector.db import transaction
-from connector.outbox.messages import Intent, enqueue
+from connector.outbox.messages import Claim, Intent, enqueue
 from connector.outbox.upkeep import wake, withdraw
 from connector.ports.errors import Misconfigured
 from connector.registry import Environment, Manifest, manifest
-from connector.shoppers.media import ALL_TOPICS, ways
+from connector.shoppers import sending
+from connector.shoppers.media import ALL_TOPICS, TOPICS, ways
 from connector.shoppers.reports import MAILBOX, MAILBOX_EVERY_S
+from connector.shoppers.runtime import ShopperRuntime
 from connector.shoppers.tables import Message
 
 _MESSAGE = Message.__table__  # type: ignore[attr-defined]
@@ -84,7 +86,7 @@ def connect(
         )
         _look_after(db, found, merchant_id, connection_id, config, kept, rt.environment)
         record(db, merchant_id, rt.now(), actor, "channel.connect", f"connection {connection_id}")
-        _take_over(db, merchant_id, adapter, connection_id)
+        _take_over(db, merchant_id, found.medium or "", connection_id)
     return connection_id, says
 
 
@@ -144,11 +146,28 @@ def remove(db: sa.Connection, merchant_id: int, connection_id: int, *, actor: st
     return True
 
 
+def work_by_own_way(rt: ShopperRuntime, claim: Claim) -> None:
+    """The handler of texts and notifications: `sending.work_messages`, by a way of the merchant's own.
+
+    The installation has none for them but its mail. What was written while the merchant's ways were paused waits until
+    one is resumed or connected, which takes it over."""
+    if not claim.turn.connection_id:
+        raise Misconfigured(
+            "dispo",
+            claim.turn.topic,
+            "The merchant has no way to send these that is not paused.",
+            "Connect one, or resume it.",
+            field="connection",
+        )
+    sending.work_messages(rt, claim)
+
+
 def resume(db: sa.Connection, merchant_id: int, connection_id: int) -> None:
     """Use a paused way again, also for what found no way meanwhile."""
     connections.resume(db, merchant_id, connection_id)
     wake(db, merchant_id, connection_id)
-    _take_over(db, merchant_id, connections.connection(db, merchant_id, connection_id).adapter, connection_id)
+    row = connections.connection(db, merchant_id, connection_id)
+    _take_over(db, merchant_id, _medium(row.adapter), connection_id)
 
 
 def pass_on(db: sa.Connection, merchant_id: int, medium: str, connection_id: int, now: datetime) -> int:
@@ -177,23 +196,26 @@ def pass_on(db: sa.Connection, merchant_id: int, medium: str, connection_id: int
 
 
 def find_stranded(rt: ChannelRuntime, merchant_id: int) -> int:
-    """Pass on what was in somebody's hands while its way was removed, and came back to it; the number of messages."""
+    """Pass on what was in somebody's hands while its way was removed, and came back to it, and what waits for the
+    installation's way though the merchant has one; the number of messages."""
     with rt.engine.connect() as db:
         ended = db.execute(_STRANDED, {"m": merchant_id}).all()
     count = 0
     for row in ended:
         with transaction(rt.engine) as db:
             count += pass_on(db, merchant_id, _medium(row.adapter), row.id, rt.now())
+    for medium in TOPICS:
+        with transaction(rt.engine) as db:
+            own = ways(db, merchant_id, medium)
+            count += _take_over(db, merchant_id, medium, own[0]) if own else 0
     return count
 
 
-def _take_over(db: sa.Connection, merchant_id: int, adapter: str, connection_id: int) -> None:
-    """What waits for the installation's own way, which may have none, goes by the merchant's."""
-    medium = _medium(adapter)
-    if medium == "event":
-        return
-    waiting = _withdrawn(db, merchant_id, medium, 0)
+def _take_over(db: sa.Connection, merchant_id: int, medium: str, connection_id: int) -> int:
+    """What waits for the installation's own way, which may have none, goes by the merchant's; the number."""
+    waiting = _withdrawn(db, merchant_id, medium, 0) if medium != "event" else []
     enqueue(db, merchant_id, [one._replace(connection_id=connection_id) for one in waiting])
+    return len(waiting)
 
 
 def _withdrawn(db: sa.Connection, merchant_id: int, medium: str, connection_id: int) -> list[Intent]:

@@ -219,6 +219,20 @@ def test_nothing_leaves_by_a_paused_way_not_even_what_waited_for_it(
     assert rt.channel(shop.merchant_id, way)
 
 
+def test_a_text_never_goes_by_the_installations_mail(
+    owner: Person, shop: Shop, twilio: TwilioServer, rt: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written while the merchant's only way was paused."""
+    message_id = waiting_text(shop, 0)
+    monkeypatch.setattr(rt, "channel", lambda merchant_id, connection_id: pytest.fail("It was handed over."))
+    served = rt.serve(Turn(shop.merchant_id, "message.sms", 0))
+    assert served is not None and isinstance(served.error, Misconfigured)
+    assert waits_at(shop) == [("pending", 0)]
+    with rt.engine.connect() as db:
+        status = db.scalar(sa.text("select status from message where id = :g"), {"g": message_id})
+    assert status == "waiting"
+
+
 def test_what_found_no_way_goes_by_the_one_that_is_connected_or_resumed(
     owner: Person, shop: Shop, twilio: TwilioServer, rt: Runtime
 ) -> None:
@@ -230,6 +244,9 @@ def test_what_found_no_way_goes_by_the_one_that_is_connected_or_resumed(
         db.execute(sa.text("update outbox_message set connection_id = 0 where topic = 'message.sms'"))
     owner.post(f"/channels/{way}/resume")
     assert waits_at(shop) == [("pending", way)]
+    with rt.engine.begin() as db:
+        db.execute(sa.text("update outbox_message set connection_id = 0 where topic = 'message.sms'"))
+    assert (channels.find_stranded(rt, shop.merchant_id), waits_at(shop)) == (1, [("pending", way)])
 
 
 def test_what_came_back_to_a_way_that_was_removed_meanwhile_is_passed_on(
