@@ -36,6 +36,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "subscribe_p99": ("benchmarks.sign_ups",),
     "waves_simulation": ("benchmarks.waves",),
     "mail_rate": ("benchmarks.mail_rate",),
+    "shoppers_page": ("benchmarks.shoppers_pages",),
+    "shoppers_csv": ("benchmarks.shoppers_pages",),
 }
 """Name → the module and arguments that print its lines. Names that share them are measured in one go."""
 

@@ -59,7 +59,11 @@ def closed_words(by: str) -> str:
 def index() -> Response:
     days, skip = period(), number_arg("skip") or 0
     with reading() as db:
-        rows = worth.products(db, g.merchant_id, since(days), skip=skip, limit=worth.PAGE + 1)
+        rows = kept().get(
+            g.merchant_id,
+            f"products {days} {skip}",
+            lambda: worth.products(db, g.merchant_id, since(days), skip=skip, limit=worth.PAGE + 1),
+        )
         shown = rows[: worth.PAGE]
         learned = _learned(db, [row.variant_id for row in shown])
         found = summary(db, g.merchant_id, days)
@@ -100,9 +104,16 @@ def product(variant_id: int) -> Response:
         row = worth.product(db, g.merchant_id, variant_id, since(days))
         if row is None:
             abort(404)
-        by_day = worth.days(db, g.merchant_id, variant_id, since(days), g.account.timezone, limit=SHOWN_DAYS)
-        episodes = worth.episodes(db, g.merchant_id, variant_id)
-        messages = worth.messages(db, g.merchant_id, variant_id)
+        # Of a product that a crowd waits for, these are tens of thousands of rows.
+        by_day, episodes, messages = kept().get(
+            g.merchant_id,
+            f"product {variant_id} {days} {g.account.timezone}",
+            lambda: (
+                worth.days(db, g.merchant_id, variant_id, since(days), g.account.timezone, limit=SHOWN_DAYS),
+                worth.episodes(db, g.merchant_id, variant_id),
+                worth.messages(db, g.merchant_id, variant_id),
+            ),
+        )
         learned = _learned(db, [variant_id])[variant_id]
         counts_interest = policy_of(db, g.merchant_id).counts_interest
     return page(
@@ -149,5 +160,11 @@ def _setting() -> Any:
 
 
 def _learned(db: sa.Connection, variant_ids: Sequence[int]) -> dict[int, claims.Learned]:
+    """What is known of each; it is reckoned from all invitations of a year, so many looks share it for a while."""
     setting = db.scalar(sa.text("select claim_rate from merchant where id = :m"), {"m": g.merchant_id})
-    return claims.learned_of_each(db, g.merchant_id, variant_ids, setting, runtime().now())
+    found: dict[int, claims.Learned] = kept().get(
+        g.merchant_id,
+        f"learned {setting} {','.join(map(str, variant_ids))}",
+        lambda: claims.learned_of_each(db, g.merchant_id, variant_ids, setting, runtime().now()),
+    )
+    return found
