@@ -36,6 +36,7 @@ class Orders:
         self.shop: Shop = shelf.shop
         self.version = version
         self.gateways = Gateways()
+        self.tax_percent = 19
 
     def many(self, call: Call) -> Reply:
         holds = modified_filter(call, self.shop.timezone)
@@ -111,9 +112,49 @@ class Orders:
             )
             order.status = str(fields["status"])
             self._settle(order)
+        if "line_items" in fields:
+            with self.shop.lock:
+                self._edit(order, fields["line_items"])
         self.shop.record_order(order, by="api")
         with self.shop.lock:
             return Reply(self.render(order, call.home))
+
+    def _edit(self, order: Order, rows: list[Mapping[str, Any]]) -> None:
+        """Quantity 0 removes a line and gives its stock back; a row without an id adds one, at the totals it bears, and
+        takes its stock. Everything is checked first: an id that is not the order's refuses all of it."""
+        by_id = {line.id: line for line in order.lines}
+        for row in rows:
+            if "id" in row and int(row["id"]) not in by_id:
+                words = "Order item ID provided is not associated with order."
+                raise RestError(400, "woocommerce_rest_invalid_item_id", words)
+        reduced = order.platform.setdefault(
+            "reduced", {str(line.id): self._taken(order, line) for line in order.lines}
+        )
+        for row in rows:
+            if "id" in row:
+                line = by_id[int(row["id"])]
+                if int(row.get("quantity", line.units)) != 0:
+                    raise RestError(500, "simulator_not_built", "Only whole lines are removed here.")
+                order.lines.remove(line)
+                if held := reduced.pop(str(line.id), 0):
+                    self.shop.adjust_stock(line.item_id, held, by="api")
+                continue
+            line = OrderLine(self.shop.new_id(), self._sold(row), int(row.get("quantity", 1)))
+            order.lines.append(line)
+            given = {name: str(row[name]) for name in ("subtotal", "total") if name in row}
+            order.platform.setdefault("edited", {})[str(line.id)] = {
+                **given,
+                "meta": list(row.get("meta_data") or ()),
+            }
+            if order.status in HOLDING and self._counts(line):
+                reduced[str(line.id)] = line.units
+                self.shop.adjust_stock(line.item_id, -line.units, by="api")
+
+    def tax(self, call: Call, rate_id: int) -> Reply:
+        """The one tax rate of this shop: `tax_percent`, whose orders bear their own."""
+        if rate_id != 1:
+            raise RestError(404, "woocommerce_rest_invalid_id", "Invalid resource ID.")
+        return Reply({"id": 1, "rate": f"{self.tax_percent:.4f}", "name": "VAT", "class": "standard"})
 
     def refunds(self, call: Call, order_id: int) -> Reply:
         order = self._order(order_id)
@@ -220,11 +261,17 @@ class Orders:
         return line.units if order.status in HOLDING and self._counts(line) else 0
 
     def _total(self, order: Order) -> float:
-        found = 0
-        for line in order.lines:
-            item = self.shop.items.get(line.item_id)
-            found += line.units * (item.price_minor if item else 0)
+        found = sum(self._gross(order, line) for line in order.lines)
         return (found + int(order.platform.get("shipping_minor", 0))) / 100
+
+    def _gross(self, order: Order, line: OrderLine) -> int:
+        """Minor units with tax: of an added line by the total it was given, else by the item's price."""
+        edited = order.platform.get("edited", {}).get(str(line.id), {})
+        if "total" in edited:
+            percent = int(order.platform.get("tax_percent", 0))
+            return round(float(edited["total"]) * (100 + percent))
+        item = self.shop.items.get(line.item_id)
+        return line.units * (item.price_minor if item else 0)
 
     def _line(self, order: Order, line: OrderLine) -> dict[str, Any]:
         item = self.shop.items.get(line.item_id)
@@ -244,7 +291,9 @@ class Orders:
         restocked = order.platform.get("restocked", {}).get(str(line.id))
         if restocked:
             meta.append({"key": "_restock_refunded_items", "value": str(restocked)})
-        gross = line.units * item.price_minor
+        edited = order.platform.get("edited", {}).get(str(line.id), {})
+        meta += edited.get("meta", [])
+        gross = self._gross(order, line)
         # Prices of such an order include so much tax.
         percent = int(order.platform.get("tax_percent", 0))
         tax = gross - round(gross * 100 / (100 + percent))
@@ -290,7 +339,7 @@ class Orders:
             "status": order.status,
             "currency": self.shop.currency,
             "version": self.version,
-            "prices_include_tax": False,
+            "prices_include_tax": bool(order.platform.get("tax_percent")),
             "date_created": local_stamp(order.created_at, zone),
             "date_modified": local_stamp(order.updated_at, zone),
             "discount_total": "0.00",
@@ -313,7 +362,9 @@ class Orders:
             "number": str(order.id),
             "meta_data": _attribution(order),
             "line_items": [self._line(order, line) for line in order.lines],
-            "tax_lines": [],
+            "tax_lines": [{"id": 1, "rate_id": 1, "rate_percent": order.platform["tax_percent"]}]
+            if order.platform.get("tax_percent")
+            else [],
             "shipping_lines": self._shipping(order),
             "fee_lines": [],
             "coupon_lines": [],

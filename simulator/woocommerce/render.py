@@ -261,7 +261,7 @@ class Shelf:
             "external_url": product.platform.get("external_url", ""),
             "button_text": "",
             "tax_status": "taxable",
-            "tax_class": "",
+            "tax_class": product.platform.get("tax_class", ""),
             "manage_stock": manage,
             "stock_quantity": quantity,
             "backorders": backorders,

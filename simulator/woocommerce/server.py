@@ -287,6 +287,7 @@ class WooCommerceServer:
             ("orders", {"GET": orders.many, "POST": orders.create}, _PLURAL),
             ("orders/<id>", {"GET": orders.one, **writes(orders.update)}, _ITEM),
             ("orders/<id>/refunds", {"GET": orders.refunds, "POST": orders.refund}, _PLURAL),
+            ("taxes/<id>", {"GET": orders.tax}, "GET"),
             ("payment_gateways/<key>", {"GET": orders.gateways.one}, "GET"),
             ("orders/<id>/notes", {"POST": orders.note}, _PLURAL),
             ("coupons", {"GET": self.coupons.many, "POST": self.coupons.create}, _PLURAL),

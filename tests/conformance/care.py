@@ -189,9 +189,10 @@ class CareConformance:
     ) -> None:
         if not care.capabilities.edits_orders:
             pytest.skip("this platform lets no app edit orders")
-        request = care.plan_substitute(*self.ids(order, 0), 2, self.listing(shop, "VASE"), "Dispo s")
         with pytest.raises(Rejected, match="costs"):
-            care.send(request, KEY)
+            care.send(
+                care.plan_substitute(*self.ids(order, 0), 2, self.listing(shop, "VASE"), "Dispo s"), KEY
+            )
         assert self.units(order) == {"MUG": 2, "VASE": 1, "BLUE": 0}
 
     def listing(self, shop: Shop, sku: str) -> str:

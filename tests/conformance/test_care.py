@@ -9,12 +9,12 @@ import pytest
 from adapters.stores.bigcommerce import MANIFEST as BIGCOMMERCE
 from adapters.stores.shopify import MANIFEST as SHOPIFY
 from adapters.stores.woocommerce import MANIFEST as WOOCOMMERCE
-from connector.ports.errors import Rejected, Unsupported
+from connector.ports.errors import OutcomeUnknown, Rejected, Unsupported
 from connector.ports.orders_care import OrderCare
 from connector.registry import Environment
 from simulator.bigcommerce import BigCommerceServer
 from simulator.bigcommerce.apps import SCOPES as BIGCOMMERCE_SCOPES
-from simulator.dials import Dials
+from simulator.dials import Dials, Fault
 from simulator.shop import Order, Shop
 from simulator.shopify import ShopifyServer, gid
 from simulator.shopify.model import DEFAULT_SCOPES
@@ -89,6 +89,7 @@ class TestShopifyCare(CareConformance):
 
 class TestWooCommerceCare(CareConformance):
     def serve(self, shop: Shop, dials: Dials) -> WooCommerceServer:
+        self.shop_of_test = shop
         return WooCommerceServer(shop, key="ck_care", secret="cs_care", dials=dials, deliver_webhooks=False)
 
     def connect(self, server: Any, secret: str = "") -> OrderCare:
@@ -106,6 +107,65 @@ class TestWooCommerceCare(CareConformance):
 
     def test_without_the_grant_it_is_unsupported(self, server: Any, care: OrderCare, order: Order) -> None:
         pytest.skip("WooCommerce's keys grant all or nothing")
+
+    def units(self, order: Order) -> dict[str, int]:
+        found = {"MUG": 0, "VASE": 0, "BLUE": 0}
+        for line in order.lines:
+            found[self.shop_of_test.items[line.item_id].sku] += line.units
+        return found
+
+    def test_an_exchange_keeps_every_amount_moves_the_stock_and_is_noted(
+        self, server: Any, care: OrderCare, order: Order, shop: Shop
+    ) -> None:
+        order.platform["tax_percent"] = 19
+        before = server.orders.render(order, "")
+        care.send(care.plan_substitute(*self.ids(order, 0), 2, self.listing(shop, "BLUE"), "Dispo s"), KEY)
+        after = server.orders.render(order, "")
+        (old,) = [one for one in before["line_items"] if one["sku"] == "MUG"]
+        (new,) = [one for one in after["line_items"] if one["sku"] == "BLUE"]
+        assert (after["total"], new["total"], new["total_tax"]) == (
+            before["total"],
+            old["total"],
+            old["total_tax"],
+        )
+        assert (shop.by_sku("MUG")[0].stock, shop.by_sku("BLUE")[0].stock) == (9, 7)
+        assert "“Blue mug” in the place of “Mug”" in order.platform["notes"][0]["note"]
+
+    @pytest.mark.parametrize("fault", ["timeout_after_success", "cut_after_success"])
+    def test_an_exchange_whose_answer_was_lost_is_found_and_cannot_be_done_again(
+        self, dials: Dials, care: OrderCare, order: Order, shop: Shop, fault: Fault
+    ) -> None:
+        request = care.plan_substitute(*self.ids(order, 0), 2, self.listing(shop, "BLUE"), "Dispo s")
+        dials.fail_next.append(fault)
+        with pytest.raises(OutcomeUnknown):
+            care.send(request, KEY)
+        assert care.find(request) is not None
+        with pytest.raises(Rejected, match="not associated"):
+            care.send(request, KEY)
+        assert self.units(order) == {"MUG": 0, "VASE": 1, "BLUE": 2}
+
+    @pytest.mark.parametrize(
+        ("what", "said"),
+        [
+            ("rate", "tax rate changed"),
+            ("part", "whole line"),
+            ("refunded", "whole line"),
+            ("class", "class"),
+        ],
+    )
+    def test_an_exchange_whose_amounts_could_change_is_left_to_the_merchant(
+        self, server: Any, care: OrderCare, order: Order, shop: Shop, what: str, said: str
+    ) -> None:
+        order.platform["tax_percent"] = 19
+        if what == "rate":
+            server.orders.tax_percent = 20
+        elif what == "refunded":
+            care.send(self.plan(care, order, 1, 1), KEY)
+        elif what == "class":
+            shop.products[shop.by_sku("BLUE")[0].product_id].platform["tax_class"] = "reduced-rate"
+        units = 1 if what == "part" else 2
+        with pytest.raises(Unsupported, match=said):
+            care.plan_substitute(*self.ids(order, 0), units, self.listing(shop, "BLUE"), "Dispo s")
 
     def test_the_tax_of_a_line_is_paid_back_by_its_rate(
         self, server: Any, care: OrderCare, order: Order

@@ -3,7 +3,7 @@
 `api_refund` has the order's gateway pay back; a gateway that cannot is seen beforehand (`method_supports`), because
 WooCommerce would answer an error after trying. Nothing is restocked: the pieces were never there. WooCommerce does
 not look at how many pieces of a line were refunded before, so that is counted here from the order's refunds.
-Orders cannot be edited without losing their taxes: substitutes are the merchant's work.
+Substitutes: `adapters.stores.woocommerce.exchange`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from adapters.kit.money import to_minor, to_text
+from adapters.stores.woocommerce import exchange
 from adapters.stores.woocommerce.client import ADAPTER, Client
 from connector.ports.errors import NotFound, OutcomeUnknown, Rejected, Unsupported
 from connector.ports.orders_care import CareCapabilities, CareDone, CareRequest, CustomerOf
@@ -27,7 +28,7 @@ class WooCommerceCare:
 
     @property
     def capabilities(self) -> CareCapabilities:
-        return CareCapabilities(honours_keys=False, edits_orders=False)
+        return CareCapabilities(honours_keys=False, edits_orders=True)
 
     def customer(self, order_id: str) -> CustomerOf:
         order = self._client.get(f"orders/{int(order_id)}", {"_fields": "billing"}).data
@@ -80,11 +81,18 @@ class WooCommerceCare:
     def plan_substitute(
         self, order_id: str, line_id: str, units: int, external_id: str, reference: str
     ) -> CareRequest:
-        raise _no_edits(order_id)
+        order = self._order(order_id)
+        line = next((one for one in order.get("line_items") or () if str(one["id"]) == line_id), None)
+        if line is None or int(line.get("quantity") or 0) < units:
+            left = 0 if line is None else int(line.get("quantity") or 0)
+            raise Rejected(
+                ADAPTER, f"order {order_id}", f"Of this line {left} pieces are left to exchange, not {units}."
+            )
+        return exchange.plan(self._client, order, line, units, external_id, reference)
 
     def send(self, request: CareRequest, key: str) -> CareDone:
         if request.kind != "refund":
-            raise _no_edits(request.order_id)
+            return exchange.send(self._client, request)
         path = f"orders/{int(request.order_id)}/refunds"
         data = self._client.write("POST", path, dict(request.body)).data
         if not isinstance(data, dict) or "id" not in data:
@@ -92,6 +100,8 @@ class WooCommerceCare:
         return _done(data, request.currency)
 
     def find(self, request: CareRequest) -> CareDone | None:
+        if request.kind != "refund":
+            return exchange.find(self._order(request.order_id), request.reference)
         for one in self._refunds(request.order_id):
             if one.get("reason") == request.reference:
                 return _done(one, request.currency)
@@ -177,12 +187,3 @@ def _amount(part: Mapping[str, Any], currency: str) -> int:
 
 def _done(refund: Mapping[str, Any], currency: str) -> CareDone:
     return CareDone(str(refund["id"]), to_minor(refund.get("amount"), currency), currency)
-
-
-def _no_edits(order_id: str) -> Unsupported:
-    return Unsupported(
-        ADAPTER,
-        f"order {order_id}",
-        "WooCommerce lets no app change an order's lines safely.",
-        "Change the order by hand: add the substitute, remove the line.",
-    )
