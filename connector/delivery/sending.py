@@ -252,15 +252,16 @@ def _settle(work: Work, db: sa.Connection, sent: _Sent) -> None:
         elif result.status == "conflict":
             if result.remote is not None:
                 conflicts.append(NumberRead(listing_id, result.remote, believed=item.get("expected")))
-            outcomes[listing_id] = Again(0.0, "sold or changed in the store meanwhile")
+            outcomes[listing_id] = Again(work.pause_s(listing_id), "sold or changed in the store meanwhile")
         elif result.status == "retry":
-            outcomes[listing_id] = Again(0.0, result.reason or "a neighbour in the batch was refused")
+            reason = result.reason or "a neighbour in the batch was refused"
+            outcomes[listing_id] = Again(work.pause_s(listing_id), reason)
         else:
             problems[listing_id] = result.reason
     items = (item["listing_id"] for item in sent.items)
     lock(db, work.merchant_id, items, _variants(work, db, conflicts))
     doubted = _believe(work, db, done)
-    outcomes |= {i: Again(0.0, "sold while it was written") for i in doubted}
+    outcomes |= {i: Again(work.pause_s(i), "sold while it was written") for i in doubted}
     learnt = record_numbers(
         db,
         work.merchant_id,

@@ -29,6 +29,9 @@ _LOAD = sa.text("""
 """)
 
 
+TRIES_AT_ONCE = 5
+
+
 @dataclass(slots=True)
 class Work:
     """One claim: `messages` by listing id in the claim's order (the most dangerous first), `rows` the
@@ -110,7 +113,15 @@ class Work:
         self.settle(db, {listing_id: Failed(problem) for listing_id, problem in problems.items()})
 
     def again(self, db: sa.Connection, listing_ids: Iterable[int], note: str) -> None:
-        self.settle(db, {listing_id: Again(0.0, note) for listing_id in listing_ids})
+        self.settle(db, {listing_id: Again(self.pause_s(listing_id), note) for listing_id in listing_ids})
+
+    def pause_s(self, listing_id: int) -> float:
+        """Seconds before a listing that was not written is tried again: at once for some tries (somebody bought, a
+        neighbour was refused), then 2, 4, 8 … 900. A store that answers so every time is not asked for ever at full
+        speed; what is decided meanwhile is sent at once all the same."""
+        message = self.messages.get(listing_id)
+        beyond = message.tries - TRIES_AT_ONCE if message else 0
+        return min(900.0, 2.0 ** min(beyond, 10)) if beyond > 0 else 0.0
 
 
 def is_quantity_right(row: Any) -> bool:

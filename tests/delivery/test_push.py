@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.stores.woocommerce.adapter import WooCommerceStore
 from connector.delivery import approval, reconcile
+from connector.ports.stores import FrozenRequest, ItemResult
 from tests.delivery.conftest import Scene
 from tests.support import ManualClock
 
@@ -47,6 +49,28 @@ def test_a_sale_in_the_store_meanwhile_is_never_overwritten(scene: Scene) -> Non
     assert scene.stock("A-1") == 7
     assert scene.world.allocated(scene.variant("A-1")) == {"fall": 2}
     assert scene.shop.oversold == 0
+
+
+def test_a_store_that_never_takes_an_item_is_asked_ever_more_rarely(
+    woo: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left_out(store: object, request: FrozenRequest, key: str) -> list[ItemResult]:
+        return [
+            ItemResult(ref, "retry", reason="The shop's answer leaves this item out.") for ref in request.refs
+        ]
+
+    monkeypatch.setattr(WooCommerceStore, "send", left_out)
+    woo.supply(A_1=4)
+    woo.deliver(rounds=20)
+
+    statement = "select tries, due_at - now() > interval '1 second' from outbox_message where topic = 'store.quantity'"
+    with woo.rt.engine.connect() as db:
+        assert [(6, True)] == [tuple(row) for row in db.exec_driver_sql(statement)]
+    # What is decided meanwhile does not wait.
+    monkeypatch.undo()
+    woo.supply(A_1=3)
+    woo.deliver()
+    assert 3 == woo.stock("A-1")
 
 
 def test_a_lost_answer_is_settled_without_inventing_a_sale(scene: Scene) -> None:
