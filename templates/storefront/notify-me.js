@@ -33,21 +33,21 @@
   const RANK = ["in_stock", "low_stock", "made_to_order", "preorder", "backorder", "restocking", "out_of_stock", "discontinued"];
   const ASKS = ["restocking", "out_of_stock"];
   const RETRY_S = [10, 30, 60, 120, 300];
-  // :where() has no weight, so any rule of the theme wins.
+  // :where() has no weight, so any rule of the theme wins; what is written without it keeps the parts in their places.
   const CSS = `:where(.dispo-badge){display:flex;align-items:center;gap:.5em;margin:.5em 0;font-weight:600}
 :where(.dispo-badge)::before{content:"";width:.65em;height:.65em;border-radius:50%;background:var(--dispo-dot,#8a8a83);flex:none}
 .dispo-badge[data-state=in_stock]{--dispo-dot:#1f8a4c}.dispo-badge[data-state=low_stock]{--dispo-dot:#d97706}
 .dispo-delivery:empty{display:none}:where(.dispo-delivery){margin:.25em 0 .75em}
 .dispo-badge[data-state=restocking]{--dispo-dot:#d4b106}.dispo-badge[data-state=out_of_stock]{--dispo-dot:#c0392b}
 :where(.dispo-form){display:grid;gap:.6em;max-width:26em;margin:1em 0}.dispo-form[hidden],.dispo-form [hidden]{display:none!important}
-:where(.dispo-form h3){margin:0;font-size:1.1em}:where(.dispo-form label){display:grid;gap:.25em}
+:where(.dispo-form h3){margin:0;font-size:1.1em}:where(.dispo-form) label{display:grid;gap:.25em;margin:0}
 :where(.dispo-form input){font:inherit;padding:.6em .7em;min-height:44px;border:1px solid #767670;border-radius:6px;width:100%;box-sizing:border-box}
 :where(.dispo-form input[aria-invalid=true]){border-color:#c0392b}
-:where(.dispo-form button){font:inherit;font-weight:600;min-height:44px;padding:.6em 1.2em;border:0;border-radius:6px;background:#1d1d1b;color:#fff;cursor:pointer}
-:where(.dispo-form button[disabled]){opacity:.6;cursor:wait}:where(.dispo-form small){color:#5d5d57}
+:where(.dispo-form button){font:inherit;font-weight:600;min-height:44px;padding:.6em 1.2em;border:1px solid;border-radius:6px;background:#1d1d1b;color:#fff;cursor:pointer}
+:where(.dispo-form button[disabled]){opacity:.6;cursor:wait}:where(.dispo-form small){color:color-mix(in srgb,currentColor 80%,transparent)}
 :where(.dispo-form :focus-visible){outline:3px solid #2563eb;outline-offset:2px}
-:where(.dispo-form .dispo-tick){display:flex;gap:.6em;align-items:center;min-height:44px}:where(.dispo-tick input){width:24px;min-height:24px;margin:0;flex:none}
-.dispo-trap{position:absolute!important;left:-9999px!important}:where(.dispo-said:empty){display:none}:where(.dispo-said){margin:0;font-weight:600}`;
+.dispo-form .dispo-tick{display:flex;gap:.6em;align-items:center;min-height:44px}.dispo-tick input{width:24px;min-height:24px;margin:0;flex:none}
+.dispo-trap{position:absolute!important;left:-9999px!important}.dispo-said:empty{display:none}.dispo-said{margin:0;font-weight:600;outline:0}`;
 
   const escape = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
   const say = (text, values) => text.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);

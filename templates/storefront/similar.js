@@ -1,11 +1,12 @@
 /* Dispo: similar products in stock, below the "notify me" form. Loaded by notify-me.js when there are some to show. */
 
-// :where() has no weight, so any rule of the theme wins; colours and fonts are the theme's.
-const CSS = `:where(.dispo-similar){max-width:26em;margin:1.25em 0 0}:where(.dispo-similar-title){margin:0 0 .5em;font-size:1em;font-weight:600}
-:where(.dispo-similar ul){list-style:none;margin:0;padding:0}:where(.dispo-similar li){margin:0;border-top:1px solid color-mix(in srgb,currentColor 20%,transparent)}
-:where(.dispo-similar a){display:flex;align-items:center;gap:.75em;min-height:44px;padding:.5em 0;color:inherit;text-decoration:none}
+// What :where() says has no weight, so any rule of the theme wins; colours and fonts are the theme's. The others keep what
+// themes say of every list, link and picture from tearing the rows apart.
+const CSS = `:where(.dispo-similar){max-width:26em;margin:1em 0}.dispo-similar .dispo-similar-title{margin:0 0 .5em}:where(.dispo-similar-title){font-size:1em;font-weight:600}
+.dispo-similar :is(ul,li){list-style:none;margin:0;padding:0}:where(.dispo-similar li){border-top:1px solid color-mix(in srgb,currentColor 20%,transparent)}
+.dispo-similar a{display:flex;align-items:center;gap:.75em;min-height:44px;padding:.5em 0;text-decoration:none}:where(.dispo-similar a){color:inherit}
 :where(.dispo-similar a:focus-visible){outline:3px solid #2563eb;outline-offset:2px}
-:where(.dispo-similar-image){flex:none;width:56px;height:56px;object-fit:cover;border-radius:var(--dispo-round,4px);background:color-mix(in srgb,currentColor 8%,transparent)}
+.dispo-similar .dispo-similar-image{flex:none;width:56px;height:56px;margin:0;object-fit:cover}:where(.dispo-similar-image){border-radius:var(--dispo-round,4px);background:color-mix(in srgb,currentColor 8%,transparent)}
 :where(.dispo-similar-name){flex:1;min-width:0;overflow-wrap:anywhere;text-decoration:underline;text-underline-offset:.2em}
 :where(.dispo-similar-price){flex:none;white-space:nowrap}`;
 

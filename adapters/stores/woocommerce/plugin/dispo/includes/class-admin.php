@@ -171,7 +171,7 @@ final class Admin {
 				__( 'Its form', 'dispo' ),
 				array(
 					'hide' => __( 'Hide it where Dispo shows its own', 'dispo' ),
-					'show' => __( 'Leave it', 'dispo' ),
+					'show' => __( 'Leave it visible', 'dispo' ),
 				)
 			),
 			self::choice(
