@@ -28,6 +28,9 @@ SPOKEN = (
     "connector/positions/why.py",
     "connector/repricing/work.py",
     "connector/shoppers/addresses.py",
+    "connector/shoppers/at_risk/carrying.py",
+    "connector/shoppers/at_risk/writing.py",
+    "connector/shoppers/channels.py",
     "connector/shoppers/compensation.py",
     "connector/shoppers/import_columns.py",
     "connector/shoppers/import_compare.py",
@@ -36,6 +39,7 @@ SPOKEN = (
     "connector/shoppers/importing.py",
     "connector/shoppers/meanwhile.py",
     "connector/shoppers/messages.py",
+    "connector/shoppers/ready.py",
     "connector/shoppers/sending.py",
 )
 """Folders and modules whose sentences may reach a merchant's page."""

@@ -197,7 +197,7 @@ def _begin(
         return None
     # Once more, now under its lock: the store was asked in between, and the customer or the merchant was faster.
     risk = find(db, merchant_id, message.risk_id, lock=True)
-    untrue = "It is gone." if risk is None else _why_not(message, risk)
+    untrue = "It was settled before it was sent." if risk is None else _why_not(message, risk)
     if untrue:
         _end(db, message, "skipped", untrue, now)
         return None
