@@ -264,6 +264,8 @@ def _apply(rt: Runtime, db: sa.Connection, source: SourceRow, run: Any, answer: 
     affected |= written.variant_ids
     if is_file:
         _accept_file(db, source, run)
+        named = frozenset(run.shape.get("currencies") or ())
+        affected |= apply.keep_currency(db, place, named, is_whole=bool(run.shape.get("is_whole")))
         # Where it is older than what counted: what was sold since it was made counts again.
         affected.update(variants_with_open_deductions(db, place.merchant_id, place.source_id))
     elif was_file:

@@ -252,7 +252,13 @@ class _Work:
             rows_missing=found.lost,
             rows_rejected=found.rejected,
             rows_held=waiting,
-            shape={**shape, "holds": holds, "version": found.version},
+            shape={
+                **shape,
+                "holds": holds,
+                "version": found.version,
+                "currencies": sorted(found.currencies),
+                "is_whole": found.evidence.read == found.evidence.rows,
+            },
         )
 
     def _apply(

@@ -285,6 +285,17 @@ class TestSomeRows:
                 rows_of_skus(db, MERCHANT, 2, ["S1", "S9"])
 
 
+def test_an_approved_file_says_in_which_currency_its_costs_are(shop: Shop) -> None:
+    rows = [f"A-{n},{n + 1},{{}}\n" for n in range(40)]
+    shop.run("SKU,Stock,Cost\n" + "".join(rows).replace("{}", "2.00 €"))
+    run = shop.run("SKU,Stock,Cost\n" + "".join(rows[:5]).replace("{}", "2.50 USD"))
+    assert ("held", [("EUR",)]) == (run.status, shop.all("select cost_currency from source"))
+
+    approve(shop.rt, MERCHANT, run.run_id)
+
+    assert [("USD",)] == shop.all("select cost_currency from source")
+
+
 def test_a_run_that_holds_nothing_cannot_be_answered(stocked: Shop) -> None:
     for answer in (approve, reject):
         with pytest.raises(NotPossible, match=r"Nothing of run 1 waits: it is applied\."):
