@@ -35,7 +35,10 @@ def follow(db: sa.Connection, merchant_id: int, message_id: int, now: datetime |
         sa.select(
             _MESSAGE.c.kind,
             _MESSAGE.c.subscription_id,
-            _MESSAGE.c.invitation_id,
+            # A device's message belongs to the invitation of its owner.
+            sa.func.coalesce(
+                _MESSAGE.c.invitation_id, sa.cast(_MESSAGE.c.context["invitation"].astext, sa.BigInteger)
+            ).label("invitation_id"),
             sa.func.coalesce(sa.func.nullif(_MESSAGE.c.variant_id, 0), _SUBSCRIPTION.c.variant_id).label(
                 "variant_id"
             ),

@@ -1,16 +1,18 @@
 """A shopper's devices: browsers that are told as well, signed up from the page of somebody known by mail or SMS.
 
 A browser's address says nothing of whose it is. So that whoever leaves or is erased takes the devices along, the
-subscription a device was signed up from keeps their numbers (`push_keys["devices"]`).
+subscription a device was signed up from keeps their numbers (`push_keys["devices"]`), and a device the number of that
+subscription (`push_keys["of"]`): while it is open the two are one person, with one place and one invitation.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from connector.db import transaction
 from connector.outbox.messages import Intent, enqueue
@@ -46,6 +48,43 @@ def of_person(merchant_id: int, address_key: str) -> sa.ColumnElement[bool]:
         mine.c.merchant_id == merchant_id, mine.c.address_key == address_key
     )
     return sa.or_(_SUBSCRIPTION.c.address_key == address_key, _SUBSCRIPTION.c.id.in_(devices))
+
+
+def stands_alone() -> sa.ColumnElement[bool]:
+    """Whether a subscription has a place of its own: it is no device of somebody who waits or is being told."""
+    owner = _SUBSCRIPTION.alias()
+    return sa.or_(
+        _SUBSCRIPTION.c.channel != "push",
+        sa.not_(
+            sa.exists().where(
+                owner.c.merchant_id == _SUBSCRIPTION.c.merchant_id,
+                owner.c.id == _owner(_SUBSCRIPTION),
+                owner.c.status.in_(("waiting", "invited")),
+            )
+        ),
+    )
+
+
+def waiting_with(
+    db: sa.Connection, merchant_id: int, subscription_ids: Sequence[int]
+) -> dict[int, list[int]]:
+    """The devices that wait with these subscriptions, by the subscription they are told with."""
+    found: dict[int, list[int]] = {}
+    rows = db.execute(
+        sa.select(_SUBSCRIPTION.c.id, _owner(_SUBSCRIPTION).label("owner")).where(
+            _SUBSCRIPTION.c.merchant_id == merchant_id,
+            _SUBSCRIPTION.c.channel == "push",
+            _SUBSCRIPTION.c.status == "waiting",
+            _owner(_SUBSCRIPTION) == sa.any_(sa.literal(list(subscription_ids), ARRAY(sa.BigInteger))),
+        )
+    )
+    for row in rows:
+        found.setdefault(row.owner, []).append(row.id)
+    return found
+
+
+def _owner(table: Any) -> sa.ColumnElement[int]:
+    return sa.cast(table.c.push_keys["of"].astext, sa.BigInteger)
 
 
 def sender_key(rt: ShopperRuntime, merchant_id: int) -> tuple[int, str] | None:
@@ -106,7 +145,7 @@ def add_device(
                 channel="push",
                 address=browser.endpoint,
                 address_key=browser.endpoint,
-                push_keys={"p256dh": browser.p256dh, "auth": browser.auth},
+                push_keys={"p256dh": browser.p256dh, "auth": browser.auth, "of": subscription_id},
                 locale=row.locale,
                 wanted_units=row.wanted_units,
                 status="waiting",

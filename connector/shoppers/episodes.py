@@ -24,6 +24,7 @@ from connector.positions.tables import Position
 from connector.positions.topics import SHOPPERS
 from connector.shoppers import meanwhile
 from connector.shoppers.claims import learned
+from connector.shoppers.devices import stands_alone, waiting_with
 from connector.shoppers.messages import write_message
 from connector.shoppers.policy import ShopperPolicy, policy_of
 from connector.shoppers.runtime import ShopperRuntime
@@ -137,9 +138,21 @@ def _step(rt: ShopperRuntime, db: sa.Connection, merchant_id: int, variant_id: i
         else Decimal(0),
     )
     chosen = choose(queue, still_open, stock.free_units, market)
+    devices = waiting_with(db, merchant_id, [person.place for person in chosen])
     intents = [
-        _invite(rt, db, merchant_id, variant_id, episode.id, person, known.claim_rate, now)
+        intent
         for person in chosen
+        for intent in _invite(
+            rt,
+            db,
+            merchant_id,
+            variant_id,
+            episode.id,
+            person,
+            devices.get(person.place, ()),
+            known.claim_rate,
+            now,
+        )
     ]
     if len(chosen) < MOST_PER_TRANSACTION:
         # The rest keep their places until the chances of those invited have faded.
@@ -241,6 +254,7 @@ def _queue(
         sa.select(_SUBSCRIPTION.c.id, _SUBSCRIPTION.c.wanted_units, _SUBSCRIPTION.c.priority)
         .where(
             waits_for(merchant_id, variant_id),
+            stands_alone(),
             _SUBSCRIPTION.c.connection_id.in_(stock.live_connections),
             sa.not_(
                 sa.exists().where(
@@ -261,7 +275,9 @@ def _nobody_to_invite(
     db: sa.Connection, merchant_id: int, variant_id: int, episode: Any, has_open: bool, now: datetime
 ) -> Outcome:
     waiting_since = db.scalar(
-        sa.select(sa.func.max(_SUBSCRIPTION.c.confirmed_at)).where(waits_for(merchant_id, variant_id))
+        sa.select(sa.func.max(_SUBSCRIPTION.c.confirmed_at)).where(
+            waits_for(merchant_id, variant_id), stands_alone()
+        )
     )
     if waiting_since is not None:
         decided_at = db.scalar(
@@ -282,9 +298,11 @@ def _invite(
     variant_id: int,
     episode_id: int,
     person: Waiting,
+    devices: Sequence[int],
     rate: Decimal,
     now: datetime,
-) -> Intent:
+) -> list[Intent]:
+    """Tell one person, by their devices as well; one invitation, whichever of the messages is followed."""
     invitation_id = db.scalar(
         sa.insert(_INVITATION)
         .values(
@@ -300,12 +318,23 @@ def _invite(
     )
     db.execute(
         sa.update(_SUBSCRIPTION)
-        .where(_SUBSCRIPTION.c.merchant_id == merchant_id, _SUBSCRIPTION.c.id == person.place)
+        .where(
+            _SUBSCRIPTION.c.merchant_id == merchant_id,
+            _SUBSCRIPTION.c.id.in_([person.place, *devices]),
+        )
         .values(status="invited")
     )
-    return write_message(
-        rt, db, merchant_id, person.place, "back_in_stock", invitation_id, variant_id=variant_id
-    )
+    intents = [
+        write_message(
+            rt, db, merchant_id, person.place, "back_in_stock", invitation_id, variant_id=variant_id
+        )
+    ]
+    for device in devices:
+        along = {"invitation": invitation_id}
+        intents.append(
+            write_message(rt, db, merchant_id, device, "back_in_stock", variant_id=variant_id, context=along)
+        )
+    return intents
 
 
 def _close(db: sa.Connection, merchant_id: int, episode_id: int, by: str, now: datetime) -> None:

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 
 from connector.accounts.tables import Connection
 from connector.registry import Environment, manifest
-from connector.shoppers import erase, links
+from connector.shoppers import clicks, episodes, erase, links
 from connector.shoppers.devices import MOST_DEVICES, Browser, add_device, end_device
 from connector.shoppers.unsubscribe import find_person, leave_all, own_subscriptions
 from connector.web.push_pages import CONSENT_VERSION, SCRIPT, push_pages
@@ -79,7 +79,7 @@ def test_a_device_waits_for_the_same_thing_without_being_confirmed(push: World) 
         ENDPOINT,
         "May show.",
     )
-    assert row.push_keys == {"p256dh": P256DH, "auth": AUTH}
+    assert row.push_keys == {"p256dh": P256DH, "auth": AUTH, "of": mail.id}
     assert mail.push_keys == {"devices": [row.id]}
 
 
@@ -136,6 +136,39 @@ def test_whoever_leaves_or_is_erased_takes_the_devices_along(push: World) -> Non
         assert erase.erase_key(db, push.merchant_id, "ann@example.com", push.now()) == 2
     kept = push.rows("select address, address_key, push_keys from subscription")
     assert [tuple(row) for row in kept] == [("", "", {}), ("", "", {})]
+
+
+def look(world: World, available: int) -> list[tuple[str, str]]:
+    """Stock is back: the channel and status of every alert that was written."""
+    world.set_stock(available)
+    episodes.look(world, world.merchant_id, world.variant_id)
+    rows = world.rows("select channel, status from message where kind = 'back_in_stock' order by id")
+    return [(row.channel, row.status) for row in rows]
+
+
+def test_a_person_and_their_device_are_told_together_and_count_once(push: World) -> None:
+    assert [add(push, browser()), add(push, browser(f"{ENDPOINT}2"))] == ["on", "on"]
+    push.waiting(*(f"p{n}@example.com" for n in range(5)))
+    # Five units' worth of chances (0.2 each) for one free unit: Ann and four more.
+    told = look(push, 1)
+    assert (
+        told == [("email", "waiting"), ("push", "waiting"), ("push", "waiting")] + [("email", "waiting")] * 4
+    )
+    assert push.row("select count(*) as n from invitation").n == 5
+    (at,) = push.rows("select id from message where channel = 'push' order by id limit 1")
+    with push.engine.begin() as db:
+        found = clicks.follow(db, push.merchant_id, at.id, push.now())
+    assert found is not None
+    hers = push.row("select * from invitation order by id limit 1")
+    assert (found.invitation_id, hers.clicked_at) == (hers.id, push.now())
+
+
+def test_a_device_whose_owner_was_told_has_a_place_of_its_own(push: World) -> None:
+    assert add(push, browser()) == "on"
+    with push.engine.begin() as db:
+        db.execute(sa.text("update subscription set status = 'fulfilled' where channel = 'email'"))
+    assert look(push, 1) == [("push", "waiting")]
+    assert push.row("select count(*) as n from invitation").n == 1
 
 
 def test_another_person_s_device_stays(push: World) -> None:
