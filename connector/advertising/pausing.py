@@ -23,7 +23,8 @@ from connector.advertising.links import facts_of
 from connector.advertising.policy import Plan, plan
 from connector.advertising.runtime import ACCOUNT, AdsRuntime
 from connector.db import transaction
-from connector.outbox.messages import Again, Claim, Done, Intent, Outcome, enqueue, settle
+from connector.outbox.messages import Claim, Intent, enqueue
+from connector.outbox.turns import work_turn
 from connector.ports.ads import Ads
 from connector.positions.topics import ADS
 
@@ -40,25 +41,27 @@ _COLUMNS = (
 
 def work_positions(rt: AdsRuntime, claim: Claim) -> None:
     """Work crossings of variants (connection 0) and looks at single accounts (their connection)."""
-    turn = claim.turn
-    outcome: Outcome = Done()
-    if turn.connection_id:
-        act(rt, turn.merchant_id, turn.connection_id, is_out_of_time=claim.is_out_of_time)
-        if claim.is_out_of_time():
-            outcome = Again(0.0, "more ads wait")
-    else:
-        with transaction(rt.engine) as db:
-            accounts = db.execute(
-                sa.text("""
-                    select id from connection
-                     where merchant_id = :m and kind = 'ads' and status = 'active' order by id
-                """),
-                {"m": turn.merchant_id},
-            ).scalars()
-            # One account's trouble must not delay another's: each gets its own message.
-            enqueue(db, turn.merchant_id, [Intent(ADS, ACCOUNT, account) for account in accounts])
+    merchant_id = claim.turn.merchant_id
+    work_turn(
+        rt.engine,
+        claim,
+        look=lambda account: act(rt, merchant_id, account, is_out_of_time=claim.is_out_of_time),
+        spread=lambda: _spread(rt, merchant_id),
+        waiting="more ads wait",
+    )
+
+
+def _spread(rt: AdsRuntime, merchant_id: int) -> None:
+    """One account's trouble must not delay another's: each gets its own message."""
     with transaction(rt.engine) as db:
-        settle(db, claim, {message.id: outcome for message in claim.messages})
+        accounts = db.execute(
+            sa.text("""
+                select id from connection
+                 where merchant_id = :m and kind = 'ads' and status = 'active' order by id
+            """),
+            {"m": merchant_id},
+        ).scalars()
+        enqueue(db, merchant_id, [Intent(ADS, ACCOUNT, account) for account in accounts])
 
 
 def act(

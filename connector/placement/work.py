@@ -1,8 +1,7 @@
 """Moves products to the end of a store's lists and puts them back; remembers what stood there before.
 
 The handler of the topic `store.place`: something can be bought again (connection 0), or a look at one store
-(its connection). The store is read immediately before anything is changed. Before each call stands what it is
-about to do (`step`): after a crash or a lost answer the next look reads the store and finishes from there.
+(its connection). How a look reads, writes and finishes what was begun is `connector.delivery.store_hand`'s.
 
 One thing cannot be told apart: we died before the call, and the merchant gave the product the very same value
 by hand before the next look. It then counts as ours, since that is what we were about to do.
@@ -10,28 +9,26 @@ by hand before the next look. It then counts as ours, since that is what we were
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, cast
 
 import sqlalchemy as sa
 
-from connector.accounts import audit, schedule
+from connector.accounts import schedule
 from connector.accounts.connections import may_write
 from connector.db import transaction
-from connector.outbox.messages import Again, Claim, Done, Intent, Outcome, enqueue, hold, settle
+from connector.delivery.store_hand import RETRY_S, Change, Hand, Tally, note_change
+from connector.outbox.messages import Claim, Intent, enqueue
+from connector.outbox.turns import work_turn
 from connector.placement.facts import places_of, products_of, rule_of
 from connector.placement.policy import Plan, Rule, plan
 from connector.placement.runtime import LOOK, SCHEDULE, PlacementRuntime
-from connector.ports.errors import NotFound, Rejected, Unsupported
-from connector.ports.places import PlaceChange, PlaceKind
+from connector.ports.places import PlaceChange, PlaceKind, PlaceResult
 from connector.ports.stores import Store
 from connector.positions.topics import PLACES
 
-RETRY_S = 60.0
 APPROVAL_LASTS = timedelta(hours=1)
 MOST_AT_ONCE = 50
 MOST_SHARE = 4
@@ -43,32 +40,23 @@ _BY_HAND = "Somebody changed it since."
 _NOTHING = Plan((), (), ())
 
 
-@dataclass(slots=True)
-class Tally:
-    """What a look did: products moved, put back, left to somebody else's hand, refused by the shop."""
-
-    moved: int = 0
-    put_back: int = 0
-    left: int = 0
-    refused: int = 0
-    is_incomplete: bool = False
-
-
 def work_places(rt: PlacementRuntime, claim: Claim) -> None:
     """Work one turn: the stores where what came back stands moved, or one store."""
-    turn = claim.turn
-    outcome: Outcome = Done()
-    if turn.connection_id:
-        look(rt, turn.merchant_id, turn.connection_id, claim)
-        if claim.is_out_of_time():
-            outcome = Again(0.0, "more products wait")
-    else:
-        variants = [int(message.subject) for message in claim.messages]
-        with transaction(rt.engine) as db:
-            stores = db.execute(_STORES_OF, {"m": turn.merchant_id, "variants": variants}).scalars()
-            enqueue(db, turn.merchant_id, [Intent(PLACES, LOOK, store) for store in stores])
+    merchant_id = claim.turn.merchant_id
+    work_turn(
+        rt.engine,
+        claim,
+        look=lambda connection_id: look(rt, merchant_id, connection_id, claim),
+        spread=lambda: _spread(rt, merchant_id, [int(message.subject) for message in claim.messages]),
+        waiting="more products wait",
+    )
+
+
+def _spread(rt: PlacementRuntime, merchant_id: int, variants: list[int]) -> None:
+    """The stores are looked at where products of these variants stand moved."""
     with transaction(rt.engine) as db:
-        settle(db, claim, {message.id: outcome for message in claim.messages})
+        stores = db.execute(_STORES_OF, {"m": merchant_id, "variants": variants}).scalars()
+        enqueue(db, merchant_id, [Intent(PLACES, LOOK, store) for store in stores])
 
 
 def look(
@@ -87,28 +75,24 @@ def look(
     if row is None or not is_allowed:
         return _NOTHING
     rule, is_draft = (None if row.status == "off" else row.rule), row.status == "draft"
-    problem = ""
     todo, tally, held = _NOTHING, Tally(), 0
-    try:
-        hand = _Hand(rt, merchant_id, connection_id, now, claim, tally)
-        hand.finish_begun()
-        with hand.writing() as db:
+    with tally.noting_refusal():
+        places = _Places(rt, merchant_id, connection_id, claim, tally, now)
+        places.finish_begun()
+        with places.hand.writing() as db:
             products = products_of(db, merchant_id, connection_id)
-            places = places_of(db, merchant_id, connection_id)
-            todo = plan(products, places, rule, now=now, is_draft=is_draft)
+            todo = plan(products, places_of(db, merchant_id, connection_id), rule, now=now, is_draft=is_draft)
             _forget(db, merchant_id, todo.forget, now)
-        hand.put_back(todo.put_back)
+        places.put_back(todo.put_back)
         if rule is not None:
             is_many = len(todo.move) > max(MOST_AT_ONCE, len(products) // MOST_SHARE)
             if is_many and not _is_recent(row.approved_at, now):
                 held = len(todo.move)
             else:
-                hand.move(rule, todo.move)
-    except (Rejected, Unsupported, NotFound) as error:
-        # The shop will not have it this way: said to the merchant, and tried again at the next look.
-        problem = str(error)
-    _note(rt, merchant_id, connection_id, tally, held, problem, now)
-    if rule is None and not tally.is_incomplete and not problem and not (claim and claim.is_out_of_time()):
+                places.move(rule, todo.move)
+    _note(rt, merchant_id, connection_id, tally, held, now)
+    is_done = not (tally.is_incomplete or tally.problem or (claim and claim.is_out_of_time()))
+    if rule is None and is_done:
         with transaction(rt.engine) as db:
             schedule.remove(db, merchant_id, SCHEDULE, connection_id)
     return todo
@@ -122,11 +106,11 @@ def put_all_back(rt: PlacementRuntime, merchant_id: int, connection_id: int) -> 
     if not is_any:
         return 0
     tally = Tally()
-    hand = _Hand(rt, merchant_id, connection_id, rt.now(), None, tally)
-    hand.finish_begun()
+    places = _Places(rt, merchant_id, connection_id, None, tally, rt.now())
+    places.finish_begun()
     with rt.engine.connect() as db:
         todo = plan([], places_of(db, merchant_id, connection_id), None, now=rt.now())
-    hand.put_back(todo.put_back)
+    places.put_back(todo.put_back)
     return tally.put_back
 
 
@@ -135,148 +119,76 @@ def ask(db: sa.Connection, merchant_id: int, connection_id: int) -> None:
     enqueue(db, merchant_id, [Intent(PLACES, LOOK, connection_id)])
 
 
-class _Hand:
-    """One look's hand on one store."""
+class _Places:
+    """The places of one store that are ours: what one look does with them."""
 
     def __init__(
         self,
         rt: PlacementRuntime,
         merchant_id: int,
         connection_id: int,
-        now: datetime,
         claim: Claim | None,
         tally: Tally,
+        now: datetime,
     ) -> None:
-        self._rt = rt
-        self._m = merchant_id
-        self._c = connection_id
+        self._engine = rt.engine
+        self._key = {"m": merchant_id, "c": connection_id}
         self._now = now
-        self._claim = claim
-        self._tally = tally
         self._store: Store = rt.store(merchant_id, connection_id)
-        self._size = max(1, self._store.capabilities.place_batch_size)
-
-    def _is_out_of_time(self) -> bool:
-        return self._claim is not None and self._claim.is_out_of_time()
-
-    @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """A transaction that is committed only while the turn is ours. Whoever was stopped for longer than its
-        lease neither calls the store nor speaks about places that the next worker has looked up since."""
-        with transaction(self._rt.engine) as db:
-            if self._claim is not None:
-                hold(db, self._claim)
-            yield db
+        size = max(1, self._store.capabilities.place_batch_size)
+        self.hand = Hand(rt.engine, claim, size, tally)
 
     def finish_begun(self) -> None:
-        """After a crash or a lost answer only the store knows whether a call had its effect."""
-        for kind, tag, rows in self._grouped("step in ('placing', 'returning')", None):
-            present = self._store.read_places(kind, tag, [row.product_id for row in rows])
-            with self.writing() as db:
-                for row in rows:
-                    value = present.get(row.product_id)
-                    if value is None:
-                        self._set(db, row.id, "", _GONE)
-                    elif value == row.ours and value != row.before:
-                        self._set(db, row.id, "placed")
-                        self._tally.moved += row.step == "placing"
-                    elif value == row.before:
-                        self._set(db, row.id, "")
-                        self._tally.put_back += row.step == "returning"
-                    else:
-                        self._set(db, row.id, "theirs" if row.step == "placing" else "", _BY_HAND)
-                        self._tally.left += 1
+        """See `Hand.finish_begun`."""
+        for book, rows in self._grouped("step in ('placing', 'returning')", None):
+            begun = {row.id: Change(row.before, row.ours, is_undo=row.step == "returning") for row in rows}
+            self.hand.finish_begun(book, begun)
 
     def put_back(self, place_ids: Sequence[int]) -> None:
-        """Give these their value of before, where they still have ours."""
-        for kind, tag, rows in self._grouped("step = 'placed' and id = any(:ids)", list(place_ids)):
-            for start in range(0, len(rows), self._size):
-                if self._is_out_of_time():
-                    return
-                self._put_back(kind, tag, rows[start : start + self._size])
-
-    def _put_back(self, kind: PlaceKind, tag: str, rows: Sequence[Any]) -> None:
-        present = self._store.read_places(kind, tag, [row.product_id for row in rows])
-        ours = [row for row in rows if present.get(row.product_id) == row.ours]
-        with self.writing() as db:
-            for row in rows:
-                if row not in ours:
-                    is_gone = row.product_id not in present
-                    self._set(db, row.id, "", _GONE if is_gone else _BY_HAND)
-                    self._tally.left += not is_gone
-            # Intent before effect.
-            for row in ours:
-                self._set(db, row.id, "returning")
-        if not ours:
-            return
-        changes = [PlaceChange(row.product_id, row.before) for row in ours]
-        results = self._store.set_places(kind, tag, changes)
-        with self.writing() as db:
-            for row, result in zip(ours, results, strict=True):
-                if result.status == "done":
-                    self._set(db, row.id, "")
-                    self._tally.put_back += 1
-                elif result.status == "not_found":
-                    self._set(db, row.id, "", result.reason or _GONE)
-                else:
-                    self._set(db, row.id, "placed", result.reason)
-                    self._tally.refused += result.status == "rejected"
-                    self._tally.is_incomplete = True
+        """See `Hand.put_back`."""
+        for book, rows in self._grouped("step = 'placed' and id = any(:ids)", list(place_ids)):
+            changes = {row.id: Change(row.before, row.ours, is_undo=True) for row in rows}
+            self.hand.put_back(book, changes)
 
     def move(self, rule: Rule, product_ids: Sequence[str]) -> None:
         """Move these products to the end."""
-        for start in range(0, len(product_ids), self._size):
-            if self._is_out_of_time():
-                return
-            self._move(rule, product_ids[start : start + self._size])
+        kind = rule.kind
+        for part in self.hand.parts(product_ids):
+            present = self._store.read_places(kind, rule.tag, part)
+            wanted = {one: self._store.place_when_out(kind, value) for one, value in present.items()}
+            book = _Book(self._store, kind, rule.tag, {}, self._key["m"], self._now)
+            todo: dict[int, Change[str]] = {}
+            with self.hand.writing() as db:
+                for one in part:
+                    if one in present and wanted[one] != present[one]:
+                        # Intent before effect: should we die after the call, it is known whose change it was.
+                        place_id = self._begin(db, one, rule, present[one], wanted[one], "placing", "")
+                        book.products[place_id] = one
+                        todo[place_id] = Change(present[one], wanted[one])
+                    else:
+                        value = present.get(one, "")
+                        reason = _THERE if one in present else _GONE
+                        self._begin(db, one, rule, value, value, "theirs", reason)
+                        self.hand.tally.left += one in present
+            self.hand.send(book, todo)
 
-    def _move(self, rule: Rule, product_ids: Sequence[str]) -> None:
-        kind, tag = rule.kind, rule.tag
-        present = self._store.read_places(kind, tag, product_ids)
-        wanted = {one: self._store.place_when_out(kind, value) for one, value in present.items()}
-        todo = [one for one in product_ids if one in present and wanted[one] != present[one]]
-        with self.writing() as db:
-            for one in product_ids:
-                if one not in todo:
-                    value = present.get(one, "")
-                    self._begin(db, one, rule, value, value, "theirs", _THERE if one in present else _GONE)
-                    self._tally.left += one in present
-            # Intent before effect: should we die after the call, it is known whose change it was.
-            ids = {one: self._begin(db, one, rule, present[one], wanted[one], "placing", "") for one in todo}
-        if not todo:
-            return
-        results = self._store.set_places(kind, tag, [PlaceChange(one, wanted[one]) for one in todo])
-        with self.writing() as db:
-            for result in results:
-                place_id = ids[result.product_id]
-                if result.status == "done":
-                    self._set(db, place_id, "placed")
-                    self._tally.moved += 1
-                elif result.status == "retry":
-                    self._set(db, place_id, "", result.reason)
-                    self._tally.is_incomplete = True
-                else:
-                    step = "refused" if result.status == "rejected" else "theirs"
-                    self._set(db, place_id, step, result.reason)
-                    self._tally.refused += step == "refused"
-
-    def _grouped(self, condition: str, ids: list[int] | None) -> Iterable[tuple[PlaceKind, str, list[Any]]]:
-        with self._rt.engine.connect() as db:
+    def _grouped(self, condition: str, ids: list[int] | None) -> Iterable[tuple[_Book, list[Any]]]:
+        with self._engine.connect() as db:
             rows = db.execute(
                 sa.text(f"""
                     select id, product_id, kind, tag, before, ours, step from place
                      where merchant_id = :m and connection_id = :c and {condition}
                      order by kind, tag, id
                 """),  # noqa: S608 - conditions of this module
-                {"m": self._m, "c": self._c, **({} if ids is None else {"ids": ids})},
+                {**self._key, **({} if ids is None else {"ids": ids})},
             ).all()
         for (kind, tag), group in groupby(rows, lambda row: (row.kind, row.tag)):
-            yield cast(PlaceKind, kind), tag, list(group)
-
-    def _set(self, db: sa.Connection, place_id: int, step: str, reason: str = "") -> None:
-        db.execute(
-            _SET, {"m": self._m, "id": place_id, "step": step, "reason": reason[:500], "at": self._now}
-        )
+            found = list(group)
+            products = {row.id: row.product_id for row in found}
+            yield (
+                _Book(self._store, cast(PlaceKind, kind), tag, products, self._key["m"], self._now),
+                found,
+            )
 
     def _begin(
         self, db: sa.Connection, product_id: str, rule: Rule, before: str, ours: str, step: str, reason: str
@@ -285,8 +197,7 @@ class _Hand:
             db.execute(
                 _BEGIN,
                 {
-                    "m": self._m,
-                    "c": self._c,
+                    **self._key,
                     "product": product_id,
                     "kind": rule.kind,
                     "tag": rule.tag,
@@ -300,14 +211,70 @@ class _Hand:
         )
 
 
+class _Book:
+    """Places of one kind in one store, by their ids: see `connector.delivery.store_hand.Book`."""
+
+    def __init__(
+        self,
+        store: Store,
+        kind: PlaceKind,
+        tag: str,
+        products: dict[int, str],
+        merchant_id: int,
+        now: datetime,
+    ) -> None:
+        self.products = products
+        """The product of each place."""
+        self._store, self._kind, self._tag = store, kind, tag
+        self._m, self._now = merchant_id, now
+
+    def read(self, ids: Sequence[int]) -> dict[int, str]:
+        """See `Book.read`."""
+        present = self._store.read_places(self._kind, self._tag, [self.products[one] for one in ids])
+        return {one: present[self.products[one]] for one in ids if self.products[one] in present}
+
+    def write(self, values: Mapping[int, str]) -> list[PlaceResult]:
+        """See `Book.write`."""
+        changes = [PlaceChange(self.products[one], value) for one, value in values.items()]
+        return self._store.set_places(self._kind, self._tag, changes)
+
+    def begin_undo(self, db: sa.Connection, one: int, change: Change[str]) -> None:
+        """See `Book.begin_undo`."""
+        self._set(db, one, "returning")
+
+    def done(self, db: sa.Connection, one: int, change: Change[str]) -> None:
+        """See `Book.done`."""
+        self._set(db, one, "" if change.is_undo else "placed")
+
+    def never(self, db: sa.Connection, one: int, change: Change[str]) -> None:
+        """See `Book.never`."""
+        self._set(db, one, "placed" if change.is_undo else "")
+
+    def gone(self, db: sa.Connection, one: int, reason: str) -> None:
+        """See `Book.gone`."""
+        self._set(db, one, "", reason or _GONE)
+
+    def theirs(self, db: sa.Connection, one: int, change: Change[str], present: str) -> None:
+        """See `Book.theirs`."""
+        self._set(db, one, "" if change.is_undo else "theirs", _BY_HAND)
+
+    def refused(self, db: sa.Connection, one: int, change: Change[str], reason: str) -> bool:
+        """See `Book.refused`: what is not taken back is tried again."""
+        self._set(db, one, "placed" if change.is_undo else "refused", reason)
+        return change.is_undo
+
+    def unanswered(self, db: sa.Connection, one: int, change: Change[str], reason: str) -> None:
+        """See `Book.unanswered`: as if it had not begun."""
+        self._set(db, one, "placed" if change.is_undo else "", reason)
+
+    def _set(self, db: sa.Connection, place_id: int, step: str, reason: str = "") -> None:
+        db.execute(
+            _SET, {"m": self._m, "id": place_id, "step": step, "reason": reason[:500], "at": self._now}
+        )
+
+
 def _note(
-    rt: PlacementRuntime,
-    merchant_id: int,
-    connection_id: int,
-    tally: Tally,
-    held: int,
-    problem: str,
-    now: datetime,
+    rt: PlacementRuntime, merchant_id: int, connection_id: int, tally: Tally, held: int, now: datetime
 ) -> None:
     with transaction(rt.engine) as db:
         db.execute(
@@ -315,20 +282,19 @@ def _note(
                 update place_rule set held = :held, problem = :problem
                  where merchant_id = :m and connection_id = :c and (held, problem) <> (:held, :problem)
             """),
-            {"m": merchant_id, "c": connection_id, "held": held, "problem": problem[:500]},
+            {"m": merchant_id, "c": connection_id, "held": held, "problem": tally.problem[:500]},
         )
-        if tally.moved or tally.put_back or tally.refused:
-            detail = {
-                "moved": tally.moved,
-                "put_back": tally.put_back,
-                "left": tally.left,
-                "refused": tally.refused,
-            }
-            audit.record(
-                db, merchant_id, now, "dispo", "places.change", f"connection {connection_id}", detail
-            )
-        if tally.is_incomplete:
-            enqueue(db, merchant_id, [Intent(PLACES, LOOK, connection_id, delay_s=RETRY_S)])
+        again = Intent(PLACES, LOOK, connection_id, delay_s=RETRY_S)
+        note_change(
+            db,
+            merchant_id,
+            connection_id,
+            tally,
+            action="places.change",
+            written_as="moved",
+            again=again,
+            now=now,
+        )
 
 
 def _forget(db: sa.Connection, merchant_id: int, place_ids: Sequence[int], now: datetime) -> None:

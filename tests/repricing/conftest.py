@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from connector.db import transaction
+from connector.delivery.store_hand import Tally
 from connector.ports.errors import OutcomeUnknown
 from connector.ports.prices import PriceResult, PriceSet, StorePrice
 from connector.ports.stores import ListingRef
@@ -98,7 +99,7 @@ class Scene:
                 db, self.m, self.store_id, seen, allows_far=far, shows_was=was, actor="test", now=self.at
             )
 
-    def look(self) -> work.Tally:
+    def look(self) -> Tally:
         return work.look(self, self.m, self.store_id)  # type: ignore[arg-type]
 
     def steps(self) -> dict[str, int]:
