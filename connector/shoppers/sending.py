@@ -205,8 +205,9 @@ class _Flight:
         try:
             while not (is_beside and self.is_narrow) and (letter := self._next()) is not None:
                 outgoing = compose(self.rt, letter)
-                last, sent = sent, None
-                if not self._say_sending(db, letter, outgoing, last):
+                is_marked = self._say_sending(db, letter, outgoing, sent)
+                sent = None
+                if not is_marked:
                     self.left.add(letter.id)
                     continue
                 result = self._hand_over(letter, outgoing)
@@ -249,9 +250,7 @@ class _Flight:
             is_circle = isinstance(
                 exc.orig, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure
             )
-            if not is_circle or last is None:
-                if last is not None:
-                    self._write_down(db, *last)
+            if last is None or not is_circle:
                 raise
         # The database undid both, because somebody held one of two rows and waited for the other.
         self._write_down(db, *last)
