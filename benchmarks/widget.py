@@ -2,8 +2,8 @@
 
 What counts is what a browser loads: the bytes that the web server sends for /s/notify-me.js, compressed as a
 proxy before it does. The reference is the limit of 5 KB (5,120 bytes). The copies that the platforms get are shown
-beside it: the plugin's is the same file, Shopify's block may have 10,000 bytes uncompressed; so is the second script, which
-is loaded only where there are similar products to show.
+beside it: the plugin's is the same file, Shopify's block may have 10,000 bytes uncompressed. So is the second script,
+which is loaded only where there are similar products to show.
 """
 
 from __future__ import annotations

@@ -37,9 +37,9 @@
   const CSS = `:where(.dispo-badge){display:flex;align-items:center;gap:.5em;margin:.5em 0;font-weight:600}
 :where(.dispo-badge)::before{content:"";width:.65em;height:.65em;border-radius:50%;background:var(--dispo-dot,#8a8a83);flex:none}
 .dispo-badge[data-state=in_stock]{--dispo-dot:#1f8a4c}.dispo-badge[data-state=low_stock]{--dispo-dot:#d97706}
-.dispo-delivery:empty{display:none}:where(.dispo-delivery){margin:.25em 0 .75em}
+:where(.dispo-delivery){margin:.25em 0 .75em}
 .dispo-badge[data-state=restocking]{--dispo-dot:#d4b106}.dispo-badge[data-state=out_of_stock]{--dispo-dot:#c0392b}
-:where(.dispo-form){display:grid;gap:.6em;max-width:26em;margin:1em 0}.dispo-form[hidden],.dispo-form [hidden]{display:none!important}
+:where(.dispo-form){display:grid;gap:.6em;max-width:26em;margin:1em 0}.dispo-badge[hidden],.dispo-form[hidden],.dispo-form [hidden],.dispo-delivery:empty,.dispo-said:empty{display:none!important}
 :where(.dispo-form h3){margin:0;font-size:1.1em}:where(.dispo-form) label{display:grid;gap:.25em;margin:0}
 :where(.dispo-form input){font:inherit;padding:.6em .7em;min-height:44px;border:1px solid #767670;border-radius:6px;width:100%;box-sizing:border-box}
 :where(.dispo-form input[aria-invalid=true]){border-color:#c0392b}
@@ -47,7 +47,7 @@
 :where(.dispo-form button[disabled]){opacity:.6;cursor:wait}:where(.dispo-form small){color:color-mix(in srgb,currentColor 80%,transparent)}
 :where(.dispo-form :focus-visible){outline:3px solid #2563eb;outline-offset:2px}
 .dispo-form .dispo-tick{display:flex;gap:.6em;align-items:center;min-height:44px}.dispo-tick input{width:24px;min-height:24px;margin:0;flex:none}
-.dispo-trap{position:absolute!important;left:-9999px!important}.dispo-said:empty{display:none}.dispo-said{margin:0;font-weight:600;outline:0}`;
+.dispo-trap{position:absolute!important;left:-9999px!important}.dispo-said{margin:0;font-weight:600;outline:0}`;
 
   const escape = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
   const say = (text, values) => text.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all);
@@ -86,7 +86,9 @@
     form.noValidate = true;
     const field = form.elements.email;
     const button = form.querySelector("button");
-    const said = form.querySelector("[data-dispo-said]") || line();
+    const said = form.querySelector("[data-dispo-said]") || make("p", "dispo-said");
+    said.setAttribute("aria-live", "polite");
+    said.tabIndex = -1;
     // Beside what it speaks of.
     if (!said.parentNode) (field.closest("label") || field).after(said);
     if (!said.id) said.id = `dispo-said-${Math.random().toString(36).slice(2)}`;
@@ -99,13 +101,6 @@
       made.action = `${base}/subscribe`;
       const units = "units" in data ? `<label>${escape(words.units)}<input type="number" name="units" min="1" max="99" value="1"></label>` : "";
       made.innerHTML = `<h3>${escape(words.title)}</h3><label>${escape(words.email)}<input type="email" name="email" required autocomplete="email" inputmode="email" maxlength="254"></label>${units}<div class="dispo-trap" aria-hidden="true"><input name="website" tabindex="-1" autocomplete="off"></div><input type="hidden" name="id"><input type="hidden" name="lang" value="${escape(language)}"><input type="hidden" name="consent" value="${CONSENT}"><button>${escape(words.send)}</button><small>${seller} ${escape(words.keep)}${privacy}</small>`;
-      return made;
-    }
-
-    function line() {
-      const made = make("p", "dispo-said");
-      made.setAttribute("aria-live", "polite");
-      made.tabIndex = -1;
       return made;
     }
 

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.wrappers import Response
 
+from connector.i18n import TEMPLATES
 from connector.shoppers.policy import ShopperPolicy, save_policy
 from connector.web.sign_up_limits import QUICKEST_MS, SignUpLimits
 from connector.web.storefront import create_storefront
@@ -24,6 +25,7 @@ from tests.support import ManualClock, unhurried
 pytestmark = pytest.mark.browser
 
 AXE = (Path(__file__).parents[1] / "web" / "vendor" / "axe.min.js").read_text(encoding="utf-8")
+SCRIPT = (TEMPLATES / "storefront" / "notify-me.js").read_text(encoding="utf-8")
 DOWN = "We cannot save this just now. Your address stays here and we try again."
 
 
@@ -287,6 +289,17 @@ def test_whoever_typed_before_a_late_script_came_is_no_machine(town: Town, brows
     page.keyboard.press("Enter")
     said_of(page).get_by_text("Almost done").wait_for()
     assert town.world.row("select address from subscription").address == "ann@example.com"
+
+
+def test_an_item_without_a_state_leaves_no_trace(browser_page: Any) -> None:
+    # Nobody listens at this address.
+    block = '<div data-dispo data-server="http://127.0.0.1:9" data-key="k" data-variant="1" data-badge-only'
+    browser_page.set_content(
+        f'<html lang="fr"><body>{block}></div>{block} data-state="in_stock"></div></body></html>'
+    )
+    browser_page.add_script_tag(content=SCRIPT)
+    badges = browser_page.locator(".dispo-badge").all()
+    assert [one.inner_text() if one.is_visible() else None for one in badges] == [None, "En stock"]
 
 
 def _use_the_bare_form(page: Any, url: str) -> None:
