@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -190,3 +191,22 @@ def test_a_process_that_is_told_to_stop_writes_down_what_left(world: World) -> N
     world.run()
     assert Counter(world.message_statuses()) == Counter(sent=3, unknown=1)
     assert max(Counter(world.told()).values()) == 1
+
+
+def test_two_transactions_that_wait_for_each_other_lose_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark, calls = sending._Flight._mark, []
+
+    def undone_once(flight: Any, db: Any, letter: Any, outgoing: Any) -> bool:
+        calls.append(letter.person.address)
+        if len(calls) == 2:
+            raise sa.exc.OperationalError("update", {}, psycopg.errors.DeadlockDetected("circle"))
+        return mark(flight, db, letter, outgoing)
+
+    invite(world)
+    monkeypatch.setattr(sending._Flight, "_mark", undone_once)
+    world.run()
+    assert calls == [PEOPLE[0], PEOPLE[1], PEOPLE[1], PEOPLE[2], PEOPLE[3]]
+    assert world.told() == list(PEOPLE)
+    assert world.message_statuses() == ["sent"] * 4
