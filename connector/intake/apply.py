@@ -304,13 +304,23 @@ def keep_currency(db: sa.Connection, place: Place, currencies: frozenset[str], *
     (see `currency.told`)."""
     if not currencies:
         return set()
+    return set_currency(db, place, told(currencies, currency_of(db, place), is_whole))
+
+
+def currency_of(db: sa.Connection, place: Place) -> str:
+    """The currency that the last list which named one gave its costs in, "" where none did."""
     query = "select cost_currency from source where merchant_id = :merchant and id = :source"
-    before = db.execute(sa.text(query), place.given).scalar_one()
-    now = told(currencies, before, is_whole)
-    if now == before:
+    return str(db.execute(sa.text(query), place.given).scalar_one())
+
+
+def set_currency(db: sa.Connection, place: Place, now: str) -> set[int]:
+    """Note another currency of a source's costs; the variants to decide again, none where it is no other one."""
+    change = """
+        update source set cost_currency = :now
+         where merchant_id = :merchant and id = :source and cost_currency <> :now
+    """
+    if not db.execute(sa.text(change), {**place.given, "now": now}).rowcount:
         return set()
-    change = "update source set cost_currency = :now where merchant_id = :merchant and id = :source"
-    db.execute(sa.text(change), {**place.given, "now": now})
     variants = (
         "select distinct variant_id from supplier_item where merchant_id = :merchant and source_id = :source"
     )

@@ -260,6 +260,7 @@ def _apply(rt: Runtime, db: sa.Connection, source: SourceRow, run: Any, answer: 
     # Taken over as a file only where every row of it is.
     is_file = was_file and not answer.rest and not answer.rejected
     affected = set(variants_with_open_deductions(db, place.merchant_id, place.source_id))
+    currency = apply.currency_of(db, place)
     written = apply.write_observations(db, place, run.id, source.as_of)
     affected |= written.variant_ids
     if is_file:
@@ -291,7 +292,7 @@ def _apply(rt: Runtime, db: sa.Connection, source: SourceRow, run: Any, answer: 
         stage="decide",
         rows_held=answer.rest,
         shape={"ends_as": run.status if answer.rest else "applied", "approved_at": rt.clock().isoformat()}
-        | ({"as_of_before": source.as_of.isoformat() if source.as_of else None} if was_file else {}),
+        | (_before(source, currency) if was_file else {}),
         **cleared,
     )
     db.execute(
@@ -302,6 +303,14 @@ def _apply(rt: Runtime, db: sa.Connection, source: SourceRow, run: Any, answer: 
         {**given, "changed": written.changed, "new": written.new},
     )
     return affected
+
+
+def _before(source: SourceRow, currency: str) -> dict[str, Any]:
+    """What an undo of a file that is taken now gives back."""
+    return {
+        "as_of_before": source.as_of.isoformat() if source.as_of else None,
+        "currency_before": currency,
+    }
 
 
 def _digests_of_missing(db: sa.Connection, place: Place) -> Digests:

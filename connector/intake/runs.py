@@ -280,6 +280,7 @@ class _Work:
         written = apply.write_observations(db, place, self.run_id, source.as_of)
         affected |= written.variant_ids
         is_whole = found.evidence.read == found.evidence.rows
+        currency_before = apply.currency_of(db, place)
         affected |= apply.keep_currency(db, place, found.currencies, is_whole=is_whole)
         # What the merchant chose while the file was read stays, and this very file is read again under it: the mark
         # names the reading that it was taken under.
@@ -333,6 +334,7 @@ class _Work:
                 "version": found.version,
                 "ends_as": status,
                 "as_of_before": _iso(source.as_of),
+                "currency_before": currency_before,
             },
         )
         return affected, status

@@ -75,6 +75,14 @@ _ROWS_BEFORE = sa.text("""
 """)
 
 
+# Whether a newer file, or a word that nothing changed, confirmed the source since.
+_NEWER = """
+    select 1 from run r where r.merchant_id = :merchant and r.source_id = :source and r.id > :run
+       and r.status in ('applied', 'partly_held', 'unchanged') and r.error_code = ''
+"""
+_IS_NEWER = sa.text(f"select exists ({_NEWER})")
+
+
 def undo(rt: Runtime, merchant_id: int, run_id: int, *, decide: Decide = needs.decide) -> Outcome:
     """Restore what was observed before this run, where nothing newer has replaced it since.
 
@@ -157,6 +165,10 @@ def _restore(db: sa.Connection, run: Any, merchant_id: int) -> set[int]:
     restored = [*db.execute(_RESTORE, given).scalars(), *db.execute(_NOT_KEPT, given).scalars()]
     db.execute(_UNCHAIN, given)
     affected = _linked(db, given, restored)
+    # The costs given back are in the currency they were in.
+    before = run.shape.get("currency_before")
+    if before is not None and not db.execute(_IS_NEWER, given).scalar_one():
+        affected |= apply.set_currency(db, place, before)
     forgotten = db.execute(_FORGET, given).scalars().all()
     forget_run(db, merchant_id, run.source_id, run.id, [*restored, *forgotten])
     if forgotten:
@@ -170,16 +182,12 @@ def _move_back(db: sa.Connection, run: Any, given: dict[str, Any]) -> None:
     them, and fetch the next file whole."""
     before = run.shape.get("as_of_before")
     db.execute(
-        sa.text("""
+        sa.text(f"""
             update source s
-               set mark = '{}',
-                   as_of = case when exists (
-                        select 1 from run r where r.merchant_id = :merchant and r.source_id = :source
-                           and r.id > :run and r.status in ('applied', 'partly_held', 'unchanged')
-                           and r.error_code = '')
-                       then s.as_of else cast(:before as timestamptz) end
+               set mark = '{{}}',
+                   as_of = case when exists ({_NEWER}) then s.as_of else cast(:before as timestamptz) end
              where s.merchant_id = :merchant and s.id = :source
-        """),
+        """),  # noqa: S608 - a constant of this module
         {**given, "before": datetime.fromisoformat(before) if before else None},
     )
 

@@ -294,6 +294,8 @@ def test_an_approved_file_says_in_which_currency_its_costs_are(shop: Shop) -> No
     approve(shop.rt, MERCHANT, run.run_id)
 
     assert [("USD",)] == shop.all("select cost_currency from source")
+    undo(shop.rt, MERCHANT, run.run_id)
+    assert [("EUR",)] == shop.all("select cost_currency from source")
 
 
 def test_a_run_that_holds_nothing_cannot_be_answered(stocked: Shop) -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
@@ -281,3 +282,16 @@ def test_an_undo_whose_process_is_killed_is_completed_by_the_clock(stocked: Shop
     assert swept == [1]
     assert stocked.available()["A-1"] == 5
     assert stocked.all("select status from run where id = 2") == [("undone",)]
+
+
+def test_an_undone_file_in_another_currency_leaves_the_costs_in_theirs(shop: Shop) -> None:
+    shop.add_variant("A-1")
+    shop.run("SKU,Stock,Cost\nA-1,5,2.00 €\n")
+    run = shop.run("SKU,Stock,Cost\nA-1,5,2.50 USD\n")
+    assert [("USD",)] == shop.all("select cost_currency from source")
+
+    undo(shop.rt, MERCHANT, run.run_id)
+
+    assert [("EUR", Decimal("2.0000"))] == shop.all(
+        "select s.cost_currency, o.cost from source s join observation o on o.source_id = s.id"
+    )
