@@ -258,9 +258,14 @@ class _Hand:
         changes: list[NoteChange] = []
         begun: dict[str, list[_Row]] = {}
         with transaction(self._rt.engine) as db:
+            # What an answer leaves out may be a fault of the answer, and with the row the words of the merchant would
+            # be lost: it is forgotten once the catalogue says that it is gone.
+            absent = [one for one in part if one not in present]
+            listed = set(db.scalars(_LISTED, {**self._key, "ids": absent})) if absent else set()
             for product_id in part:
                 if product_id not in present:
-                    self._forget(db, product_id)
+                    if product_id not in listed:
+                        self._forget(db, product_id)
                     continue
                 todo: dict[NoteKind, _Row] = {}
                 for kind in get_args(NoteKind):
@@ -362,6 +367,11 @@ _VARIANTS = sa.text("""
        -- At several locations an item has one state, which one of its listings tells.
        and not (is_managed and wanted_state = '' and wanted_available is not null)
      order by product_id, id
+""")
+
+_LISTED = sa.text("""
+    select distinct product_id from listing
+     where merchant_id = :m and connection_id = :c and product_id = any(:ids) and not is_gone
 """)
 
 _ROWS = sa.text("""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from adapters.stores.bigcommerce.notes import BigCommerceNotes
 from connector.accounts.connections import add_connection, connection
 from connector.bootstrap import Runtime
 from connector.db import transaction
@@ -262,6 +263,21 @@ def test_one_product_that_is_gone_fails_no_other(scene: Scene) -> None:
     gone = scene.product("A-2")
     del scene.server.shop.products[gone.id]
     assert scene.look() == Tally(written=2)
+
+
+def test_what_an_answer_leaves_out_keeps_the_merchants_words_until_the_product_is_gone(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.choose("text")
+    scene.decided("A-1", "out_of_stock")
+    scene.look()
+    scene.decided("A-1", "backorder", DAY)
+    with monkeypatch.context() as patch:
+        patch.setattr(BigCommerceNotes, "read_notes", lambda *_: {})
+        assert scene.look() == Tally()
+    scene.choose("off")
+    assert scene.look() == Tally(given_back=1)
+    assert scene.says("A-1")[0] == "Ships in 24 hours"
 
 
 def test_switched_off_everything_is_given_back_and_the_looking_ends(scene: Scene) -> None:
