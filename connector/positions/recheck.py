@@ -37,7 +37,10 @@ def recheck(engine: sa.Engine, merchant_id: int, *, now: datetime) -> int:
         if not ids:
             return changed
         changed += decide(engine, merchant_id, ids, now=now, cause=Cause("time")).changed
-        # What did not move on although its time had come is asked again at the next look, not for ever now.
+        # What did not move on although its time had come, because nothing is known of it, was asked now: without this
+        # it would be at each look from here on. Its next file, or whoever asks again, has it decided.
+        with transaction(engine) as db:
+            db.execute(_ASKED, {"m": merchant_id, "now": now, "ids": ids})
         after = ids[-1]
 
 
@@ -60,3 +63,12 @@ def decide_all(engine: sa.Engine, merchant_id: int, *, now: datetime, cause: Cau
             return changed
         changed += decide(engine, merchant_id, ids, now=now, cause=cause).changed
         after = ids[-1]
+
+
+_ASKED = sa.text("""
+    update position set recheck_at = null
+     where merchant_id = :m and variant_id in (
+           select variant_id from position
+            where merchant_id = :m and variant_id = any(:ids) and recheck_at <= :now
+            order by variant_id for update)
+""")

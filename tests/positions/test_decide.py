@@ -197,3 +197,16 @@ def test_what_one_supplier_lists_twice_is_explained_part_by_part(world: World) -
         found = explain(db, world.merchant_id, "A-1")[0]
     assert [(2, 2), (5, 1)] == [(part["quantity"], part["deducted"]) for part in found.sources]
     assert 4 == found.available
+
+
+def test_what_nobody_knows_of_is_asked_once_when_its_time_has_come(world: World) -> None:
+    variant, source = world.variant("A-1"), world.source()
+    world.observe(source, variant, 5)
+    world.decide(variant)
+    world.observe(source, variant, None)
+    world.execute("update position set recheck_at = :at where merchant_id = :m", at=NOW)
+
+    assert 0 == recheck(world.engine, world.merchant_id, now=NOW + timedelta(minutes=1))
+
+    position = world.position(variant)
+    assert (5, None) == (position.available, position.recheck_at)
