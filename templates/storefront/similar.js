@@ -29,7 +29,7 @@ export default function similar(items, heading, locale, data) {
   const hasImages = shown.some((item) => isWeb(item.image));
   for (const item of shown) {
     const link = list.appendChild(document.createElement("li")).appendChild(document.createElement("a"));
-    link.href = item.url;
+    link.href = inLanguage(item.url);
     if (hasImages) link.append(picture(item.image));
     link.append(make("span", "dispo-similar-name", item.title));
     const price = priceOf(item, locale, data);
@@ -62,6 +62,14 @@ function priceOf(item, locale, data) {
   } catch {
     return ""; // a currency that the browser does not know
   }
+}
+
+// Shopify's pages in another language or for another market lie below a path of their own.
+function inLanguage(url) {
+  const root = window.Shopify?.routes?.root || "/";
+  const found = new URL(url);
+  if (found.host === location.host && !found.pathname.startsWith(root)) found.pathname = root + found.pathname.slice(1);
+  return found.href;
 }
 
 function isWeb(url) {

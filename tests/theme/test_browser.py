@@ -117,9 +117,10 @@ def with_a_neighbour(street: Street) -> None:
         db.execute(sa.text("update listing set url = :u || id"), {"u": street.page("tea-bowl", item="")})
 
 
-def test_similar_products_have_a_price_in_the_pages_currency_alone(street: Street, browser_page: Any) -> None:
+def test_similar_products_speak_the_pages_language_and_currency(street: Street, browser_page: Any) -> None:
     street.write("MUG", OUT)
     with_a_neighbour(street)
+    browser_page.add_init_script("window.Shopify = {routes: {root: '/fr/'}}")
     for currency, text in (("EUR", "BOWL\n19,99\xa0€"), ("USD", "BOWL")):
         street.theme.currency = currency
         with browser_page.expect_response("**/extension/similar.js"):
@@ -127,6 +128,7 @@ def test_similar_products_have_a_price_in_the_pages_currency_alone(street: Stree
         browser_page.get_by_label("Adresse e-mail").click()
         link = browser_page.get_by_role("region", name="Semblables et en stock").get_by_role("link")
         assert link.inner_text() == text
+        assert link.get_attribute("href").startswith(f"{street.front.url}/fr/shopify/products/tea-bowl?item=")
     assert set(street.theme.relayed) == {"GET availability", "GET alternatives"}
 
 
