@@ -75,6 +75,7 @@ def compare(
     """What these lines would do now; `faults` are those of the reading."""
     look = Look(faults=list(faults), invalid=len({one.line for one in faults}))
     variants = _Variants(db, merchant_id, connection_id, lines)
+    languages = frozenset(locales())
     reached: list[tuple[Line, int, str, str]] = []
     for one in lines:
         variant_id, why = variants.of(one)
@@ -109,7 +110,7 @@ def compare(
             look.newcomers.append(
                 Newcomer(
                     one.line, variant_id, one.channel, to, key, one.units,
-                    one.language if one.language in locales() else "", one.asked_at, confirmed_at, one.consent_text,
+                    one.language if one.language in languages else "", one.asked_at, confirmed_at, one.consent_text,
                 )
             )  # fmt: skip
     look.faults.sort(key=lambda one: one.line)

@@ -147,8 +147,9 @@ def people_of(table: Table, choices: Choices, now: datetime) -> Sheet:
     """The people of a table; a line that is wrong is a fault and the rest is taken. Raises ColumnsRefused."""
     check_columns(choices, len(table.head))
     sheet = Sheet(table, choices)
+    mapping = sheet.mapping
     for number, cells in table.rows:
-        _take(sheet, number, cells, now)
+        _take(sheet, mapping, number, cells, now)
     return sheet
 
 
@@ -188,13 +189,12 @@ def _workbook(content: bytes) -> tuple[list[str], Iterable[tuple[int, list[str]]
     return list(table.shape.columns), rows
 
 
-def _take(sheet: Sheet, number: int, cells: list[str], now: datetime) -> None:
+def _take(sheet: Sheet, mapping: dict[str, str], number: int, cells: list[str], now: datetime) -> None:
     # A spreadsheet that was kept from running a cell as a formula has a quote before it.
     said = {
         ours: cells[place].strip().removeprefix("'") if place < len(cells) else ""
         for ours, place in sheet.choices.columns.items()
     }
-    mapping = sheet.mapping
     waits = still_waits(said.get("status", ""), sheet.choices.waiting)
     if waits is False:
         sheet.ended += 1

@@ -10,13 +10,13 @@ done so already: the merchant says whether they are told, wait for the next rest
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from connector.accounts.audit import record
 from connector.db import transaction
@@ -29,10 +29,8 @@ from connector.shoppers.import_sealed import ImportRefused, held, seal, seal_fai
 from connector.shoppers.import_tables import ShopperImport
 from connector.shoppers.messages import write_message
 from connector.shoppers.runtime import ShopperRuntime
-from connector.shoppers.tables import Subscription
 
 _IMPORT = ShopperImport.__table__  # type: ignore[attr-defined]
-_SUBSCRIPTION = Subscription.__table__  # type: ignore[attr-defined]
 
 LINES_KEPT = timedelta(days=1)
 MOST_ASKED_PER_HOUR = 1_000
@@ -46,6 +44,18 @@ TOOLS = {
     "woocommerce": "WooCommerce Back In Stock Notifications",
     "other": "another tool",
 }
+# One open place a person and variant: whoever came meanwhile keeps theirs.
+_TAKE_IN = sa.text("""
+insert into subscription (merchant_id, variant_id, connection_id, channel, address, address_key, locale, wanted_units,
+                          status, confirmed_at, created_at, passes_over, origin, consent_version, consent_text)
+select :m, variant_id, :c, channel, address, address_key, locale, wanted_units,
+       case when confirmed_at is null then 'unconfirmed' else 'waiting' end, confirmed_at, created_at, passes_over,
+       'import', :v, consent_text
+  from jsonb_to_recordset(cast(:people as jsonb)) as p(
+         variant_id bigint, channel text, address text, address_key text, locale text, wanted_units int,
+         confirmed_at timestamptz, created_at timestamptz, passes_over timestamptz, consent_text text)
+on conflict do nothing returning id
+""")
 InStock = Literal["", "tell", "wait", "leave"]
 IN_STOCK: tuple[InStock, ...] = ("tell", "wait", "leave")
 """What becomes of those whose product is in stock: told as by any restock, kept for the next one, not taken in."""
@@ -231,34 +241,31 @@ def _insert(
     is not for them."""
     source = f"imported from {TOOLS[row.origin]}, {row.file_name}"
     locale = db.scalar(sa.text("select locale from merchant where id = :m"), {"m": merchant_id}) or "en"
+    given = {"m": merchant_id, "c": row.connection_id, "v": f"import-{row.id}"}
     taken: list[int] = []
-    for start in range(0, len(newcomers), 500):
+    for start in range(0, len(newcomers), 5_000):
         values = [
             {
-                "merchant_id": merchant_id,
                 "variant_id": one.variant_id,
-                "connection_id": row.connection_id,
                 "channel": one.channel,
                 "address": one.address,
                 "address_key": one.key,
                 "locale": one.language or locale,
                 "wanted_units": one.units,
-                "status": "waiting" if one.confirmed_at else "unconfirmed",
-                "confirmed_at": one.confirmed_at,
+                "confirmed_at": _text(one.confirmed_at),
                 # What nobody confirms leaves seven days after it came here.
-                "created_at": (one.asked_at or one.confirmed_at) if one.confirmed_at else now,
-                "passes_over": now if one.variant_id in passing else None,
-                "origin": "import",
-                "consent_version": f"import-{row.id}",
+                "created_at": _text((one.asked_at or one.confirmed_at) if one.confirmed_at else now),
+                "passes_over": _text(now if one.variant_id in passing else None),
                 "consent_text": f"{source}{_signed_up(one)}. {one.consent_text}".strip(),
             }
-            for one in newcomers[start : start + 500]
+            for one in newcomers[start : start + 5_000]
         ]
-        # One open place a person and variant: whoever came meanwhile keeps theirs.
-        taken += db.scalars(
-            insert(_SUBSCRIPTION).values(values).on_conflict_do_nothing().returning(_SUBSCRIPTION.c.id)
-        )
+        taken += db.scalars(_TAKE_IN, {**given, "people": json.dumps(values)})
     return taken
+
+
+def _text(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
 
 
 def _signed_up(one: Newcomer) -> str:
