@@ -31,17 +31,14 @@ def item(admin: Admin, sku: str = "A-1") -> str:
     return str(found.external_id)
 
 
-def test_the_badge_is_served_through_the_shops_domain(installed: Admin) -> None:
+def test_badge_and_similar_products_are_served_through_the_shops_domain(installed: Admin) -> None:
     query = installed.server.tokens.proxy_query(ids=item(installed))
     direct = installed.client.get(f"/s/{installed.row().public_key}/availability?ids={item(installed)}")
     answer = relayed(installed, query)
     assert (answer.status_code, answer.get_json()) == (200, direct.get_json())
     assert list(answer.get_json()["items"]) == [item(installed)]
-
-
-def test_similar_products_are_read_through_the_shops_domain(installed: Admin) -> None:
-    answer = relayed(installed, installed.server.tokens.proxy_query(id=item(installed)), "alternatives")
-    assert (answer.status_code, answer.get_json()) == (200, {"items": []})
+    similar = relayed(installed, installed.server.tokens.proxy_query(id=item(installed)), "alternatives")
+    assert (similar.status_code, similar.get_json()) == (200, {"items": []})
 
 
 def test_what_is_the_same_for_every_shop_is_served_too(installed: Admin) -> None:
