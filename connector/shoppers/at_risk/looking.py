@@ -42,7 +42,9 @@ def look(db: sa.Connection, merchant_id: int, rule: RiskRule, now: datetime) -> 
     # Whoever is answering at this moment is waited for, before anything is read: else a line whose risk ends between
     # the reading and the writing would be opened anew, and its customer asked, and paid, a second time.
     db.execute(
-        sa.text("select 1 from order_risk where merchant_id = :m and closed_at is null order by id for update"),
+        sa.text(
+            "select 1 from order_risk where merchant_id = :m and closed_at is null order by id for update"
+        ),
         {"m": merchant_id},
     )
     rows = list(db.execute(_LINES, {"m": merchant_id, "now": now, "oldest": OLDEST_DAYS}))
