@@ -57,7 +57,8 @@ class Looked:
     quantity column that wait for the merchant, with how often they came.
 
     Where its records list variants, `rows` are both readings, products first; `shown` is the path of the one that
-    was judged, "" where nobody chose one yet, and `chosen` the one that is kept ("": none)."""
+    was judged, "" where nobody chose one yet, and `chosen` the one that is kept ("": none). `is_preview`: it was asked
+    what another choice would be like."""
 
     name: str
     connection_id: int
@@ -68,6 +69,7 @@ class Looked:
     rows: tuple[Rows, ...] = ()
     shown: str = ""
     chosen: str = ""
+    is_preview: bool = False
 
 
 def look(rt: Runtime, merchant_id: int, source_id: int, rows: str = "") -> Looked:
@@ -133,6 +135,7 @@ def look(rt: Runtime, merchant_id: int, source_id: int, rows: str = "") -> Looke
         both,
         shown,
         row_choice.chosen(source.read_options),
+        is_preview=bool(rows),
     )
 
 
