@@ -235,7 +235,7 @@ def _take(sheet: Sheet, mapping: dict[str, str], number: int, cells: list[str], 
                     Fault(
                         number,
                         mapping[name],
-                        "The date is written as 2026-11-22 or 2026-11-22 14:30."
+                        "The date is not written as 2026-11-22. If day or month comes first, say so with the columns."
                         if sheet.choices.dates == "ymd"
                         else "There is no such day.",
                     )

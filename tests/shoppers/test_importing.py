@@ -195,7 +195,11 @@ def test_a_wrong_line_is_named_without_an_address() -> None:
     assert [
         Fault(2, "", "It names no product."),
         Fault(2, "units", "The units are a whole number from 1 to 99."),
-        Fault(2, "date", "The date is written as 2026-11-22 or 2026-11-22 14:30."),
+        Fault(
+            2,
+            "date",
+            "The date is not written as 2026-11-22. If day or month comes first, say so with the columns.",
+        ),
         Fault(3, "email", "It has no address."),
         Fault(3, "date", "The date is in the future."),
     ] == sheet.faults
