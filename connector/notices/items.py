@@ -6,7 +6,7 @@ Nothing here names a person: order, item, sum and date.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -20,6 +20,8 @@ What = Literal["overdue", "alarm", "failed", "by_hand", "silent", "chosen", "unt
 
 
 MOST_DOUBTS = 1_000
+LETTERS_DAYS = 30
+"""A refund, a voucher or a new date that the customer was not told of is spoken of for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,21 @@ def items(db: sa.Connection, merchant_id: int, today: date) -> list[Item]:
                     due.until_on if due else row.due_on,
                 )
             )
+    since = today - timedelta(days=LETTERS_DAYS)
+    for row in db.execute(_LETTERS, {"m": merchant_id, "since": since}):
+        found.append(
+            Item(
+                "answers",
+                "untold",
+                f"message {row.message_id}",
+                f"/orders-at-risk/{row.id}",
+                number_of(row.order_id),
+                row.title,
+                row.units,
+                row.value_minor,
+                row.currency,
+            )
+        )
     for row in open_doubts(db, merchant_id, MOST_DOUBTS):
         found.append(
             Item(
@@ -115,4 +132,15 @@ _RISKS = sa.text("""
       join variant v on v.merchant_id = r.merchant_id and v.id = r.variant_id
      where r.merchant_id = :m and r.closed_at is null
      order by r.id limit 10000
+""")
+
+_LETTERS = sa.text("""
+    select n.id as message_id, r.id, r.order_id, r.units, r.value_minor, r.currency,
+           coalesce(nullif(v.title, ''), v.sku) as title
+      from order_message n
+      join order_risk r on r.merchant_id = n.merchant_id and r.id = n.risk_id
+      join variant v on v.merchant_id = r.merchant_id and v.id = r.variant_id
+     where n.merchant_id = :m and n.kind <> 'at_risk' and n.status in ('failed', 'by_hand')
+       and n.settled_at >= :since
+     order by n.id limit 1000
 """)

@@ -106,6 +106,18 @@ def test_a_refund_that_is_refused_again_is_told_again(firm: Firm) -> None:
     assert "refused by the store" in firm.notice()[1].text
 
 
+def test_a_voucher_its_customer_was_not_told_of_is_told_to_the_merchant(firm: Firm) -> None:
+    firm.rule(offers_voucher=True, carries="auto")
+    firm.paid.address = None
+    firm.choose("voucher")
+    firm.serve()
+    (mail,) = firm.notice()
+    assert "1 customer could not be written to\n- Order A: 1 × Blue mug, €19.99" in mail.text
+    firm.clock.advance(days=31)
+    digest.look(firm, firm.merchant_id)
+    assert firm.row("select told from notice_rule").told == []
+
+
 def test_an_order_its_supplier_cannot_serve_is_told(firm: Firm) -> None:
     with firm.engine.begin() as db:
         source = db.execute(
