@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -81,6 +82,20 @@ def waiting_with(
     for row in rows:
         found.setdefault(row.owner, []).append(row.id)
     return found
+
+
+def leave_with(db: sa.Connection, merchant_id: int, owners: Sequence[int], by: str, now: datetime) -> None:
+    """End the open devices of subscriptions whose address is forgotten: nobody could find them by it any more."""
+    db.execute(
+        sa.update(_SUBSCRIPTION)
+        .where(
+            _SUBSCRIPTION.c.merchant_id == merchant_id,
+            _SUBSCRIPTION.c.channel == "push",
+            _SUBSCRIPTION.c.status.in_(OPEN),
+            _owner(_SUBSCRIPTION) == sa.any_(sa.literal(list(owners), ARRAY(sa.BigInteger))),
+        )
+        .values(status="ended", ended_at=now, ended_by=by, address="", address_key="", push_keys={})
+    )
 
 
 def _owner(table: Any) -> sa.ColumnElement[int]:

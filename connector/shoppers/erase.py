@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from connector.shoppers import addresses
-from connector.shoppers.devices import of_person
+from connector.shoppers.devices import leave_with, of_person
 from connector.shoppers.policy import policy_of
 from connector.shoppers.tables import Message, Subscription
 
@@ -133,7 +133,7 @@ def export_key(
 
 def _anonymise(db: sa.Connection, merchant_id: int, which: sa.ColumnElement[bool], now: datetime) -> int:
     is_open = _SUBSCRIPTION.c.status.in_(("unconfirmed", "waiting", "invited"))
-    erased = db.execute(
+    erased = db.scalars(
         sa.update(_SUBSCRIPTION)
         .where(_SUBSCRIPTION.c.merchant_id == merchant_id, which)
         .values(
@@ -146,5 +146,7 @@ def _anonymise(db: sa.Connection, merchant_id: int, which: sa.ColumnElement[bool
             ended_by=sa.case((is_open, "erased"), else_=_SUBSCRIPTION.c.ended_by),
             status=sa.case((is_open, "ended"), else_=_SUBSCRIPTION.c.status),
         )
-    )
-    return erased.rowcount
+        .returning(_SUBSCRIPTION.c.id)
+    ).all()
+    leave_with(db, merchant_id, erased, "erased", now)
+    return len(erased)

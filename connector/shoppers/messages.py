@@ -49,6 +49,24 @@ select made.id, made.channel,
   from made
 """)
 
+# Who was taken for told is not yet: sold out before it leaves, their place is kept. Not of whoever bought meanwhile, or
+# signed up anew.
+_INVITE_AGAIN = sa.text("""
+with theirs as (
+  update invitation i set lapsed_at = null
+    from message g
+   where g.merchant_id = :m and g.id = :id and g.kind = 'back_in_stock'
+     and i.merchant_id = :m and i.id = g.invitation_id and i.ordered_at is null
+  returning i.subscription_id
+)
+update subscription s set status = 'invited'
+  from theirs
+ where s.merchant_id = :m and s.id = theirs.subscription_id and s.status = 'fulfilled'
+   and not exists (select 1 from subscription o
+                    where o.merchant_id = s.merchant_id and o.variant_id = s.variant_id and o.channel = s.channel
+                      and o.address_key = s.address_key and o.status in ('unconfirmed', 'waiting', 'invited'))
+""")
+
 LOST_NOTE = "The process ended while this was being sent: it may have arrived. It is not repeated."
 
 
@@ -133,6 +151,7 @@ def resend(rt: ShopperRuntime, merchant_id: int, message_id: int) -> bool:
         ).one_or_none()
         if again is None:
             return False
+        db.execute(_INVITE_AGAIN, {"m": merchant_id, "id": message_id})
         way = next(iter(ways(db, merchant_id, again.channel)), 0)
         enqueue(db, merchant_id, [_intent(message_id, again.channel, way)])
     return True

@@ -64,6 +64,12 @@ select count(*) from message
  where merchant_id = :m and kind <> 'confirm' and status in ('sent', 'unknown', 'sending') and sending_at > :since
 """)
 
+_AHEAD = sa.text("""
+select count(*) from message where merchant_id = :m and status = 'waiting' and kind <> 'confirm' and id < :id
+""")
+LONGEST_WAIT = timedelta(hours=2)
+"""Whoever waits for a limit is looked at again within this time, so that a limit that was raised is noticed."""
+
 StillTrue = Callable[[ShopperRuntime, sa.Connection, Any], str]
 """Whether what a message says still holds: "" or why it is not sent any more (its row, as `_LOOK` reads it)."""
 STILL_TRUE: Mapping[str, StillTrue] = {
@@ -87,6 +93,7 @@ class _Room:
     left: dict[timedelta, int] = field(default_factory=dict)
     policy: ShopperPolicy | None = None
     told: Counter[str] = field(default_factory=Counter)
+    ahead: tuple[int, int] | None = None
 
     def stock(self, variant_id: int) -> VariantStock:
         if variant_id not in self.stocks:
@@ -105,6 +112,13 @@ class _Room:
             since = self.now - span
             self.left[span] = self.db.scalar(_LEFT_SINCE, {"m": self.merchant_id, "since": since}) or 0
         return self.left[span] + self.told.total()
+
+    def ahead_of(self, message_id: int) -> int:
+        """How many alerts of this merchant wait before that one."""
+        if self.ahead is None:
+            self.ahead = message_id, self.db.scalar(_AHEAD, {"m": self.merchant_id, "id": message_id}) or 0
+        first, ahead = self.ahead
+        return ahead + max(0, message_id - first)
 
     def rules(self, row: Any) -> ShopperPolicy:
         if self.policy is None:
@@ -246,7 +260,7 @@ def _instead(
             intents.append(Intent(SHOPPERS, str(row.variant_id)))
             return Done()
         if row.is_frozen:
-            return Again(60, "Everything is frozen by the merchant.")
+            return Again(_while_frozen_s(now - row.created_at), "Everything is frozen by the merchant.")
         if not stock.is_live_at(row.connection_id):
             return Again(wait_for_store_s(now - row.created_at), "The store does not show it yet.")
     elif row.kind in STILL_TRUE:
@@ -255,7 +269,7 @@ def _instead(
             return _skip(db, its_key, untrue, now)
     if row.kind in ALERTS:
         if row.is_frozen:
-            return Again(60, "Everything is frozen by the merchant.")
+            return Again(_while_frozen_s(now - row.created_at), "Everything is frozen by the merchant.")
         return _too_early(room, row, its_key)
     return None
 
@@ -274,8 +288,16 @@ def _too_early(room: _Room, row: Any, its_key: sa.ColumnElement[bool]) -> Outcom
         (warm_up_limit(now.date(), policy), timedelta(hours=24)),
     ):
         if most is not None and room.left_within(span) >= most:
-            return _later(db, its_key, timedelta(minutes=5), "As many as allowed have left for now.")
+            # Nobody is looked at every few minutes who has hours to wait: so many are before them.
+            wait = min(LONGEST_WAIT, span * room.ahead_of(row.id) / most)
+            note = "As many as allowed have left for now."
+            return _later(db, its_key, max(timedelta(minutes=5), wait), note)
     return None
+
+
+def _while_frozen_s(stood: timedelta) -> float:
+    """Seconds until a message is looked at again while all stands still: longer for one that stood long."""
+    return min(max(60.0, stood.total_seconds() / 4), 900.0)
 
 
 def _later(db: sa.Connection, its_key: sa.ColumnElement[bool], wait: timedelta, note: str) -> Outcome:

@@ -181,22 +181,17 @@ class _Flight:
     _is_over: bool = False
 
     def go(self, db: sa.Connection) -> None:
-        """Hand over all letters, `most` side by side."""
-        side_by_side = min(self.most, len(self.letters))
-        if side_by_side <= 1:
-            self._carry(db)
-            return
-        with ThreadPoolExecutor(side_by_side - 1, "sending") as others:
-            tasks = [others.submit(self._carry_alone) for _ in range(side_by_side - 1)]
-            try:
-                self._carry(db)
-            except BaseException:
-                self._is_over = True  # what the others have under way is finished and written down
-                raise
-        for task in tasks:
-            task.result()
+        """Hand over all letters, `most` side by side; one by one from when the provider asks for patience."""
+        others = min(self.most, len(self.letters)) - 1
+        if others > 0:
+            with ThreadPoolExecutor(others, "sending") as threads:
+                tasks = [threads.submit(self._carry_beside) for _ in range(others)]
+                self._carry(db, is_beside=True)
+            for task in tasks:
+                task.result()
+        self._carry(db)
 
-    def _carry_alone(self) -> None:
+    def _carry_beside(self) -> None:
         with self.rt.engine.connect() as db:
             self._carry(db, is_beside=True)
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from connector.db import transaction
 from connector.outbox.messages import enqueue
+from connector.shoppers.devices import leave_with
 from connector.shoppers.messages import write_message
 from connector.shoppers.runtime import ShopperRuntime
 from connector.shoppers.tables import Message, Subscription
@@ -82,7 +83,7 @@ def answer(rt: ShopperRuntime, merchant_id: int, subscription_id: int) -> bool:
 
 def end_unanswered(db: sa.Connection, merchant_id: int, now: datetime) -> int:
     """End what was asked about thirty days ago and not answered; the number. The address leaves with it."""
-    ended = db.execute(
+    ended = db.scalars(
         sa.update(_SUBSCRIPTION)
         .where(
             _SUBSCRIPTION.c.merchant_id == merchant_id,
@@ -99,8 +100,10 @@ def end_unanswered(db: sa.Connection, merchant_id: int, now: datetime) -> int:
             marketing_text="",
             push_keys={},
         )
-    )
-    return ended.rowcount
+        .returning(_SUBSCRIPTION.c.id)
+    ).all()
+    leave_with(db, merchant_id, ended, "retention", now)
+    return len(ended)
 
 
 def expire(db: sa.Connection, merchant_id: int, now: datetime) -> int:

@@ -6,6 +6,7 @@ by the honeypot: the page never tells who is on the list.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -70,6 +71,7 @@ select exists (select 1 from suppression x where x.merchant_id = :m and x.addres
      limit 1
   ) w on true
 """)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NEW = insert(_SUBSCRIPTION).on_conflict_do_nothing().returning(_SUBSCRIPTION.c.id)
 
 Answer = Literal["check_mail", "check_phone", "in_stock", "discontinued"]
@@ -101,8 +103,8 @@ def find_place(db: sa.Connection, public_key: str, external_id: str) -> Place:
     Raises UnknownListing. `is_buyable`: our position says that it may be bought and the store's own
     number does not say otherwise; without a position the store's number alone decides.
     """
-    if "\0" in public_key + external_id:  # PostgreSQL has no such text
-        raise UnknownListing("There is no such store or item.")
+    if "\0" in public_key + external_id or _SURROGATE.search(public_key + external_id):
+        raise UnknownListing("There is no such store or item.")  # PostgreSQL has no such text
     row = db.execute(_PLACE, {"key": public_key, "external_id": external_id}).one_or_none()
     if row is None:
         raise UnknownListing("There is no such store or item.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -161,6 +162,16 @@ def test_a_person_and_their_device_are_told_together_and_count_once(push: World)
     assert found is not None
     hers = push.row("select * from invitation order by id limit 1")
     assert (found.invitation_id, hers.clicked_at) == (hers.id, push.now())
+
+
+def test_when_an_address_is_forgotten_its_devices_are_ended(push: World) -> None:
+    assert add(push, browser()) == "on"
+    with push.engine.begin() as db:
+        db.execute(sa.text("update subscription set status = 'fulfilled' where channel = 'email'"))
+        later = push.now() + timedelta(days=500)
+        assert erase.expire_closed(db, push.merchant_id, later) == 1
+    device = push.row("select * from subscription where channel = 'push'")
+    assert (device.status, device.ended_by, device.address, device.push_keys) == ("ended", "erased", "", {})
 
 
 def test_a_device_whose_owner_was_told_has_a_place_of_its_own(push: World) -> None:

@@ -242,6 +242,24 @@ def test_the_merchant_may_send_it_again_under_the_same_message_id(world: World, 
     assert not resend(world, world.merchant_id, message_id.id)
 
 
+@pytest.mark.parametrize("has_bought", [False, True])
+def test_who_is_written_to_again_keeps_the_place_when_nothing_is_left(world: World, has_bought: bool) -> None:
+    invite(world)
+    world.mail.faults.append(OutcomeUnknown("email", "mailbox", "Cut."))
+    world.run()
+    assert (world.message_statuses(), world.statuses()) == (["unknown"], ["fulfilled"])
+    if has_bought:
+        with world.engine.begin() as db:
+            db.execute(sa.text("update invitation set ordered_at = now()"))
+    message = world.row("select id from message where kind = 'back_in_stock'")
+    world.set_stock(0)
+    assert resend(world, world.merchant_id, message.id)
+    world.run()
+    assert world.told() == []
+    assert world.message_statuses() == ["skipped"]
+    assert world.statuses() == ["fulfilled" if has_bought else "waiting"]
+
+
 def test_nothing_is_sent_again_to_who_left(world: World) -> None:
     invite(world)
     world.mail.faults.append(Rejected("email", "mailbox", "Refused."))

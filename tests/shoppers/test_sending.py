@@ -63,14 +63,17 @@ def test_who_leaves_while_others_are_written_to_gets_nothing(world: World, at_on
     world.mail = Several(at_once=at_once)
     ids = invite(world)
 
+    has_left = threading.Event()
+
     def before(message: OutgoingMessage) -> None:
         if message.to == PEOPLE[0]:
             with world.engine.connect() as db:
                 person = find_person(db, world.merchant_id, ids[3])
             assert person is not None
             leave_all(world, person)
+            has_left.set()
         else:
-            time.sleep(0.05)  # the first one is quicker, so that the last is still to come
+            assert has_left.wait(10)
 
     world.mail.before_send = before
     world.run()
@@ -138,6 +141,8 @@ def test_a_fault_of_the_moment_is_the_matter_of_one_alone(world: World) -> None:
 
 
 def test_a_provider_that_takes_one_connection_gets_one(world: World) -> None:
+    was_refused = threading.Event()
+
     class One(Several):
         under_way = 0
 
@@ -145,8 +150,9 @@ def test_a_provider_that_takes_one_connection_gets_one(world: World) -> None:
             One.under_way += 1
             try:
                 if One.under_way > 1:
+                    was_refused.set()
                     raise Retryable("email", "server", "Too many connections.")
-                time.sleep(0.03)
+                assert was_refused.wait(10)
                 return super().send(message)
             finally:
                 One.under_way -= 1
@@ -168,6 +174,10 @@ def test_an_hourly_limit_holds_within_one_look(world: World) -> None:
     world.run()
     assert len(world.told()) == 3
     assert Counter(world.message_statuses()) == Counter(sent=3, waiting=1)
+    # Three an hour, and three were before this one.
+    due = world.row("select extract(epoch from due_at - now()) as s from outbox_message where status = 'pending'"
+                    " and topic = 'message.email'")  # fmt: skip
+    assert 3_500 < due.s <= 3_600
 
 
 def test_a_process_that_is_told_to_stop_writes_down_what_left(world: World) -> None:

@@ -135,6 +135,14 @@ def test_what_is_in_stock_needs_no_alert(client: FlaskClient, world: World) -> N
     assert world.statuses() == []
 
 
+def test_half_a_character_in_json_is_an_unknown_item(client: FlaskClient) -> None:
+    body = '{"id": "\\ud800", "email": "ann@example.com", "consent": "2026-11"}'
+    answer = client.post(
+        f"/s/{KEY}/subscribe", data=body, headers={**JSON, "Content-Type": "application/json"}
+    )
+    assert (answer.status_code, answer.get_json()["status"]) == (404, "unknown_item")
+
+
 def test_unknown_stores_and_items_are_refused(client: FlaskClient, world: World) -> None:
     assert post(client, id="999").status_code == 404
     assert client.post("/s/stranger/subscribe", data={"id": "501"}, headers=JSON).status_code == 404

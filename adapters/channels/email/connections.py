@@ -229,9 +229,6 @@ class Connections:
                 field="username",
             ) from exc
 
-    def _subject(self) -> str:
-        return f"{self._server.host}:{self._server.port}"
-
     def _bad_tls(self, exc: ssl.SSLError) -> PortError:
         refused = certificate_error(exc)
         if refused is not None:
