@@ -40,8 +40,8 @@ def decide_bundles(
     db: sa.Connection, merchant_id: int, rows: Sequence[tuple[PositionRow, VariantFacts]], pairs: Pairs
 ) -> Pairs:
     """`pairs` with the bundles among `rows` decided from their components: from those in `pairs` where they are
-    there, else from their positions. A bundle of which some component was never decided is left out: nobody
-    knows how many there are."""
+    there, else from their positions. A bundle of which some component was never decided, or is not known any more, is
+    left out: nobody knows how many there are."""
     made_of = components_of(db, merchant_id, [before.variant_id for before, _ in rows])
     if not made_of:
         return pairs
@@ -85,7 +85,8 @@ def _part(variant_id: int, units: int, known: Mapping[str, object]) -> Part:
 
 
 def _positions(db: sa.Connection, merchant_id: int, variant_ids: set[int]) -> dict[int, Mapping[str, object]]:
-    """What was decided of these, read after the bundle's lock: whoever changes them decides the bundle next."""
+    """What was decided of these, read after the bundle's lock: whoever changes them decides the bundle next. Those of
+    which no supplier says a number any more are left out: what was decided of them last is not so now."""
     if not variant_ids:
         return {}
     rows = db.execute(
@@ -94,6 +95,16 @@ def _positions(db: sa.Connection, merchant_id: int, variant_ids: set[int]) -> di
                    evidence_connection_id as connection_id
               from position
              where merchant_id = :m and variant_id = any(cast(:v as bigint[])) and version > 0
+               and (variant_id in (select b.variant_id from bundle_component b where b.merchant_id = :m)
+                    or not exists (select 1 from supplier_item i
+                                     join observation o on o.merchant_id = i.merchant_id
+                                      and o.source_id = i.source_id and o.item_key = i.item_key
+                                    where i.merchant_id = :m and i.variant_id = position.variant_id)
+                    or exists (select 1 from supplier_item i
+                                 join observation o on o.merchant_id = i.merchant_id
+                                  and o.source_id = i.source_id and o.item_key = i.item_key
+                                where i.merchant_id = :m and i.variant_id = position.variant_id
+                                  and (o.quantity is not null or o.is_word)))
         """),
         {"m": merchant_id, "v": literal(sorted(variant_ids))},
     ).mappings()

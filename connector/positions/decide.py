@@ -83,7 +83,9 @@ def decide_within(
         _write_movements(db, merchant_id, changed, now, cause)
         keep_promises(db, merchant_id, changed, now=now, run_id=cause.run_id, is_undo=cause.kind == "undo")
     _raise_news(db, merchant_id, changed)
-    spread(db, merchant_id, [after for _, after in pairs])
+    decided = {before.variant_id for before, _ in pairs}
+    unknown = [before.variant_id for before, _ in rows if before.variant_id not in decided]
+    spread(db, merchant_id, [after for _, after in pairs], unknown)
     return Decided(len(pairs), len(changed))
 
 
@@ -241,6 +243,12 @@ _LOCK_LISTINGS = sa.text("""
      order by id for update
 """)
 
+_LET_BE = sa.text("""
+    update listing set wanted_available = null
+     where merchant_id = :merchant and variant_id = any(cast(:variants as bigint[]))
+       and wanted_available is not null
+""")
+
 _SPREAD = """
     update listing l
        set wanted_available = p.available, wanted_state = p.state, wanted_count = p.shown_count,
@@ -280,13 +288,19 @@ _DIFFERENT_VARIANTS = sa.text(_DIFFERENT.format(which="l.variant_id = any(cast(:
 _DIFFERENT_STORE = sa.text(_DIFFERENT.format(which="l.connection_id = :store"))
 
 
-def spread(db: sa.Connection, merchant_id: int, answers: Sequence[Decision]) -> int:
+def spread(
+    db: sa.Connection, merchant_id: int, answers: Sequence[Decision], unknown: Sequence[int] = ()
+) -> int:
     """Bring the listings' wanted values to the positions, which say what `answers` says, and enqueue what differs
-    from what the stores are believed to say. Nothing is enqueued for a store that may not be written. Returns the
-    intents."""
+    from what the stores are believed to say. Nothing is enqueued for a store that may not be written. Of variants of
+    which nothing is known (`unknown`) the stores keep their own numbers, which fall with their sales: the number known
+    last would be filled up again after each. Returns the intents."""
     given = {"merchant": merchant_id, "variants": literal(after.variant_id for after in answers)}
+    everything = literal([after.variant_id for after in answers] + list(unknown))
     # Deliveries update listings too: everybody locks them in id order first, so nobody deadlocks.
-    locked = db.execute(_LOCK_LISTINGS, given).first()
+    locked = db.execute(_LOCK_LISTINGS, {**given, "variants": everything}).first()
+    if unknown:
+        db.execute(_LET_BE, {**given, "variants": literal(unknown)})
     if locked is not None and locked.has_locations:
         db.execute(_SPREAD_OTHERS, given)
         spread_over_locations(db, merchant_id, answers)

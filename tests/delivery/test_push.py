@@ -51,6 +51,36 @@ def test_a_sale_in_the_store_meanwhile_is_never_overwritten(scene: Scene) -> Non
     assert scene.shop.oversold == 0
 
 
+@pytest.mark.parametrize("way", ["a whole reading", "writing goes on"])
+def test_what_was_sold_of_an_item_whose_quantity_is_blank_now_is_not_filled_up_again(
+    woo: Scene, clock: ManualClock, way: str
+) -> None:
+    woo.supply(A_1=5)
+    woo.deliver()
+    variant = woo.variant("A-1")
+    woo.world.observe(woo.source_id, variant, None)
+    woo.world.decide(variant, at=woo.rt.now())
+
+    woo.sell("A-1", 2)
+    clock.advance(minutes=10)
+    if way == "a whole reading":
+        reconcile.reconcile(woo.rt, woo.merchant_id, woo.store_id, is_full=True)
+    else:
+        reconcile.read_orders(woo.rt, woo.merchant_id, woo.store_id)
+        for is_stopped in (True, False):
+            with woo.rt.engine.begin() as db:
+                approval.stop_writing(
+                    db, woo.merchant_id, woo.store_id, is_stopped=is_stopped, actor="test", now=woo.rt.now()
+                )
+    woo.deliver()
+    assert 3 == woo.stock("A-1")
+
+    # Known again it is kept again, less what was sold since.
+    woo.supply(A_1=9)
+    woo.deliver()
+    assert 7 == woo.stock("A-1")
+
+
 def test_a_store_that_never_takes_an_item_is_asked_ever_more_rarely(
     woo: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

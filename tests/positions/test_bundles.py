@@ -64,6 +64,21 @@ def shop(engine: sa.Engine) -> _Shop:
     return _Shop(engine)
 
 
+def test_a_bundle_of_something_nobody_knows_any_more_keeps_the_stores_number(shop: _Shop) -> None:
+    assert 4 == shop.world.listing_row(shop.listing).wanted_available
+    shop.world.execute(
+        "update observation set quantity = null where merchant_id = :m and item_key = :k",
+        k=f"item-{shop.plate}",
+    )
+
+    shop.world.decide(shop.plate)
+    assert shop.world.listing_row(shop.listing).wanted_available is None
+    # Also where only what contains it is looked at.
+    shop.world.execute("update listing set wanted_available = 4 where id = :l", l=shop.listing)
+    shop.world.decide(shop.set)
+    assert shop.world.listing_row(shop.listing).wanted_available is None
+
+
 def test_a_change_of_a_component_decides_every_bundle_it_is_in(shop: _Shop) -> None:
     assert shop.available() == [5, 9, 4, 4]
 
