@@ -84,7 +84,7 @@ def _products(count: int) -> Iterator[tuple[dict[str, str], list[tuple[str, str,
             "title": f"Bench “Aurora” {n}",
             "brand": "Nordlicht",
             "category": "Garden > Furniture > Benches",
-            "description": f"Solid teak, oiled, {n % 40 + 80} cm. " * 8,
+            "description": f"Solid teak, oiled, {n % 40 + 80} cm. " * 13,
         }
         yield said, list(islice(rows, VARIANTS_EACH))
 
