@@ -17,6 +17,7 @@ from typing import Generic, Protocol, TypeVar
 import sqlalchemy as sa
 
 from connector.accounts import audit
+from connector.accounts.connections import may_write
 from connector.db import transaction
 from connector.outbox.messages import Claim, Intent, enqueue, hold
 from connector.ports.errors import NotFound, Rejected, Unsupported
@@ -132,11 +133,19 @@ class Hand:
             yield db
 
     def parts(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
-        """`items` in portions, until the time is over."""
+        """`items` in portions, until the time is over or the store may not be written any more: who stops writing, or
+        freezes everything, does not wait for the end of a look."""
         for start in range(0, len(items), self.size):
-            if self.is_out_of_time():
+            if self.is_out_of_time() or self._is_stopped():
                 return
             yield items[start : start + self.size]
+
+    def _is_stopped(self) -> bool:
+        if self.claim is None:
+            return False
+        turn = self.claim.turn
+        with self.engine.connect() as db:
+            return not may_write(db, turn.merchant_id, turn.connection_id)
 
     def finish_begun(self, book: Book[V], begun: Mapping[int, Change[V]]) -> None:
         """After a crash or a lost answer only the store knows whether a call had its effect."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 
 from connector.db import transaction
+from connector.outbox.messages import Turn, claim
 from connector.ports.errors import OutcomeUnknown
-from connector.ports.prices import StorePrice
-from connector.repricing import choices, facts
+from connector.ports.prices import PriceResult, PriceSet, StorePrice
+from connector.positions.topics import PRICES
+from connector.repricing import choices, facts, work
 from tests.repricing.conftest import Scene
 
 
@@ -220,3 +223,25 @@ def test_a_platform_without_prices_says_so(scene: Scene) -> None:
     scene.shop.capabilities = SimpleNamespace(price_batch_size=0)
     scene.look()
     assert "cannot be written" in scene.state().problem
+
+
+def test_who_freezes_everything_does_not_wait_for_the_end_of_a_look(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "CHUNK", 1)
+    for sku in ("A-1", "A-2", "A-3"):
+        scene.item(sku, 1500, "10.00")
+    scene.rule(markup_percent="60")
+    scene.approve()
+    claimed = claim(scene.engine, Turn(scene.m, PRICES, scene.store_id), 50)
+    assert claimed is not None
+    really = scene.shop.set_prices
+
+    def frozen_meanwhile(changes: Sequence[PriceSet]) -> list[PriceResult]:
+        scene.world.execute("update merchant set is_frozen = true where id = :m")
+        return really(changes)
+
+    scene.shop.set_prices = frozen_meanwhile  # type: ignore[method-assign]
+    tally = work.look(scene, scene.m, scene.store_id, claimed)  # type: ignore[arg-type]
+
+    assert (1, 1) == (tally.written, len(scene.shop.calls))
