@@ -1,10 +1,10 @@
 """`make torture`: the promises under kills and faults, at full size. Prints one JSON line for each part and
 ends with status 1 when an invariant is broken.
 
-First the outbox: 20,000 effects, a worker killed every quarter second, Redis emptied twice. Then a crowd: 10,000
-people wait for 40 units, a worker killed every second, mail refused. Then orders at risk: refunds, vouchers and
-substitutes at three stores, chosen by link in a storm of clicks. Then the stores: two shops, shoppers, a
-supplier, every fault dial on, workers killed at random.
+First the outbox: 20,000 effects, a worker killed every quarter second, Redis emptied twice. Then the form is flooded:
+10,000 posts of one address, from one network, at one store. Then a crowd: 10,000 people wait for 40 units, a worker killed
+every second, mail refused. Then orders at risk: refunds, vouchers and substitutes at three stores, chosen by link in a
+storm of clicks. Then the stores: two shops, shoppers, a supplier, every fault dial on, workers killed at random.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     is_right = True
     if not given.skip_kills:
-        for part in ("benchmarks.kills", "benchmarks.crowd", "benchmarks.refunds"):
+        for part in ("benchmarks.kills", "benchmarks.flood", "benchmarks.crowd", "benchmarks.refunds"):
             is_right = subprocess.run([sys.executable, "-m", part], check=False).returncode == 0 and is_right
     for replays in (True, False):
         plan = replace(storm.Plan(), seconds=given.seconds, seed=given.seed, replays_answers=replays)
