@@ -136,7 +136,7 @@ def give_back(rt: NotesRuntime, merchant_id: int, connection_id: int) -> Tally:
     with rt.engine.connect() as db:
         row = connection(db, merchant_id, connection_id)
         is_any = db.execute(_ANY, {"m": merchant_id, "c": connection_id}).scalar()
-    return _Hand(rt, row).look(()) if is_any else Tally()
+    return _Hand(rt, row).look((), is_leaving=True) if is_any else Tally()
 
 
 def words_of(note: Note, locale: str) -> str:
@@ -203,7 +203,7 @@ class _Hand:
             raise LookupError(f"connection {row.id} has no fields about availability")
         self._notes = found
 
-    def look(self, kinds: Sequence[NoteKind]) -> Tally:
+    def look(self, kinds: Sequence[NoteKind], *, is_leaving: bool = False) -> Tally:
         with self._rt.engine.connect() as db:
             notes = dict(self._wanted(db)) if kinds else {}
             locale = db.execute(sa.text("select locale from merchant where id = :m"), self._key).scalar_one()
@@ -213,9 +213,14 @@ class _Hand:
         todo = aim.products()
         for start in range(0, len(todo), READ):
             part = [one for one in todo[start : start + READ] if self._is_open(one, aim)]
-            if part:
+            # Who stops writing does not wait for the end of a look.
+            if part and (is_leaving or self._may_write()):
                 self._part(part, aim)
         return self._tally
+
+    def _may_write(self) -> bool:
+        with self._rt.engine.connect() as db:
+            return may_write(db, self._key["m"], self._key["c"])
 
     def _wanted(self, db: sa.Connection) -> Iterator[tuple[str, Note]]:
         for product_id, group in groupby(db.execute(_VARIANTS, self._key), lambda one: one.product_id):
@@ -258,8 +263,7 @@ class _Hand:
         changes: list[NoteChange] = []
         begun: dict[str, list[_Row]] = {}
         with transaction(self._rt.engine) as db:
-            # What an answer leaves out may be a fault of the answer, and with the row the words of the merchant would
-            # be lost: it is forgotten once the catalogue says that it is gone.
+            # With its row the merchant's words would be lost: it is forgotten once the catalogue says that it is gone.
             absent = [one for one in part if one not in present]
             listed = set(db.scalars(_LISTED, {**self._key, "ids": absent})) if absent else set()
             for product_id in part:

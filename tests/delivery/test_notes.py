@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -26,6 +26,7 @@ from connector.delivery.notes import (
     words_of,
 )
 from connector.ports.errors import OutcomeUnknown
+from connector.ports.notes import NoteChange
 from connector.settings import Settings
 from simulator.bigcommerce import BigCommerceServer
 from simulator.bigcommerce.model import VARIANT_OFFSET
@@ -263,6 +264,23 @@ def test_one_product_that_is_gone_fails_no_other(scene: Scene) -> None:
     gone = scene.product("A-2")
     del scene.server.shop.products[gone.id]
     assert scene.look() == Tally(written=2)
+
+
+def test_who_freezes_everything_does_not_wait_for_the_end_of_a_look(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.delivery.notes.READ", 1)
+    scene.choose("text")
+    for sku in ("A-1", "A-2"):
+        scene.decided(sku, "out_of_stock")
+    really = BigCommerceNotes.set_notes
+
+    def frozen_meanwhile(notes: BigCommerceNotes, changes: Sequence[NoteChange]) -> Any:
+        scene.world.execute("update merchant set is_frozen = true where id = :m")
+        return really(notes, changes)
+
+    monkeypatch.setattr(BigCommerceNotes, "set_notes", frozen_meanwhile)
+    assert scene.look() == Tally(written=1)
 
 
 def test_what_an_answer_leaves_out_keeps_the_merchants_words_until_the_product_is_gone(
