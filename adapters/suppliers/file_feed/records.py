@@ -28,6 +28,8 @@ LONGEST_RECORD_BYTES = 8_000_000
 LONGEST_CELL_LINES = 200
 LONGEST_CELL_BYTES = 1_000_000
 ADAPTER = "file_feed"
+_IN_CACHE = 256
+"""So many digests are looked up as fast in any order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,10 @@ def is_known(values: Digests, known: Digests) -> np.typing.NDArray[np.bool_]:
     """For each value whether it occurs in `known` (sorted ascending)."""
     if not len(known) or not len(values):
         return np.zeros(len(values), dtype=bool)
+    if len(known) <= _IN_CACHE:
+        at = np.searchsorted(known, values)
+        few: np.typing.NDArray[np.bool_] = known[np.minimum(at, len(known) - 1)] == values
+        return few
     # Looked up in ascending order, because random probes of a large array miss the cache every time.
     order = np.argsort(values)
     ascending = values[order]
