@@ -68,11 +68,12 @@ class PriceWriting(SQLModel, table=True):
 
 
 class PriceWrite(SQLModel, table=True):
-    """The last price that we wrote for a listing, or are about to, with the one before it (minor units).
+    """The last price that we wrote for a listing, or are about to, with the one before it (minor units). `first_minor`
+    stood there before the first of ours, and is what undoing gives back.
 
-    `before_was` and `ours_was` are the struck-through prices beside them, None for none. `step`: "writing" (before
-    the call, or its answer was lost), "open" (the store confirmed), "undo" (to be put back), "undoing", "theirs"
-    (somebody else set another price, or has the item on sale: left alone until the merchant hands it over),
+    `before_was`, `first_was` and `ours_was` are the struck-through prices beside them, None for none. `step`:
+    "writing" (before the call, or its answer was lost), "open" (the store confirmed), "undo" (to be put back),
+    "undoing", "theirs" (somebody else set another price, or has the item on sale: left alone until the merchant hands it over),
     "refused" by the store with the `reason`. `written_at` is the moment of the look that wrote it.
     """
 
@@ -88,6 +89,8 @@ class PriceWrite(SQLModel, table=True):
     connection_id: int = Field(sa_type=sa.BigInteger)
     before_minor: int = Field(sa_type=sa.BigInteger)
     before_was: int | None = Field(default=None, sa_type=sa.BigInteger)
+    first_minor: int = Field(sa_type=sa.BigInteger)
+    first_was: int | None = Field(default=None, sa_type=sa.BigInteger)
     ours_minor: int = Field(sa_type=sa.BigInteger)
     ours_was: int | None = Field(default=None, sa_type=sa.BigInteger)
     step: str = "writing"

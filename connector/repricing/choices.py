@@ -78,12 +78,23 @@ def undo(
     actor: str,
     now: datetime,
 ) -> int:
-    """Put the price back that stood before each price of ours, of one look or of all. Prices that somebody changed
-    since stay. Writing is switched off, or the rules would write the same again. Returns how many are put back."""
+    """Put the price back that stood before the first of ours, for the prices of one look or for all. Prices that
+    somebody changed since stay. Writing is switched off, or the rules would write the same again. Returns how many
+    are put back."""
+    db.execute(
+        sa.text("select 1 from price_writing where merchant_id = :m and connection_id = :c for update"),
+        {"m": merchant_id, "c": connection_id},
+    )
+    # What is being written at this moment as well: its call ends, and then it is put back. Where the store refused a
+    # further price, an earlier one of ours stands there.
     done = db.execute(
         sa.text("""
-            update price_write set step = 'undo'
-             where merchant_id = :m and connection_id = :c and step = 'open'
+            update price_write
+               set step = 'undo', ours_minor = case when step = 'refused' then before_minor else ours_minor end,
+                   ours_was = case when step = 'refused' then before_was else ours_was end
+             where merchant_id = :m and connection_id = :c
+               and (step in ('open', 'writing') or (step = 'refused'
+                    and (before_minor, before_was) is distinct from (first_minor, first_was)))
                and (cast(:at as timestamptz) is null or written_at = cast(:at as timestamptz))
         """),
         {"m": merchant_id, "c": connection_id, "at": written_at},

@@ -100,17 +100,28 @@ def refs_of(db: sa.Connection, merchant_id: int, connection_id: int) -> dict[int
 
 
 def written_of(
-    db: sa.Connection, merchant_id: int, connection_id: int, steps: Sequence[str] = ()
+    db: sa.Connection,
+    merchant_id: int,
+    connection_id: int,
+    steps: Sequence[str] = (),
+    listing_ids: Sequence[int] | None = None,
 ) -> dict[int, Written]:
-    """What we wrote there by listing; with `steps` only those."""
+    """What we wrote there by listing; with `steps`, or of `listing_ids`, only those."""
     rows = db.execute(
         sa.text("""
-            select listing_id, before_minor, before_was, ours_minor, ours_was, step, written_at
+            select listing_id, before_minor, before_was, first_minor, first_was, ours_minor, ours_was, step, written_at
               from price_write
              where merchant_id = :m and connection_id = :c and (:any or step = any(:steps))
+               and (cast(:ids as bigint[]) is null or listing_id = any(cast(:ids as bigint[])))
              order by listing_id
         """),
-        {"m": merchant_id, "c": connection_id, "steps": list(steps), "any": not steps},
+        {
+            "m": merchant_id,
+            "c": connection_id,
+            "steps": list(steps),
+            "any": not steps,
+            "ids": None if listing_ids is None else list(listing_ids),
+        },
     )
     return {
         row.listing_id: Written(
@@ -118,6 +129,7 @@ def written_of(
             StorePrice(row.ours_minor, row.ours_was),
             row.step,
             row.written_at,
+            StorePrice(row.first_minor, row.first_was),
         )
         for row in rows
     }

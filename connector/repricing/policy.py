@@ -29,13 +29,14 @@ Whose = Literal["ours", "before", "theirs"]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What we wrote for a listing, or were about to, over what stood there. `step` as in
-    `connector.positions.price_tables.PriceWrite`."""
+    """What we wrote for a listing, or were about to, over what stood there; `first` stood there before anything of
+    ours (None: `before`). `step` as in `connector.positions.price_tables.PriceWrite`."""
 
     before: StorePrice
     ours: StorePrice
     step: str
     written_at: datetime | None = None
+    first: StorePrice | None = None
 
 
 def whose(written: Written | None, present: StorePrice) -> Whose:

@@ -28,7 +28,7 @@ from connector.repricing.floors import look_at_floors
 from connector.repricing.policy import Held, Written, digest_of, is_was_over, permitted, was_for, whose
 from connector.repricing.run_notes import note_run
 from connector.repricing.runtime import RepricingRuntime
-from connector.repricing.sql import BEGIN, FORGET, LEAVE, NOTE, SET, STORES_ON
+from connector.repricing.sql import BEGIN, CALLED, FORGET, IS_ON, LEAVE, NEVER, NOTE, SET, STORES_ON
 
 CHUNK = 50
 """Prices read with one call and written before the next are read."""
@@ -122,7 +122,9 @@ class _Prices:
     def changes(self, *steps: str) -> dict[int, Change[StorePrice]]:
         """What stands at these steps."""
         return {
-            one: Change(row.before, row.ours, is_undo=row.step in ("undo", "undoing"))
+            one: Change(row.first or row.before, row.ours, is_undo=True)
+            if row.step in ("undo", "undoing")
+            else Change(row.before, row.ours)
             for one, row in self._rows(*steps).items()
         }
 
@@ -137,19 +139,20 @@ class _Prices:
         return {one: row for one, row in rows.items() if one in self.refs}
 
     def set_to(self, wanted: Mapping[int, int]) -> None:
-        """Set these prices (minor units) in the order given."""
+        """Set these prices (minor units) in the order given, until somebody switches it off or undoes."""
         for part in self._hand.parts(list(wanted)):
             present = self.read(part)
             with self._rt.engine.connect() as db:
                 before = self._now + timedelta(seconds=1)
                 lowest = lowest_30d(db, self._m, part, before) if self._shows_was else {}
-                rows = {k: v for k, v in written_of(db, self._m, self._c).items() if k in part}
             todo: dict[int, Change[StorePrice]] = {}
             with self._hand.writing() as db:
+                if not self._is_on(db):
+                    return
+                rows = written_of(db, self._m, self._c, listing_ids=part)
                 for one in part:
                     price = present.get(one)
-                    if price is None:
-                        self._forget(db, [one])
+                    if price is None or (one in rows and rows[one].step in ("undo", "undoing")):
                         continue
                     known = lowest.get(one)
                     floor = known.price_minor if known is not None and known.is_complete else None
@@ -176,7 +179,12 @@ class _Prices:
             present = self.read(part)
             todo: dict[int, Change[StorePrice]] = {}
             with self._hand.writing() as db:
+                if not self._is_on(db):
+                    return
+                still_open = written_of(db, self._m, self._c, ("open",), part)
                 for one in part:
+                    if one not in still_open:
+                        continue
                     if present.get(one) == rows[one].ours:
                         price = present[one]
                         todo[one] = self._begin(db, one, price, StorePrice(price.price_minor))
@@ -205,26 +213,36 @@ class _Prices:
         if change.is_undo:
             self._forget(db, [one])
         else:
-            self._set(db, one, "open")
+            self._called(db, one, "open")
 
     def never(self, db: sa.Connection, one: int, change: Change[StorePrice]) -> None:
         """See `Book.never`: the rules, or the undoing, come to it again."""
         if change.is_undo:
             self._set(db, one, "undo")
         else:
-            self._forget(db, [one])
+            db.execute(NEVER, {"m": self._m, "l": one})
 
     def gone(self, db: sa.Connection, one: int, reason: str) -> None:
-        """See `Book.gone`."""
-        self._forget(db, [one])
+        """See `Book.gone`. That an answer lacks it is no word on it: its row keeps the price of before until the
+        catalogue says that the item is gone."""
+        if reason:
+            self._forget(db, [one])
 
     def theirs(self, db: sa.Connection, one: int, change: Change[StorePrice], present: StorePrice) -> None:
-        """See `Book.theirs`: known from now on, and left alone until it is handed over."""
-        self._keep_theirs(db, one, present, _THEIRS)
+        """See `Book.theirs`: known from now on, and left alone until it is handed over. Nothing of ours is left where
+        the first price stands there already, as after a call that never arrived."""
+        if change.is_undo and present == change.wanted:
+            self._seen(db, one, present)
+            self._forget(db, [one])
+        else:
+            self._keep_theirs(db, one, present, _THEIRS)
 
     def refused(self, db: sa.Connection, one: int, change: Change[StorePrice], reason: str) -> bool:
         """See `Book.refused`."""
-        self._set(db, one, "open" if change.is_undo else "refused", reason)
+        if change.is_undo:
+            self._set(db, one, "open", reason)
+        else:
+            self._called(db, one, "refused", reason)
         return False
 
     def unanswered(self, db: sa.Connection, one: int, change: Change[StorePrice], reason: str) -> None:
@@ -271,6 +289,12 @@ class _Prices:
             },
         )
         return Change(before, ours)
+
+    def _is_on(self, db: sa.Connection) -> bool:
+        return bool(db.execute(IS_ON, {"m": self._m, "c": self._c}).scalar_one_or_none())
+
+    def _called(self, db: sa.Connection, listing_id: int, step: str, reason: str = "") -> None:
+        db.execute(CALLED, {"m": self._m, "l": listing_id, "step": step, "reason": reason[:500]})
 
     def _set(self, db: sa.Connection, listing_id: int, step: str, reason: str = "") -> None:
         db.execute(SET, {"m": self._m, "l": listing_id, "step": step, "reason": reason[:500]})

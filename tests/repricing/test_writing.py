@@ -169,6 +169,95 @@ def test_undo_restores_the_price_before_where_ours_is_still_the_latest(scene: Sc
     assert 1500 == scene.paid()["A-1"]
 
 
+def undo(scene: Scene) -> int:
+    with transaction(scene.engine) as db:
+        return choices.undo(db, scene.m, scene.store_id, actor="test", now=scene.at)
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_undo_gives_the_merchants_own_price_back_however_often_we_wrote(scene: Scene, is_lost: bool) -> None:
+    for sku in ("A-1", "A-2"):
+        scene.item(sku, 1500, "10.00")
+    scene.rule(markup_percent="60")
+    scene.approve()
+    scene.look()
+    scene.world.execute("update observation set cost = 11 where merchant_id = :m")
+    scene.shop.refuses = {"A-2"}
+    scene.look()
+    assert ({"A-1": 1760, "A-2": 1600}, {"open": 1, "refused": 1}) == (scene.paid(), scene.steps())
+    scene.shop.refuses = set()
+    if is_lost:
+        # A third call that never arrives leaves what was ours before it.
+        scene.world.execute("update observation set cost = 12 where merchant_id = :m")
+        scene.shop.loses = 1
+        with pytest.raises(OutcomeUnknown):
+            scene.look()
+        scene.shop.prices = {"A-1": StorePrice(1760), "A-2": StorePrice(1600)}
+        with transaction(scene.engine) as db:
+            choices.switch_off(db, scene.m, scene.store_id, actor="test", now=scene.at)
+        scene.look()
+        assert {"open": 2} == scene.steps()
+    assert undo(scene) == 2
+    scene.look()
+    assert ({"A-1": 1500, "A-2": 1500}, {}) == (scene.paid(), scene.steps())
+
+
+def test_what_is_undone_during_a_look_is_put_back(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "CHUNK", 1)
+    for sku in ("A-1", "A-2", "A-3"):
+        scene.item(sku, 1500, "10.00")
+    scene.rule(markup_percent="60")
+    scene.approve()
+    really = scene.shop.set_prices
+
+    def undone_meanwhile(changes: Sequence[PriceSet]) -> list[PriceResult]:
+        results = really(changes)
+        if len(scene.shop.calls) == 2:
+            assert undo(scene) == 2
+        return results
+
+    scene.shop.set_prices = undone_meanwhile  # type: ignore[method-assign]
+    assert scene.look().written == 2
+    assert {"A-1": 1600, "A-2": 1600, "A-3": 1500} == scene.paid()
+    assert ("off", {"undo": 2}) == (scene.state().status, scene.steps())
+    assert scene.look().put_back == 2
+    assert {"A-1": 1500, "A-2": 1500, "A-3": 1500} == scene.paid()
+
+
+def test_who_switches_off_during_a_look_stops_it(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "CHUNK", 1)
+    for sku in ("A-1", "A-2", "A-3"):
+        scene.item(sku, 1500, "10.00")
+    scene.rule(markup_percent="60")
+    scene.approve()
+    really = scene.shop.set_prices
+
+    def off_meanwhile(changes: Sequence[PriceSet]) -> list[PriceResult]:
+        with transaction(scene.engine) as db:
+            choices.switch_off(db, scene.m, scene.store_id, actor="test", now=scene.at)
+        return really(changes)
+
+    scene.shop.set_prices = off_meanwhile  # type: ignore[method-assign]
+    assert (1, {"open": 1}) == (scene.look().written, scene.steps())
+
+
+def test_an_incomplete_answer_forgets_no_price(scene: Scene) -> None:
+    scene.item("A-1", 1500, "10.00")
+    scene.rule(markup_percent="60")
+    scene.approve()
+    scene.look()
+    kept = dict(scene.shop.prices)
+    scene.world.execute("update observation set cost = 11 where merchant_id = :m")
+    scene.shop.prices = {}
+    scene.look()
+    assert undo(scene) == 1
+    scene.look()
+    assert {"undo": 1} == scene.steps()
+    scene.shop.prices = kept
+    scene.look()
+    assert ({"A-1": 1500}, {}) == (scene.paid(), scene.steps())
+
+
 def test_a_refused_price_is_not_asked_for_again_and_fails_no_neighbour(scene: Scene) -> None:
     scene.item("A-1", 1500, "10.00")
     scene.item("A-2", 1500, "10.00")
