@@ -73,8 +73,8 @@ class PriceWrite(SQLModel, table=True):
 
     `before_was`, `first_was` and `ours_was` are the struck-through prices beside them, None for none. `step`:
     "writing" (before the call, or its answer was lost), "open" (the store confirmed), "undo" (to be put back),
-    "undoing", "theirs" (somebody else set another price, or has the item on sale: left alone until the merchant hands it over),
-    "refused" by the store with the `reason`. `written_at` is the moment of the look that wrote it.
+    "undoing", "theirs" (somebody else set another price, or has the item on sale: left alone until the merchant
+    hands it over), "refused" by the store with the `reason`. `written_at` is the moment of the look that wrote it.
     """
 
     __tablename__ = "price_write"
