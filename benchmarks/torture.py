@@ -3,8 +3,9 @@ ends with status 1 when an invariant is broken.
 
 First the outbox: 20,000 effects, a worker killed every quarter second, Redis emptied twice. Then the form is flooded:
 10,000 posts of one address, from one network, at one store. Then a crowd: 10,000 people wait for 40 units, a worker
-killed every second, mail refused. Then orders at risk: refunds, vouchers and substitutes at three stores, chosen by link in a
-storm of clicks. Then the stores: two shops, shoppers, a supplier, every fault dial on, workers killed at random.
+killed every second, mail refused. Then orders at risk: refunds, vouchers and substitutes at three stores, chosen by
+link in a storm of clicks. Then the stores: two shops, shoppers, a supplier, every fault dial on, workers killed at
+random.
 """
 
 from __future__ import annotations
