@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from connector.delivery.store_hand import Change, Hand, Tally
+from connector.outbox.messages import Turn
 from connector.ports.errors import Rejected, Retryable
 
 
@@ -73,9 +74,13 @@ class NoDatabase:
     def begin(self) -> Iterator[None]:
         yield None
 
+    connect = begin
 
-class Turn:
+
+class Served:
     """A claim that has time for so many questions."""
+
+    turn = Turn(1, "store.price", 7)
 
     def __init__(self, times: int) -> None:
         self.left = times
@@ -146,8 +151,17 @@ def test_nothing_is_asked_where_there_is_nothing_to_do() -> None:
     assert ([], []) == (shelf.calls, shelf.said)
 
 
-def test_no_further_portion_begins_when_the_time_is_over() -> None:
-    hand = Hand(NoDatabase(), Turn(2), 2)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("times", "writable"),
+    [(2, [True, True, True]), (9, [True, True, False])],
+    ids=["the time is over", "writing was stopped"],
+)
+def test_no_further_portion_begins_when(
+    times: int, writable: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter(writable)
+    monkeypatch.setattr("connector.delivery.store_hand.may_write", lambda db, merchant, store: next(answers))
+    hand = Hand(NoDatabase(), Served(times), 2)  # type: ignore[arg-type]
     assert [[1, 2], [3, 4]] == [list(part) for part in hand.parts([1, 2, 3, 4, 5])]
 
 
