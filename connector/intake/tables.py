@@ -129,7 +129,8 @@ class Snapshot(SQLModel, table=True):
 
 class Upload(SQLModel, table=True):
     """A file that was handed over or sent in, gzip-compressed, until a worker has read it. `sha256` is of its
-    bytes; `run_id` the run that was promised to whoever sent it, None where nobody asked for one."""
+    bytes; `run_id` the run that was promised to whoever sent it, None where nobody asked for one; `tries` counts
+    runs of it that ended in an accident."""
 
     __tablename__ = "upload"
     __table_args__ = (sa.Index("upload_waiting_idx", "merchant_id", "source_id", "id"),)
@@ -143,3 +144,4 @@ class Upload(SQLModel, table=True):
     run_id: int | None = Field(default=None, sa_type=sa.BigInteger)
     actor: str
     received_at: datetime
+    tries: int = Field(default=0, sa_column_kwargs={"server_default": "0"})

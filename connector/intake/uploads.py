@@ -17,12 +17,14 @@ import sqlalchemy as sa
 from connector.db import transaction
 from connector.intake import archive, runs
 from connector.intake.records import Outcome
-from connector.intake.runtime import Runtime
+from connector.intake.runtime import Runtime, SourceBusy
 from connector.ports.errors import Misconfigured
 from connector.ports.suppliers import Feed, FetchMark
 
 MOST_BYTES = 100_000_000
 """The largest file a person may hand over; larger ones belong behind an address."""
+PATIENCE = 3
+"""So many accidents of one file hold up the files behind it."""
 _PIECE = 1 << 20
 _LONGEST_NAME = 120
 
@@ -89,7 +91,11 @@ def accept(
 
 def take(rt: Runtime, merchant_id: int, source_id: int) -> list[Outcome]:
     """Run every waiting file of this source, the oldest first; how each ended. Raises SourceBusy while
-    another run of the source is at work: the files stay."""
+    another run of the source is at work: the files stay.
+
+    A file whose runs end in an accident again and again lets newer ones go first, and is done with once one of them
+    was read: it says what holds now. Its runs say how each of them failed.
+    """
     outcomes = []
     while (found := _oldest(rt, merchant_id, source_id)) is not None:
         directory = archive.directory_of(rt.data_dir, merchant_id, source_id) / f"upload-{found.id}"
@@ -101,6 +107,8 @@ def take(rt: Runtime, merchant_id: int, source_id: int) -> list[Outcome]:
             outcomes.append(
                 runs.run(rt, merchant_id, source_id, trigger="upload", run_id=found.run_id, feed=feed)
             )
+        except SourceBusy:
+            raise
         except Exception:
             # The promised run says how it failed and is over. The file is still here and gets a run of its own:
             # taken for the old one's, it would be thrown away unread.
@@ -110,16 +118,20 @@ def take(rt: Runtime, merchant_id: int, source_id: int) -> list[Outcome]:
         finally:
             shutil.rmtree(directory, ignore_errors=True)
         with transaction(rt.engine) as db:
-            gone = sa.text("delete from upload where merchant_id = :m and id = :id")
-            db.execute(gone, {"m": merchant_id, "id": found.id})
+            db.execute(_GONE, {"m": merchant_id, "s": source_id, "id": found.id, "patience": PATIENCE})
     return outcomes
 
 
 _RELEASE = sa.text("""
-    update upload u set run_id = null
-      from run r
-     where u.merchant_id = :m and u.id = :id and r.merchant_id = u.merchant_id and r.id = u.run_id
-       and r.status = 'failed'
+    update upload u
+       set tries = tries + 1, run_id = case when exists (
+             select 1 from run r where r.merchant_id = u.merchant_id and r.id = u.run_id and r.status = 'failed'
+           ) then null else run_id end
+     where u.merchant_id = :m and u.id = :id
+""")
+_GONE = sa.text("""
+    delete from upload
+     where merchant_id = :m and (id = :id or (source_id = :s and id < :id and tries >= :patience))
 """)
 
 
@@ -149,9 +161,9 @@ def _oldest(rt: Runtime, merchant_id: int, source_id: int) -> Any:
         return db.execute(
             sa.text("""
                 select id, name, packed, received_at, run_id from upload
-                 where merchant_id = :m and source_id = :s order by id limit 1
+                 where merchant_id = :m and source_id = :s order by tries >= :patience, id limit 1
             """),
-            {"m": merchant_id, "s": source_id},
+            {"m": merchant_id, "s": source_id, "patience": PATIENCE},
         ).one_or_none()
 
 

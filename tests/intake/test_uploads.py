@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connector.intake import runs, uploads
+from connector.intake.examine import examine
 from connector.intake.records import Outcome, request_run
 from connector.intake.sources import BY_HAND
 from connector.ports.errors import Misconfigured
@@ -95,6 +97,40 @@ def test_a_file_whose_promised_run_failed_by_accident_is_run_again(
     assert [(run_id, "failed"), (run_id + 1, "applied")] == by_hand.all(
         "select id, status from run order by id"
     )
+
+
+def test_a_file_that_cannot_be_run_at_all_holds_up_no_newer_one_for_ever(
+    by_hand: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = hand_over(by_hand, b"sku,stock\nA-1,4\n")
+    hand_over(by_hand, b"sku,stock\nA-1,9\n")
+    def breaks(run: Any, *more: Any, **named: Any) -> Any:
+        if by_hand.all("select 1 from run where status = 'running' and file_name = 'bad.csv'"):
+            raise ZeroDivisionError
+        return examine(run, *more, **named)
+
+    with by_hand.engine.begin() as db:
+        db.exec_driver_sql("update upload set name = 'bad.csv' where id = %s", (bad,))
+    monkeypatch.setattr(runs, "examine", breaks)
+    for _ in range(uploads.PATIENCE):
+        with pytest.raises(ZeroDivisionError):
+            take(by_hand)
+    assert ["applied"] == [one.status for one in take(by_hand)]
+    assert ({"A-1": 9}, [(0,)]) == (by_hand.available(), by_hand.all("select count(*) from upload"))
+    assert [("failed", 3), ("applied", 1)] == by_hand.all(
+        "select status, count(*) from run group by status order by status desc"
+    )
+
+
+def test_a_file_alone_is_tried_until_it_works(by_hand: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand_over(by_hand, b"sku,stock\nA-1,4\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "examine", lambda *_a, **_b: 1 / 0)
+        for _ in range(uploads.PATIENCE + 1):
+            with pytest.raises(ZeroDivisionError):
+                take(by_hand)
+    assert ["applied"] == [one.status for one in take(by_hand)]
+    assert {"A-1": 4} == by_hand.available()
 
 
 def test_a_fetch_of_a_supplier_without_an_address_says_what_to_do(by_hand: Shop) -> None:
