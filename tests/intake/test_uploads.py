@@ -104,6 +104,7 @@ def test_a_file_that_cannot_be_run_at_all_holds_up_no_newer_one_for_ever(
 ) -> None:
     bad = hand_over(by_hand, b"sku,stock\nA-1,4\n")
     hand_over(by_hand, b"sku,stock\nA-1,9\n")
+
     def breaks(run: Any, *more: Any, **named: Any) -> Any:
         if by_hand.all("select 1 from run where status = 'running' and file_name = 'bad.csv'"):
             raise ZeroDivisionError
