@@ -46,6 +46,7 @@ from connector.outbox.upkeep import sweep
 from connector.outbox.work import Topic, serve_turn
 from connector.ports.errors import PortError
 from connector.settings import Settings
+from connector.shoppers import media
 from connector.shoppers.at_risk import carrying, choosing, writing
 from connector.shoppers.at_risk.rules import RiskRule
 from connector.shoppers.at_risk.wording import answer_link
@@ -57,7 +58,7 @@ from simulator.server import ServerThread
 LEASE_S = 4.0
 LOST_AFTER_S = 8.0
 TOPICS = {
-    writing.ORDER_MESSAGE: Topic(writing.ORDER_MESSAGE, writing.work_order_messages, 10, LEASE_S),
+    media.ORDER: Topic(media.ORDER, writing.work_order_messages, 10, LEASE_S),
     choosing.CARE: Topic(choosing.CARE, carrying.work_care, 10, LEASE_S),
 }
 

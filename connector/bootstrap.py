@@ -69,7 +69,7 @@ TOPICS: Mapping[str, Topic] = {
         Topic(media.PUSH, channels.work_by_own_way, 50, 240),
         Topic(media.EVENT, events.work_events, 50, 240),
         Topic(compensation.CODES, compensation.work_codes, 50, 240),
-        Topic(writing.ORDER_MESSAGE, writing.work_order_messages, 50, 240),
+        Topic(media.ORDER, writing.work_order_messages, 50, 240),
         Topic(choosing.CARE, carrying.work_care, 10, 240),
         Topic(digest.NOTICE, digest.work_notices, 20, 240),
         Topic(topics.ADS, pausing.work_positions, 500, 240),

@@ -21,16 +21,10 @@ from connector.db import transaction
 from connector.i18n import best_locale, environment
 from connector.notices.items import Item, items
 from connector.notices.rules import NoticeChoice, choice_of
-from connector.outbox.messages import Again, Claim, Done, Failed, Intent, Outcome, Unknown, enqueue, settle
+from connector.outbox.messages import Claim, Done, Intent, Outcome, Unknown, enqueue, settle
 from connector.ports.channels import Channel, OutgoingMessage
-from connector.ports.errors import (
-    Misconfigured,
-    OutcomeUnknown,
-    PortError,
-    RateLimited,
-    Retryable,
-    Unauthorized,
-)
+from connector.ports.errors import PortError
+from connector.shoppers.fates import LOST_NOTE, fate_of
 from connector.shoppers.render import Rendered
 from connector.shoppers.runtime import ShopperRuntime
 
@@ -39,7 +33,6 @@ NOTICE = "message.notice"
 SHOWN = 12
 """So many lines of a kind stand in a mail; the rest is a number and a link."""
 KEEP = timedelta(days=60)
-LOST_NOTE = "The process ended while this was being sent: it may have arrived. It is not repeated."
 OVER_NOTE = "All of it was over before it was sent."
 NOBODY_NOTE = "There is nobody to write to."
 
@@ -179,20 +172,12 @@ def _deliver(rt: NoticeRuntime, channel: Channel, merchant_id: int, mail_id: int
         return ready
     try:
         channel.send(ready)
-    except OutcomeUnknown as exc:
-        note = f"{exc.cause} It may have arrived and is not repeated."
-        _move(rt, merchant_id, mail_id, "unknown", note)
-        return Unknown(note)
-    except Retryable as exc:
-        tries = _move(rt, merchant_id, mail_id, "waiting", exc.cause)
-        wait_s = min(60.0 * 2.0 ** min(tries, 6), 3_600.0)
-        return Again(exc.retry_after_s if isinstance(exc, RateLimited) else wait_s, exc.cause)
-    except (Unauthorized, Misconfigured) as exc:
-        _move(rt, merchant_id, mail_id, "waiting", f"{exc.cause} {exc.remedy}".strip())
-        raise
     except PortError as exc:
-        _move(rt, merchant_id, mail_id, "failed", exc.cause)
-        return Failed(exc.cause)
+        fate = fate_of(exc)
+        tries = _move(rt, merchant_id, mail_id, fate.status, fate.note)
+        if fate.outcome is None:
+            raise
+        return fate.after(min(60.0 * 2.0 ** min(tries, 6), 3_600.0))
     _move(rt, merchant_id, mail_id, "sent", "")
     return Done()
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from connector.db import transaction
 from connector.outbox.messages import Intent, enqueue
+from connector.shoppers.fates import LOST_NOTE
 from connector.shoppers.media import ADAPTERS, MEDIA, TOPICS, ways
 from connector.shoppers.render import Kind
 from connector.shoppers.runtime import ShopperRuntime
@@ -66,8 +67,6 @@ update subscription s set status = 'invited'
                     where o.merchant_id = s.merchant_id and o.variant_id = s.variant_id and o.channel = s.channel
                       and o.address_key = s.address_key and o.status in ('unconfirmed', 'waiting', 'invited'))
 """)
-
-LOST_NOTE = "The process ended while this was being sent: it may have arrived. It is not repeated."
 
 
 def write_message(

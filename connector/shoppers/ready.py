@@ -18,8 +18,9 @@ from connector.outbox.messages import Again, Done, Intent, Outcome, Unknown, enq
 from connector.positions.topics import SHOPPERS
 from connector.shoppers import addresses, compensation, meanwhile
 from connector.shoppers.compose import Letter, Person, Seller, Shown, facts_of, shown_of
+from connector.shoppers.fates import LOST_NOTE
 from connector.shoppers.hours import may_go_at, warm_up_limit, zone_of
-from connector.shoppers.messages import LOST_NOTE, close_subscription
+from connector.shoppers.messages import close_subscription
 from connector.shoppers.policy import ShopperPolicy
 from connector.shoppers.render import ALERTS
 from connector.shoppers.runtime import ShopperRuntime
@@ -260,7 +261,9 @@ def _instead(
             intents.append(Intent(SHOPPERS, str(row.variant_id)))
             return Done()
         if row.is_frozen:
-            return Again(_while_frozen_s(now - row.created_at), "Everything is frozen by the merchant.")
+            return Again(
+                max(60.0, wait_for_store_s(now - row.created_at)), "Everything is frozen by the merchant."
+            )
         if not stock.is_live_at(row.connection_id):
             return Again(wait_for_store_s(now - row.created_at), "The store does not show it yet.")
     elif row.kind in STILL_TRUE:
@@ -269,7 +272,9 @@ def _instead(
             return _skip(db, its_key, untrue, now)
     if row.kind in ALERTS:
         if row.is_frozen:
-            return Again(_while_frozen_s(now - row.created_at), "Everything is frozen by the merchant.")
+            return Again(
+                max(60.0, wait_for_store_s(now - row.created_at)), "Everything is frozen by the merchant."
+            )
         return _too_early(room, row, its_key)
     return None
 
@@ -293,11 +298,6 @@ def _too_early(room: _Room, row: Any, its_key: sa.ColumnElement[bool]) -> Outcom
             note = "As many as allowed have left for now."
             return _later(db, its_key, max(timedelta(minutes=5), wait), note)
     return None
-
-
-def _while_frozen_s(stood: timedelta) -> float:
-    """Seconds until a message is looked at again while all stands still: longer for one that stood long."""
-    return min(max(60.0, stood.total_seconds() / 4), 900.0)
 
 
 def _later(db: sa.Connection, its_key: sa.ColumnElement[bool], wait: timedelta, note: str) -> Outcome:

@@ -16,25 +16,18 @@ import json
 import time
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
 import psycopg
 import sqlalchemy as sa
 
-from connector.outbox.messages import Again, Claim, Done, Failed, Intent, Outcome, Unknown, enqueue, settle
-from connector.ports.errors import (
-    Gone,
-    Misconfigured,
-    OutcomeUnknown,
-    PortError,
-    RateLimited,
-    Retryable,
-    Unauthorized,
-)
+from connector.outbox.messages import Again, Claim, Done, Intent, Outcome, enqueue, settle
+from connector.ports.errors import Gone, OutcomeUnknown, PortError, Retryable
 from connector.shoppers import compensation, ready
 from connector.shoppers.compose import Letter, Outgoing, compose, promised, subject_of
+from connector.shoppers.fates import busy_wait_s, fate_of
 from connector.shoppers.media import EVENT, ways
 from connector.shoppers.reports import give_up
 from connector.shoppers.runtime import ShopperRuntime
@@ -95,6 +88,7 @@ class _Result:
     segments: int = 0
     gone: str = ""
     has_event: bool = False
+    waits_by_tries: bool = False
 
     @property
     def is_plain(self) -> bool:
@@ -270,24 +264,20 @@ class _Flight:
     def _hand_over(self, letter: Letter, outgoing: Outgoing) -> _Result:
         try:
             accepted = self.channel.send(outgoing)
-        except OutcomeUnknown as exc:
-            if exc.is_repeatable and self.rt.now() - letter.created_at < REPEATED_FOR:
-                return _Result("waiting", Again(60, exc.cause), exc.cause)
-            note = f"{exc.cause} It may have arrived and is not repeated."
-            return _Result("unknown", Unknown(note), note)
-        except RateLimited as exc:
-            self.is_narrow = True
-            return _Result("waiting", Again(exc.retry_after_s, exc.cause), exc.cause)
-        except Retryable as exc:
-            self.is_narrow = True
-            return _Result("waiting", Again(-1, exc.cause), exc.cause)
-        except (Unauthorized, Misconfigured) as exc:
-            self.refused, self._is_over = exc, True
-            return _Result("waiting", None, f"{exc.cause} {exc.remedy}".strip())
-        except Gone as exc:
-            return _Result("failed", Failed(exc.cause), exc.cause, gone=exc.why)
         except PortError as exc:
-            return _Result("failed", Failed(exc.cause), exc.cause)
+            if isinstance(exc, OutcomeUnknown) and exc.is_repeatable and self._may_be_repeated(letter):
+                return _Result("waiting", Again(60, exc.cause), exc.cause)
+            fate = fate_of(exc)
+            if fate.outcome is None:
+                self.refused, self._is_over = exc, True
+            self.is_narrow |= isinstance(exc, Retryable)
+            return _Result(
+                fate.status,
+                fate.outcome,
+                fate.note,
+                gone=exc.why if isinstance(exc, Gone) else "",
+                waits_by_tries=fate.waits_by_tries,
+            )
         return _Result(
             "sent",
             Done(),
@@ -296,6 +286,9 @@ class _Flight:
             segments=accepted.segments,
             has_event=letter.wants_marketing and letter.kind == "back_in_stock",
         )
+
+    def _may_be_repeated(self, letter: Letter) -> bool:
+        return self.rt.now() - letter.created_at < REPEATED_FOR
 
     def _write_down(self, db: sa.Connection, letter: Letter, result: _Result) -> Outcome | None:
         with db.begin():
@@ -324,8 +317,8 @@ def _record(rt: ShopperRuntime, db: sa.Connection, letter: Letter, result: _Resu
         enqueue(db, merchant_id, [Intent(EVENT, str(letter.id), connection_id) for connection_id in own])
     if result.gone:
         _end_gone(rt, db, letter, result.gone)
-    if isinstance(result.outcome, Again) and result.outcome.delay_s < 0:
-        return replace(result.outcome, delay_s=min(30.0 * 2.0 ** min(row.tries - 1, 10), 21_600.0))
+    if result.waits_by_tries:
+        return Again(busy_wait_s(row.tries), result.note)
     return result.outcome
 
 

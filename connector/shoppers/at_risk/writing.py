@@ -19,12 +19,9 @@ from connector.i18n import best_locale
 from connector.outbox.messages import Again, Claim, Done, Failed, Intent, Outcome, Unknown, settle
 from connector.ports.channels import Channel, OutgoingMessage
 from connector.ports.errors import (
-    Misconfigured,
-    OutcomeUnknown,
     PortError,
     RateLimited,
     Retryable,
-    Unauthorized,
     Unsupported,
 )
 from connector.ports.orders_care import CustomerOf, OrderCare
@@ -32,12 +29,9 @@ from connector.shoppers.at_risk.choosing import find
 from connector.shoppers.at_risk.looking import history, today_of
 from connector.shoppers.at_risk.rules import rule_of
 from connector.shoppers.at_risk.wording import facts_of, render_order
+from connector.shoppers.fates import LOST_NOTE, busy_wait_s, fate_of
 from connector.shoppers.media import ORDER, ways
 from connector.shoppers.runtime import ShopperRuntime
-
-ORDER_MESSAGE = ORDER
-"""The outbox topic; its subject is the message's id."""
-LOST_NOTE = "The process ended while this was being sent: it may have arrived. It is not repeated."
 
 
 class OrderRuntime(ShopperRuntime, Protocol):
@@ -59,7 +53,7 @@ def write_order_message(
     ).scalar_one()
     own = ways(db, merchant_id, "email")
     # Before every alert: somebody's money and parcel hang on it.
-    return Intent(ORDER_MESSAGE, str(number), own[0] if own else 0, 3, group_key=f"{number:019}")
+    return Intent(ORDER, str(number), own[0] if own else 0, 3, group_key=f"{number:019}")
 
 
 def is_written(db: sa.Connection, merchant_id: int, risk_id: int) -> bool:
@@ -113,22 +107,14 @@ def _deliver(rt: OrderRuntime, channel: Channel, merchant_id: int, message_id: i
         return Done()
     try:
         channel.send(outgoing)
-    except OutcomeUnknown as exc:
-        note = f"{exc.cause} It may have arrived and is not repeated."
-        return _settle(rt, merchant_id, message, "unknown", Unknown(note), note)
-    except Retryable as exc:
-        tries = _put_off(rt, merchant_id, message_id, exc.cause)
-        wait_s = (
-            exc.retry_after_s
-            if isinstance(exc, RateLimited)
-            else min(30.0 * 2.0 ** min(tries - 1, 10), 21_600.0)
-        )
-        return Again(wait_s, exc.cause)
-    except (Unauthorized, Misconfigured) as exc:
-        _put_off(rt, merchant_id, message_id, f"{exc.cause} {exc.remedy}".strip())
-        raise
     except PortError as exc:
-        return _settle(rt, merchant_id, message, "failed", Failed(exc.cause), exc.cause)
+        fate = fate_of(exc)
+        if fate.outcome is None:
+            _put_off(rt, merchant_id, message_id, fate.note)
+            raise
+        if fate.status == "waiting":
+            return fate.after(busy_wait_s(_put_off(rt, merchant_id, message_id, fate.note)))
+        return _settle(rt, merchant_id, message, fate.status, fate.outcome, fate.note)
     return _settle(rt, merchant_id, message, "sent", Done(), "")
 
 

@@ -14,13 +14,14 @@ from connector.outbox.work import Topic, serve_turn
 from connector.ports.coupons import Coupon, CouponMade
 from connector.ports.errors import NotFound, Rejected
 from connector.ports.orders_care import CareCapabilities, CareDone, CareRequest, CustomerOf
+from connector.shoppers import media
 from connector.shoppers.at_risk import carrying, choosing, writing
 from connector.shoppers.at_risk.work import ask, work_risks
 from tests.shoppers.at_risk.orders import order, position, promise, risks
 from tests.shoppers.world import World
 
 TOPICS = {
-    writing.ORDER_MESSAGE: Topic(writing.ORDER_MESSAGE, writing.work_order_messages, 50, 240),
+    media.ORDER: Topic(media.ORDER, writing.work_order_messages, 50, 240),
     choosing.CARE: Topic(choosing.CARE, carrying.work_care, 10, 240),
 }
 
