@@ -55,7 +55,7 @@ test( 'what is kept is exported in groups that a person can read', function () {
 			array( 'name' => 'Language', 'value' => 'en' ),
 			array( 'name' => 'Status', 'value' => 'waiting' ),
 			array( 'name' => 'Consent', 'value' => 'I agree &lt;b&gt;once&lt;/b&gt;' ),
-			array( 'name' => 'Signed up', 'value' => '2026-11-01T09:00:00+00:00' ),
+			array( 'name' => 'Signed up on', 'value' => '2026-11-01T09:00:00+00:00' ),
 		),
 		$found['data'][0]['data']
 	);

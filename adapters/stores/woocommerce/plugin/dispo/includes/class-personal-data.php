@@ -92,7 +92,7 @@ final class Personal_Data {
 						'locale'       => __( 'Language', 'dispo' ),
 						'status'       => __( 'Status', 'dispo' ),
 						'consent_text' => __( 'Consent', 'dispo' ),
-						'created_at'   => __( 'Signed up', 'dispo' ),
+						'created_at'   => __( 'Signed up on', 'dispo' ),
 						'confirmed_at' => __( 'Confirmed', 'dispo' ),
 						'ended_at'     => __( 'Ended', 'dispo' ),
 					)
